@@ -1,0 +1,3 @@
+//! Diff, health and sync order: desired and live objects to a printable plan.
+//!
+//! Must not know: clusters, Git, clocks (the time is an argument).

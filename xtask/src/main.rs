@@ -1,0 +1,2 @@
+//! Developer tasks: `up`, `test`, `tidy`, `bench`, `corpora`.
+fn main() {}
