@@ -75,6 +75,11 @@ impl Doc {
         crate::parse_json(text)
     }
 
+    /// Parses a stream of YAML documents. See [`crate::parse_yaml`].
+    pub fn parse_yaml(text: &str) -> Result<Vec<Doc>, crate::ParseError> {
+        crate::parse_yaml(text)
+    }
+
     /// Copies any node into an arena of its own, dropping the text of its neighbours.
     pub fn copy_of(node: Node<'_>) -> Doc {
         let mut builder = DocBuilder::default();

@@ -277,3 +277,56 @@ impl Parser<'_> {
             .ok_or_else(|| self.fail("\\u needs four hexadecimal digits"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_what_the_rfc_accepts() {
+        for (text, want) in [
+            (" [ ] ", "[]"),
+            ("{\"a\":{},\"\":0}", "{\"a\":{},\"\":0}"),
+            ("\"\\u00e9\\ud83d\\ude00\\/\\b\"", "\"é\u{1F600}/\\b\""),
+            ("\"\\ud83d x\"", "\"\u{fffd} x\""),
+            ("\"\\u0000\\u001f\"", "\"\\u0000\\u001f\""),
+            ("\u{7f}", ""),
+            ("\"\u{7f}\u{2028}\"", "\"\u{7f}\u{2028}\""),
+            ("-0.0", "-0"),
+            ("1E400", ""),
+            ("[1,2.50,-3e-2,1e21]", "[1,2.5,-0.03,1e+21]"),
+            ("[1,]", ""),
+            ("[1 2]", ""),
+            ("{\"a\":1,}", ""),
+            ("{a:1}", ""),
+            ("{\"a\" 1}", ""),
+            ("'a'", ""),
+            ("\"a\nb\"", ""),
+            ("\"\\x41\"", ""),
+            ("\"\\u12g4\"", ""),
+            ("\"open", ""),
+            ("nul", ""),
+            ("truefalse", ""),
+            ("[01]", ""),
+            ("[+1]", ""),
+            ("[.5]", ""),
+            ("[1.]", ""),
+            ("[NaN]", ""),
+            ("// c\n1", ""),
+            ("", ""),
+            ("\u{feff}1", ""),
+            ("1 1", ""),
+        ] {
+            let got = parse_json(text.as_bytes())
+                .map(|d| d.root().to_json())
+                .unwrap_or_default();
+            assert_eq!(got, want, "{text:?}");
+        }
+        assert!(parse_json(b"\"\xff\"").is_err());
+        assert!(parse_json("[".repeat(MAX_DEPTH + 1).as_bytes()).is_err());
+        let nested = "[".repeat(MAX_DEPTH) + &"]".repeat(MAX_DEPTH);
+        assert!(parse_json(nested.as_bytes()).is_ok());
+        let twice = parse_json(b"{\"a\":1,\n \"b\":2,\"a\":3}").unwrap_err();
+        assert_eq!(twice.position, Position { line: 2, column: 12 });
+    }
+}

@@ -27,6 +27,7 @@ mod number;
 mod pointer;
 mod value;
 mod write;
+pub mod yaml;
 
 pub use arena::{Doc, DocBuilder};
 pub use json::{MAX_DEPTH, ParseError, parse_json};
@@ -34,3 +35,4 @@ pub use node::{Items, Key, Kind, Members, Node, Position};
 pub use number::Number;
 pub use pointer::{Pointer, PointerError};
 pub use value::{Map, Value};
+pub use yaml::{parse_yaml, parse_yaml_as};

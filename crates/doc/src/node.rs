@@ -358,6 +358,11 @@ impl<'a> Node<'a> {
         String::from_utf8(out).unwrap_or_default()
     }
 
+    /// YAML text as `kubectl -o yaml` prints it: keys sorted, ends with a newline.
+    pub fn to_yaml(self) -> String {
+        crate::yaml::to_yaml(self)
+    }
+
     /// Appends compact JSON to `out`: members in document order, numbers as Go prints them.
     pub fn write_json(self, out: &mut Vec<u8>) {
         crate::write::json(self, out);

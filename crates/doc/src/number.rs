@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// 2^63, exact in `f64`.
+const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+
 /// A JSON number. Integers that fit an `i64` are [`Number::Int`]; all else is [`Number::Float`].
 #[derive(Clone, Copy, Debug)]
 pub enum Number {
@@ -44,12 +47,8 @@ impl Number {
     pub fn as_i64(self) -> Option<i64> {
         match self {
             Number::Int(i) => Some(i),
-            // 2^63 is exact in f64; the cast saturates, so compare against the open upper bound.
-            Number::Float(f)
-                if f.fract() == 0.0 && f >= -9.223_372_036_854_775_8e18 && f < 9.223_372_036_854_775_8e18 =>
-            {
-                Some(f as i64)
-            }
+            // The cast saturates, so compare against the open upper bound.
+            Number::Float(f) if f.fract() == 0.0 && (-TWO_63..TWO_63).contains(&f) => Some(f as i64),
             Number::Float(_) => None,
         }
     }

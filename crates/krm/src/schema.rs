@@ -4,7 +4,7 @@
 //! [`SchemaRef`] is the handle that walks it. This file is only the shape; validation, defaulting and pruning are the
 //! crate `schema`, merge semantics the crate `apply`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ridgeway_doc::{Doc, Node, Number};
 
@@ -133,6 +133,16 @@ pub struct SchemaError {
 pub struct SchemaSet {
     schemas: Vec<Schema>,
     names: HashMap<String, SchemaId>,
+    /// Annotated references met while definitions are read: they copy their target, so they wait until it is there.
+    waiting: Option<Vec<Waiting>>,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    id: SchemaId,
+    target: SchemaId,
+    schema: Doc,
+    path: String,
 }
 
 impl SchemaSet {
@@ -154,9 +164,25 @@ impl SchemaSet {
             let id = self.reserve();
             self.names.insert(name.to_owned(), id);
         }
+        self.waiting = Some(Vec::new());
         for (name, schema) in definitions.members() {
             let id = self.names[name];
             self.read_into(id, schema, name)?;
+        }
+        let mut waiting = self.waiting.take().unwrap_or_default();
+        while !waiting.is_empty() {
+            let open: HashSet<SchemaId> = waiting.iter().map(|w| w.id).collect();
+            let (later, now): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|w| open.contains(&w.target));
+            if let ([], Some(first)) = (now.as_slice(), later.first()) {
+                return Err(SchemaError {
+                    path: first.path.clone(),
+                    message: "references that only refer to each other name no schema".into(),
+                });
+            }
+            for entry in now {
+                self.read_into(entry.id, entry.schema.root(), &entry.path)?;
+            }
+            waiting = later;
         }
         Ok(())
     }
@@ -221,21 +247,25 @@ impl SchemaSet {
         if !node.is_object() {
             return Err(fail(format!("a schema must be an object, found {}", node.kind())));
         }
-        // `allOf: [{$ref}]` beside a default or description is how v3 documents annotate a reference.
-        let mut schema = match node.get("allOf") {
-            Some(all) if all.len() == 1 && all.item(0).and_then(|n| n.get("$ref")).is_some() => {
-                let target = self.child(all.item(0).unwrap_or(all), path)?;
+        let mut schema = match referred(node) {
+            Some(reference) => {
+                let target = self.reference(reference, path)?;
+                if let Some(waiting) = &mut self.waiting {
+                    waiting.push(Waiting {
+                        id,
+                        target,
+                        schema: node.to_doc(),
+                        path: path.into(),
+                    });
+                    return Ok(());
+                }
                 self.schemas[target.0 as usize].clone()
             }
-            all => Schema {
-                all_of: self.children(all, path, "allOf")?,
+            None => Schema {
+                all_of: self.children(node.get("allOf"), path, "allOf")?,
                 ..Schema::default()
             },
         };
-        if let Some(reference) = node.str_at(&["$ref"]) {
-            let target = self.reference(reference, path)?;
-            schema = self.schemas[target.0 as usize].clone();
-        }
         let text = |key: &str| node.str_at(&[key]).map(Box::<str>::from);
         let flag = |key: &str| node.get(key).and_then(Node::as_bool).unwrap_or(false);
         let number = |key: &str| node.get(key).and_then(Node::as_number);
@@ -349,6 +379,14 @@ impl SchemaSet {
         self.schemas[id.0 as usize] = schema;
         Ok(())
     }
+}
+
+/// What a schema refers to: by `$ref`, or by `allOf: [{$ref}]`, which is how v3 documents annotate a reference.
+fn referred(node: Node<'_>) -> Option<&str> {
+    node.str_at(&["$ref"]).or_else(|| {
+        let all = node.get("allOf").filter(|all| all.len() == 1)?;
+        all.item(0)?.str_at(&["$ref"])
+    })
 }
 
 /// A schema within its set: what walkers carry.

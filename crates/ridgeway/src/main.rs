@@ -1,4 +1,30 @@
 //! The Ridgeway binary: configuration, wiring, signals.
 //!
 //! Must not know: anything that could live in a crate below.
-fn main() {}
+
+mod data;
+mod demo;
+mod embedded;
+mod logging;
+mod platform;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use ridgeway_cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match (&cli.command, ridgeway_cli::run(&cli.command)) {
+        (_, Some(outcome)) => outcome,
+        (Command::Up(args), None) => platform::up(args),
+        (_, None) => Ok(()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,3 +1,45 @@
-//! Diff, health and sync order: desired and live objects to a printable plan.
+//! Desired and live state to a plan: diff, health, sync order, the step machine.
 //!
-//! Must not know: clusters, Git, clocks (the time is an argument).
+//! Must not know: clocks, files, clusters; a controller feeds it objects and carries out what it says.
+//!
+//! - [`diff()`] says where a live object differs from what Git wants, after what every server adds is set aside.
+//! - [`health()`] judges one live object, in the words of Argo CD.
+//! - [`plan()`] puts targets in order: phase, wave, kind, name, with namespaces and definitions before what needs them.
+//! - [`Operation`] steps through a plan: events in, effects out, no waiting inside.
+
+mod diff;
+mod error;
+mod health;
+mod ignore;
+mod operation;
+mod options;
+mod order;
+mod owner;
+mod plan;
+mod tracking;
+
+pub use diff::{Change, Diff, DiffOptions, diff};
+pub use error::SyncError;
+pub use health::{Health, HealthStatus, aggregate, health};
+pub use ignore::IgnoreRule;
+pub use operation::{Effect, Event, Operation, OperationPhase, ResourceResult, Retry};
+pub use options::{Propagation, PruneMode, SyncOptions};
+pub use plan::{Action, DeletePolicy, HookType, Phase, Plan, PlanOptions, Target, Task, TaskId, plan};
+pub use tracking::{TRACKING_ANNOTATION, TrackingId};
+
+use ridgeway_doc::Node;
+
+/// Text at a path, or nothing.
+fn text<'a>(node: Node<'a>, path: &[&str]) -> &'a str {
+    node.str_at(path).unwrap_or_default()
+}
+
+/// A whole number at a path.
+fn number(node: Node<'_>, path: &[&str]) -> Option<i64> {
+    node.at(path).and_then(Node::as_i64)
+}
+
+/// An annotation, or nothing.
+fn annotation<'a>(node: Node<'a>, key: &str) -> &'a str {
+    text(node, &["metadata", "annotations", key])
+}

@@ -1,0 +1,39 @@
+//! The refusal of a policy as a `Status`: sentences for people, one cause a rule for machines.
+
+use ridgeway_cluster::{Cause, Reason, Refusal, Status};
+
+use super::Change;
+
+pub(super) fn status(change: &Change<'_>, refusals: &[Refusal]) -> Status {
+    let sentences: Vec<String> = refusals.iter().map(sentence).collect();
+    let causes = refusals.iter().map(cause).collect();
+    Status::new(Reason::Forbidden, sentences.join("\n"))
+        .about(&change.kind.gvk.group, &change.kind.plural, &change.name)
+        .with_causes(causes)
+}
+
+/// `message (policy p, rule r, at spec.x) Remedy: …`
+fn sentence(refusal: &Refusal) -> String {
+    let mut notes = vec![format!("policy {}", refusal.policy)];
+    if !refusal.rule.is_empty() {
+        notes.push(format!("rule {}", refusal.rule));
+    }
+    if !refusal.path.is_empty() {
+        notes.push(format!("at {}", refusal.path));
+    }
+    let mut text = format!("{} ({})", refusal.message, notes.join(", "));
+    if !refusal.remedy.is_empty() && !refusal.message.contains(&refusal.remedy) {
+        text.push_str(&format!(" Remedy: {}", refusal.remedy));
+    }
+    text
+}
+
+fn cause(refusal: &Refusal) -> Cause {
+    let rule = if refusal.rule.is_empty() { String::new() } else { format!("/{}", refusal.rule) };
+    let remedy = if refusal.remedy.is_empty() { String::new() } else { format!(" {}", refusal.remedy) };
+    Cause {
+        reason: format!("{}{rule}", refusal.policy),
+        message: format!("{}{remedy}", refusal.message),
+        field: refusal.path.clone(),
+    }
+}

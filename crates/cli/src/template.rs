@@ -1,0 +1,112 @@
+//! `ridgeway template`: golden paths of a running platform.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
+
+use crate::client::{Client, Target};
+use crate::table;
+
+/// Golden paths: list, run.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    target: Target,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Lists the templates.
+    List,
+    /// Runs a template and shows its steps.
+    Run {
+        /// Name of the template.
+        name: String,
+        /// A parameter: `name=value`. JSON values keep their type.
+        #[arg(long = "set", value_name = "NAME=VALUE")]
+        values: Vec<String>,
+        /// Shows what would be made, and what the policies say, and makes nothing.
+        #[arg(long)]
+        preview: bool,
+    },
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> Result<()> {
+    let client = args.target.client()?;
+    match &args.action {
+        Action::List => list(&client),
+        Action::Run { name, values, preview: true } => preview(&client, name, &parameters(values)?),
+        Action::Run { name, values, preview: false } => start(&client, name, &parameters(values)?),
+    }
+}
+
+fn parameters(values: &[String]) -> Result<Value> {
+    let mut parameters = Map::new();
+    for pair in values {
+        let (name, value) =
+            pair.split_once('=').with_context(|| format!("`--set {pair}` is not NAME=VALUE; write --set name=basket"))?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        parameters.insert(name.to_owned(), value);
+    }
+    Ok(json!({"parameters": parameters}))
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn list(client: &Client) -> Result<()> {
+    let answer = client.get("/templates")?;
+    let items = answer["items"].as_array().into_iter().flatten();
+    let rows: Vec<_> =
+        items.map(|t| [&t["name"], &t["title"], &t["description"]].map(|v| text(v).to_owned()).to_vec()).collect();
+    table::print(&["NAME", "TITLE", "DESCRIPTION"], &rows);
+    Ok(())
+}
+
+fn preview(client: &Client, name: &str, parameters: &Value) -> Result<()> {
+    let preview = client.post(&format!("/templates/{name}/preview"), parameters)?;
+    for problem in preview["problems"].as_array().into_iter().flatten() {
+        eprintln!("{}: {}", text(&problem["field"]), text(&problem["message"]));
+    }
+    for file in preview["files"].as_array().into_iter().flatten() {
+        println!("{}", text(&file["path"]));
+    }
+    for outcome in preview["outcomes"].as_array().into_iter().flatten() {
+        println!("→ {}", text(outcome));
+    }
+    if preview["problems"].as_array().is_some_and(|p| !p.is_empty()) {
+        bail!("the parameters are not complete");
+    }
+    Ok(())
+}
+
+fn start(client: &Client, name: &str, parameters: &Value) -> Result<()> {
+    let run = client.post(&format!("/templates/{name}/runs"), parameters)?;
+    let id = text(&run["id"]).to_owned();
+    let mut shown = 0;
+    loop {
+        let run = client.get(&format!("/runs/{id}"))?;
+        let steps: Vec<&Value> = run["steps"].as_array().into_iter().flatten().collect();
+        let done = steps.iter().take_while(|step| !matches!(text(&step["state"]), "pending" | "running")).count();
+        for step in &steps[shown.min(done)..done] {
+            println!("{:<10} {}", text(&step["state"]), text(&step["name"]));
+        }
+        shown = done;
+        match text(&run["state"]) {
+            "succeeded" => {
+                for link in run["links"].as_array().into_iter().flatten() {
+                    println!("{}: {}", text(&link["title"]), text(&link["url"]));
+                }
+                return Ok(());
+            }
+            "failed" => bail!("{}", run["error"].as_str().unwrap_or("the run failed")),
+            _ => std::thread::sleep(Duration::from_millis(200)),
+        }
+    }
+}

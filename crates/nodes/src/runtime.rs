@@ -1,0 +1,157 @@
+//! What runs containers: a small interface, and the simulation behind it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// A container that is to run.
+#[derive(Clone, Debug)]
+pub struct Container<'a> {
+    /// Namespace of its Pod.
+    pub namespace: &'a str,
+    /// Its Pod.
+    pub pod: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Its image.
+    pub image: &'a str,
+    /// Whether it is meant to end (jobs) instead of serving.
+    pub finite: bool,
+    /// The present, for log lines.
+    pub now: &'a str,
+    /// Which start this is, from 0.
+    pub restart: u32,
+}
+
+/// What becomes of a container after it was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuntimeEvent {
+    /// It serves: its probes succeed after this time.
+    Ready(Duration),
+    /// It ends with this code after this time.
+    Exit(i32, Duration),
+}
+
+/// One line of a container's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When it was written (RFC 3339).
+    pub time: String,
+    /// The line without its newline.
+    pub text: String,
+}
+
+/// Runs containers. Calls return at once; what happens later is in the answer.
+pub trait Runtime: Send + Sync {
+    /// Creates and starts a container.
+    fn start(&self, container: &Container<'_>) -> RuntimeEvent;
+    /// Stops a Pod's containers; says how long they take to end.
+    fn stop(&self, namespace: &str, pod: &str) -> Duration;
+    /// The log of a container, oldest line first.
+    fn logs(&self, namespace: &str, pod: &str, container: &str) -> Option<Vec<LogLine>>;
+}
+
+/// What an image does, read from its tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Becomes ready and stays.
+    Serve,
+    /// Becomes ready after five seconds.
+    Slow,
+    /// Ends with code 1 again and again.
+    Broken,
+    /// Ends with this code.
+    Exit(i32),
+}
+
+impl Behaviour {
+    /// `…:v1-broken`, `…:slow`, `…:exit-3`; any other tag serves.
+    pub fn of(image: &str) -> Behaviour {
+        let name = image.rsplit('/').next().unwrap_or(image);
+        let tag = name.split_once('@').map_or(name, |(name, _)| name).split_once(':').map_or("", |(_, tag)| tag);
+        if let Some((_, code)) = tag.rsplit_once("exit-")
+            && let Ok(code) = code.parse()
+        {
+            return Behaviour::Exit(code);
+        }
+        if tag.contains("broken") {
+            Behaviour::Broken
+        } else if tag.contains("slow") {
+            Behaviour::Slow
+        } else {
+            Behaviour::Serve
+        }
+    }
+}
+
+/// The simulation: nothing runs, tags say what would happen.
+#[derive(Default)]
+pub struct SimulatedRuntime {
+    logs: Mutex<HashMap<(String, String), Vec<(String, LogLine)>>>,
+}
+
+/// Lines kept of one Pod.
+const KEPT_LINES: usize = 200;
+
+impl SimulatedRuntime {
+    fn log(&self, container: &Container<'_>, text: String) {
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = logs.entry((container.namespace.into(), container.pod.into())).or_default();
+        if lines.len() >= KEPT_LINES {
+            lines.remove(0);
+        }
+        lines.push((container.name.into(), LogLine { time: container.now.into(), text }));
+    }
+}
+
+impl Runtime for SimulatedRuntime {
+    fn start(&self, container: &Container<'_>) -> RuntimeEvent {
+        let behaviour = Behaviour::of(container.image);
+        self.log(container, format!("simulated start of {} (no container runs here)", container.image));
+        let event = match (behaviour, container.finite) {
+            (Behaviour::Broken, _) => RuntimeEvent::Exit(1, Duration::ZERO),
+            (Behaviour::Exit(code), _) => RuntimeEvent::Exit(code, Duration::from_millis(20)),
+            (Behaviour::Slow, true) => RuntimeEvent::Exit(0, Duration::from_secs(5)),
+            (Behaviour::Slow, false) => RuntimeEvent::Ready(Duration::from_secs(5)),
+            (Behaviour::Serve, true) => RuntimeEvent::Exit(0, Duration::from_millis(50)),
+            (Behaviour::Serve, false) => RuntimeEvent::Ready(Duration::from_millis(5)),
+        };
+        match event {
+            RuntimeEvent::Ready(_) => self.log(container, "listening".into()),
+            RuntimeEvent::Exit(0, _) => self.log(container, "done".into()),
+            RuntimeEvent::Exit(code, _) => self.log(container, format!("fatal: the tag says so; exit code {code}")),
+        }
+        event
+    }
+
+    fn stop(&self, namespace: &str, pod: &str) -> Duration {
+        let key = (namespace.to_owned(), pod.to_owned());
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        Duration::from_millis(10)
+    }
+
+    fn logs(&self, namespace: &str, pod: &str, container: &str) -> Option<Vec<LogLine>> {
+        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = logs.get(&(namespace.to_owned(), pod.to_owned()))?;
+        Some(lines.iter().filter(|(name, _)| name == container).map(|(_, line)| line.clone()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_carry_behaviour() {
+        for (image, behaviour) in [
+            ("registry.example.org:5000/checkout:v1.2.5-broken", Behaviour::Broken),
+            ("checkout:slow", Behaviour::Slow),
+            ("checkout:v1-exit-3", Behaviour::Exit(3)),
+            ("broken/checkout:v1", Behaviour::Serve),
+            ("registry.example.org:5000/checkout", Behaviour::Serve),
+            ("checkout:v1@sha256:00", Behaviour::Serve),
+        ] {
+            assert_eq!(Behaviour::of(image), behaviour, "{image}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Jobs: Pods that end.
+
+use std::time::Duration;
+
+use ridgeway_cluster::Status;
+use ridgeway_doc::{Doc, Node, Value};
+
+use crate::object::{active, conditioned, holds, number, pod_of, text};
+use crate::{Nodes, Worked};
+
+impl Nodes {
+    pub(crate) async fn job(&self, job: &Doc) -> Result<Option<Duration>, Status> {
+        let node = job.root();
+        if holds(node, "Complete") || holds(node, "Failed") {
+            return Ok(None);
+        }
+        let Some(template) = node.at(&["spec", "template"]) else { return Ok(None) };
+        let suspended = node.at(&["spec", "suspend"]).and_then(Node::as_bool) == Some(true);
+        let completions = number(node, &["spec", "completions"]).unwrap_or(1);
+        let parallelism = number(node, &["spec", "parallelism"]).unwrap_or(1).max(0);
+        let limit = number(node, &["spec", "backoffLimit"]).unwrap_or(6);
+        let pods = self.owned(Worked::Pod, node).await?;
+        let phase = |wanted: &str| pods.iter().filter(|pod| text(pod.root(), &["status", "phase"]) == wanted).count() as i64;
+        let (succeeded, failed) = (phase("Succeeded"), phase("Failed"));
+        // With `OnFailure` the node restarts the container in place; those restarts count too.
+        let restarts: i64 = pods
+            .iter()
+            .flat_map(|pod| pod.root().at(&["status", "containerStatuses"]).map(Node::items).into_iter().flatten())
+            .filter_map(|status| number(status, &["restartCount"]))
+            .sum();
+        let running: Vec<&Doc> = pods.iter().filter(|pod| active(pod.root())).collect();
+        let done = succeeded >= completions;
+        let over = failed + restarts > limit;
+        let mut live = running.len() as i64;
+        if !done && !over && !suspended {
+            for _ in live..parallelism.min(completions - succeeded) {
+                let mut pod = pod_of(template, node);
+                pod.set(&["metadata", "generateName"], format!("{}-", text(node, &["metadata", "name"])));
+                self.create(pod).await?;
+                live += 1;
+            }
+        } else {
+            for pod in running {
+                self.remove(pod, None).await?;
+            }
+            live = 0;
+        }
+        let now = self.now();
+        let mut status = Value::object();
+        for (field, value) in [("active", live), ("succeeded", succeeded), ("failed", failed), ("ready", 0)] {
+            status.set(&[field], value);
+        }
+        if text(node, &["status", "startTime"]).is_empty() && !suspended {
+            status.set(&["startTime"], now.as_str());
+        }
+        let mut conditions = Vec::new();
+        if suspended {
+            conditions.push(conditioned(node, "Suspended", true, "JobSuspended", "Job suspended", &now));
+        } else if done {
+            status.set(&["completionTime"], now.as_str());
+            let message = "Reached expected number of succeeded pods";
+            conditions.push(conditioned(node, "Complete", true, "CompletionsReached", message, &now));
+        } else if over {
+            let message = "Job has reached the specified backoff limit";
+            conditions.push(conditioned(node, "Failed", true, "BackoffLimitExceeded", message, &now));
+        }
+        status.set(&["conditions"], conditions.into_iter().collect::<Value>());
+        self.set_status(job, status).await?;
+        Ok(None)
+    }
+}

@@ -1,0 +1,35 @@
+//! The workload controllers, one file each.
+
+mod daemon_set;
+mod deployment;
+mod job;
+mod replica_set;
+mod stateful_set;
+
+use ridgeway_cluster::Status;
+use ridgeway_doc::{Doc, Value};
+
+use crate::Nodes;
+use crate::object::text;
+
+impl Nodes {
+    /// Sets `spec.replicas` of a set, if it is another number.
+    async fn scale(&self, set: &Doc, replicas: i64) -> Result<(), Status> {
+        if crate::object::number(set.root(), &["spec", "replicas"]) == Some(replicas) {
+            return Ok(());
+        }
+        let mut patch = Value::object();
+        patch.set(&["spec", "replicas"], replicas);
+        self.patch(set, "", patch).await.map(drop)
+    }
+}
+
+/// The order in which Pods are given up: those that serve least first, then the youngest.
+fn give_up_order(pods: &mut [&Doc]) {
+    pods.sort_by_key(|pod| {
+        let node = pod.root();
+        let scheduled = !text(node, &["spec", "nodeName"]).is_empty();
+        let created = std::cmp::Reverse(text(node, &["metadata", "creationTimestamp"]).to_owned());
+        (crate::kubelet::serves(node), scheduled, created, text(node, &["metadata", "name"]).to_owned())
+    });
+}

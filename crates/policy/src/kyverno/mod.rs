@@ -1,0 +1,45 @@
+//! Kyverno's `ClusterPolicy`, `Policy` and `PolicyException` (`kyverno.io`): rules that validate, mutate and generate.
+//!
+//! A policy compiles to [`Policy`]: rules with their own pattern trees, expressions and matchers, and beside them the
+//! rules that [`autogen`] carries over from Pods to the controllers that make them. Nothing of a policy is looked at as
+//! text again after that.
+
+mod anchor;
+mod autogen;
+mod condition;
+mod context;
+mod exception;
+mod generate;
+mod matching;
+mod mutate;
+mod pattern;
+mod pod_security;
+mod policy;
+mod scalar;
+mod strategic;
+mod template;
+mod validate;
+
+pub(crate) use crate::pattern_text::wildcard;
+pub(crate) use exception::Exception;
+pub(crate) use pattern::{Expected, Failure};
+pub(crate) use policy::{Body, Policy, Rule};
+pub(crate) use validate::Finding;
+
+/// Splits a dotted name; parts in double quotes may hold dots.
+pub(crate) fn dotted(name: &str) -> Vec<String> {
+    let mut out = vec![String::new()];
+    let mut quoted = false;
+    for c in name.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '.' if !quoted => out.push(String::new()),
+            c => {
+                if let Some(last) = out.last_mut() {
+                    last.push(c);
+                }
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,143 @@
+//! What is put before the rules.
+
+use jiff::Timestamp;
+use ridgeway_doc::{Doc, Node, Value};
+use ridgeway_krm::{Gvk, Gvr};
+
+/// What is being done to an object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// A new object.
+    #[default]
+    Create,
+    /// A changed object.
+    Update,
+    /// An object going away.
+    Delete,
+    /// A connection to an object (exec, proxy).
+    Connect,
+}
+
+impl Operation {
+    /// `CREATE`, as admission reviews and policies spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Operation::Create => "CREATE",
+            Operation::Update => "UPDATE",
+            Operation::Delete => "DELETE",
+            Operation::Connect => "CONNECT",
+        }
+    }
+
+    /// Reads a spelling.
+    pub fn parse(text: &str) -> Option<Operation> {
+        [Operation::Create, Operation::Update, Operation::Delete, Operation::Connect]
+            .into_iter()
+            .find(|operation| operation.as_str() == text)
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct User<'a> {
+    /// User name.
+    pub name: &'a str,
+    /// Groups.
+    pub groups: &'a [String],
+    /// Bound roles as `namespace:name`, where known.
+    pub roles: &'a [String],
+    /// Bound cluster roles, where known.
+    pub cluster_roles: &'a [String],
+}
+
+/// Objects beside the one at hand: what a policy's context reads. All of it was fetched beforehand.
+pub trait Data: Send + Sync {
+    /// One object; the version may be empty.
+    fn get(&self, gvk: &Gvk, namespace: &str, name: &str) -> Option<Doc>;
+
+    /// The object or list at an API path such as `/api/v1/namespaces/x/configmaps`; `None` where it is not known.
+    fn api(&self, path: &str) -> Option<Value> {
+        let _ = path;
+        None
+    }
+
+    /// The replicated objects for Rego's `data.inventory`, if any are.
+    fn inventory(&self) -> Option<Value> {
+        None
+    }
+}
+
+/// No data at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoData;
+
+impl Data for NoData {
+    fn get(&self, _: &Gvk, _: &str, _: &str) -> Option<Doc> {
+        None
+    }
+}
+
+/// A change to be judged.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// What is being done.
+    pub operation: Operation,
+    /// The kind.
+    pub gvk: &'a Gvk,
+    /// The resource, where known.
+    pub gvr: Option<&'a Gvr>,
+    /// The subresource, empty for the object itself.
+    pub subresource: &'a str,
+    /// The namespace, empty for cluster-scoped objects.
+    pub namespace: &'a str,
+    /// The name; may be empty with `generateName`.
+    pub name: &'a str,
+    /// The object as it would be stored; `None` on delete.
+    pub object: Option<Node<'a>>,
+    /// The object as it is; `None` on create.
+    pub old_object: Option<Node<'a>>,
+    /// The namespace's own object.
+    pub namespace_object: Option<Node<'a>>,
+    /// Who asks; `None` when a stored object is judged in the background.
+    pub user: Option<User<'a>>,
+    /// Whether nothing will be stored.
+    pub dry_run: bool,
+    /// The present, for rules that read the time.
+    pub now: Option<Timestamp>,
+    /// Objects beside this one.
+    pub data: &'a dyn Data,
+    /// Variables given from outside (test files): dotted names over the context's own.
+    pub variables: &'a [(String, Value)],
+}
+
+impl<'a> Request<'a> {
+    /// The creation of an object that says itself what it is; the rest can be filled in.
+    pub fn create(gvk: &'a Gvk, object: Node<'a>) -> Request<'a> {
+        Request {
+            operation: Operation::Create,
+            gvk,
+            gvr: None,
+            subresource: "",
+            namespace: object.str_at(&["metadata", "namespace"]).unwrap_or_default(),
+            name: object.str_at(&["metadata", "name"]).unwrap_or_default(),
+            object: Some(object),
+            old_object: None,
+            namespace_object: None,
+            user: None,
+            dry_run: false,
+            now: None,
+            data: &NoData,
+            variables: &[],
+        }
+    }
+
+    /// The object concerned: the new one, or the old one on delete.
+    pub fn subject(&self) -> Option<Node<'a>> {
+        self.object.or(self.old_object)
+    }
+
+    /// The namespace's labels.
+    pub fn namespace_labels(&self) -> Option<Node<'a>> {
+        self.namespace_object.and_then(|namespace| namespace.at(&["metadata", "labels"]))
+    }
+}

@@ -1,0 +1,283 @@
+//! What a sync would change in a live object.
+
+use base64::Engine;
+use ridgeway_doc::{Kind, Node, Value};
+use ridgeway_krm::{Gvk, SchemaRef};
+
+use crate::ignore::IgnoreRule;
+use crate::owner::{owned_by, owner};
+use crate::{annotation, text};
+
+/// Where `kubectl apply` remembers its configuration.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// What stands in place of a secret value.
+const MASKED: &str = "<hidden>";
+
+/// How to compare.
+#[derive(Clone, Debug, Default)]
+pub struct DiffOptions {
+    /// `spec.ignoreDifferences`.
+    pub ignore: Vec<IgnoreRule>,
+    /// Predict as server-side apply by this manager; `None` merges three ways from the remembered configuration.
+    pub server_side_manager: Option<String>,
+    /// Leave out rules that an aggregated ClusterRole got from others.
+    pub ignore_aggregated_roles: bool,
+}
+
+/// The outcome of a comparison.
+#[derive(Clone, Debug)]
+pub struct Diff {
+    /// Whether a sync would change anything.
+    pub modified: bool,
+    /// What it would change.
+    pub changes: Vec<Change>,
+    /// The live object without what is never compared.
+    pub live: Value,
+    /// What a sync would leave.
+    pub predicted: Value,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Where, as a JSON pointer.
+    pub path: String,
+    /// What is there; `None` when nothing is.
+    pub before: Option<Value>,
+    /// What a sync would leave; `None` takes it away.
+    pub after: Option<Value>,
+    /// Who set the live field, if somebody but the sync did.
+    pub owner: Option<String>,
+}
+
+/// Compares an object from Git with the live one.
+pub fn diff(desired: Node<'_>, live: Node<'_>, schema: Option<SchemaRef<'_>>, options: &DiffOptions) -> Diff {
+    let wanted = prepared(desired);
+    let mut predicted = predict(wanted.node(), live, schema, options);
+    if let Some(schema) = schema {
+        ridgeway_schema::default(schema, &mut predicted);
+    }
+    let mut current = live.to_value();
+    for side in [&mut predicted, &mut current] {
+        normalise(side, options);
+    }
+    for rule in options.ignore.iter().filter(|rule| rule.matches(live)) {
+        rule.strip(&mut predicted);
+        rule.strip(&mut current);
+    }
+    let mut changes = Vec::new();
+    compare(current.node(), predicted.node(), &mut Vec::new(), &mut |path, before, after| {
+        let trusted = options
+            .ignore
+            .iter()
+            .any(|rule| !rule.managers.is_empty() && rule.matches(live) && owned_by(live, path, &rule.managers));
+        if !trusted {
+            changes.push(Change {
+                path: pointer(path),
+                before: before.map(Node::to_value),
+                after: after.map(Node::to_value),
+                owner: owner(live, path, options.server_side_manager.as_deref()),
+            });
+        }
+    });
+    if Gvk::of(live).is_some_and(|gvk| gvk.group.is_empty() && gvk.kind == "Secret") {
+        changes.iter_mut().for_each(mask);
+    }
+    Diff { modified: !changes.is_empty(), changes, live: current, predicted }
+}
+
+/// The desired object as a server takes it: without what only servers write, secrets encoded.
+fn prepared(desired: Node<'_>) -> Value {
+    let mut wanted = desired.to_value();
+    wanted.remove(&["status"]);
+    for field in ["creationTimestamp", "managedFields", "resourceVersion", "uid", "generation", "selfLink"] {
+        wanted.remove(&["metadata", field]);
+    }
+    let secret = text(desired, &["kind"]) == "Secret" && text(desired, &["apiVersion"]) == "v1";
+    if secret && let Some(plain) = wanted.remove(&["stringData"]) {
+        for (key, value) in plain.node().members() {
+            let text = value.as_str().map_or_else(|| value.to_json(), str::to_owned);
+            wanted.set(&["data", key], base64::engine::general_purpose::STANDARD.encode(text));
+        }
+    }
+    wanted
+}
+
+fn predict(wanted: Node<'_>, live: Node<'_>, schema: Option<SchemaRef<'_>>, options: &DiffOptions) -> Value {
+    if let Some(manager) = &options.server_side_manager {
+        match ridgeway_apply::apply(Some(live), wanted, schema, manager, true, "", "") {
+            Ok(applied) => return applied.object,
+            // What cannot be merged is replaced; the sync itself will say what is wrong.
+            Err(_) => return wanted.to_value(),
+        }
+    }
+    let last = annotation(live, LAST_APPLIED);
+    match ridgeway_doc::parse_json(last.as_bytes()) {
+        Ok(last) if last.root().is_object() => ridgeway_apply::three_way(last.root(), live, wanted, schema),
+        _ => ridgeway_apply::three_way(wanted, live, wanted, schema),
+    }
+}
+
+/// Takes out what is bookkeeping, and what means the same however it is written.
+fn normalise(object: &mut Value, options: &DiffOptions) {
+    let metadata = ["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"];
+    for field in metadata {
+        object.remove(&["metadata", field]);
+    }
+    object.remove(&["status"]);
+    if object.node().at(&["metadata", "annotations", LAST_APPLIED]).is_some() {
+        object.remove(&["metadata", "annotations", LAST_APPLIED]);
+    }
+    for field in ["annotations", "labels"] {
+        if object.node().at(&["metadata", field]).is_some_and(|map| map.is_null() || map.is_empty()) {
+            object.remove(&["metadata", field]);
+        }
+    }
+    let kind = text(object.node(), &["kind"]).to_owned();
+    if matches!(kind.as_str(), "ClusterRole" | "Role") {
+        let aggregated = object.node().get("aggregationRule").is_some();
+        let empty = object.node().get("rules").is_some_and(|rules| rules.is_null() || rules.is_empty());
+        if empty || (aggregated && options.ignore_aggregated_roles) {
+            object.remove(&["rules"]);
+        }
+    }
+}
+
+/// Calls `found` for each smallest part that differs: path, before, after.
+fn compare<'a>(
+    live: Node<'a>,
+    wanted: Node<'a>,
+    path: &mut Vec<String>,
+    found: &mut dyn FnMut(&[String], Option<Node<'a>>, Option<Node<'a>>),
+) {
+    match (live.kind(), wanted.kind()) {
+        (Kind::Object, Kind::Object) => {
+            for (key, member) in live.members() {
+                path.push(key.to_owned());
+                match wanted.get(key) {
+                    Some(other) => compare(member, other, path, found),
+                    None => found(path, Some(member), None),
+                }
+                path.pop();
+            }
+            for (key, member) in wanted.members().filter(|(key, _)| live.get(key).is_none()) {
+                path.push(key.to_owned());
+                found(path, None, Some(member));
+                path.pop();
+            }
+        }
+        (Kind::Array, Kind::Array) => {
+            for index in 0..live.len().max(wanted.len()) {
+                path.push(index.to_string());
+                match (live.item(index), wanted.item(index)) {
+                    (Some(a), Some(b)) => compare(a, b, path, found),
+                    (a, b) => found(path, a, b),
+                }
+                path.pop();
+            }
+        }
+        _ if live == wanted => {}
+        _ => found(path, Some(live), Some(wanted)),
+    }
+}
+
+fn pointer(path: &[String]) -> String {
+    path.iter().fold(String::new(), |out, token| out + "/" + &token.replace('~', "~0").replace('/', "~1"))
+}
+
+fn mask(change: &mut Change) {
+    if change.path.starts_with("/data") || change.path.starts_with("/stringData") {
+        for side in [&mut change.before, &mut change.after].into_iter().flatten() {
+            *side = MASKED.into();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ridgeway_doc::{Doc, parse_yaml};
+
+    use super::*;
+
+    const MANAGER: &str = "argocd-controller";
+
+    fn doc(yaml: &str) -> Doc {
+        parse_yaml(yaml).unwrap().remove(0)
+    }
+
+    fn options() -> DiffOptions {
+        DiffOptions { server_side_manager: Some(MANAGER.into()), ..DiffOptions::default() }
+    }
+
+    /// What a server stores when the sync applies an object.
+    fn stored(yaml: &str) -> Value {
+        let applied = ridgeway_apply::apply(None, doc(yaml).root(), None, MANAGER, true, "", "2026-01-01T00:00:00Z");
+        let mut object = applied.unwrap().object;
+        object.set(&["metadata", "uid"], "u");
+        object.set(&["metadata", "resourceVersion"], "7");
+        object.set(&["status", "phase"], "x");
+        object
+    }
+
+    fn changes(desired: &str, live: &Value) -> Vec<String> {
+        let diff = diff(doc(desired).root(), live.node(), None, &options());
+        assert_eq!(diff.modified, !diff.changes.is_empty());
+        diff.changes
+            .iter()
+            .map(|c| {
+                let show = |v: &Option<Value>| v.as_ref().map_or("-".to_owned(), Value::to_json);
+                format!("{} {} → {} {}", c.path, show(&c.before), show(&c.after), c.owner.clone().unwrap_or_default())
+            })
+            .collect()
+    }
+
+    const MAP: &str = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {x: '1', z: '2'}}";
+
+    #[test]
+    fn what_was_applied_is_in_sync() {
+        assert_eq!(changes(MAP, &stored(MAP)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_others_add_is_not_drift_but_what_they_change_is() {
+        let mut live = stored(MAP);
+        live.set(&["metadata", "annotations", "added"], "by a policy");
+        assert_eq!(changes(MAP, &live), Vec::<String>::new());
+        live.set(&["data", "x"], "9");
+        assert_eq!(changes(MAP, &live), [r#"/data/x "9" → "1" "#]);
+    }
+
+    #[test]
+    fn what_git_drops_goes() {
+        let less = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {x: '1'}}";
+        assert_eq!(changes(less, &stored(MAP)), [r#"/data/z "2" → - "#]);
+    }
+
+    #[test]
+    fn secrets_are_encoded_for_comparison_and_masked_in_the_answer() {
+        let plain = "{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {password: secret}}";
+        let mut live = stored("{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {password: c2VjcmV0}}");
+        assert_eq!(changes(plain, &live), Vec::<String>::new());
+        live.set(&["data", "password"], "b3RoZXI=");
+        assert_eq!(changes(plain, &live), [r#"/data/password "<hidden>" → "<hidden>" "#]);
+    }
+
+    #[test]
+    fn ignored_fields_do_not_count() {
+        let mut live = stored(MAP);
+        live.set(&["data", "x"], "9");
+        let rules = doc("- {group: '', kind: ConfigMap, jsonPointers: [/data/x]}");
+        let options = DiffOptions { ignore: IgnoreRule::from_spec(Some(rules.root())).unwrap(), ..options() };
+        assert!(!diff(doc(MAP).root(), live.node(), None, &options).modified);
+    }
+
+    #[test]
+    fn three_ways_without_a_manager() {
+        let mut live = doc(MAP).root().to_value();
+        live.set(&["metadata", "annotations", LAST_APPLIED], doc(MAP).root().to_json());
+        let less = doc("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {x: '1'}}");
+        let found = diff(less.root(), live.node(), None, &DiffOptions::default());
+        assert_eq!(found.changes.len(), 1);
+        assert_eq!(found.changes[0].path, "/data/z");
+    }
+}

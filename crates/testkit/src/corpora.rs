@@ -1,0 +1,130 @@
+//! Corpus runners by name, their results, and the checked-in ledger of pass counts.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// What running one corpus gave, in the unit of the upstream tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Cases that behave as recorded.
+    pub passed: usize,
+    /// Cases that do not: an id and what happened instead.
+    pub failing: Vec<(String, String)>,
+    /// Cases that were not judged, with the reason.
+    pub skipped: Vec<(String, String)>,
+}
+
+impl Tally {
+    /// Counts one case.
+    pub fn case(&mut self, id: impl Into<String>, outcome: Result<(), String>) {
+        match outcome {
+            Ok(()) => self.passed += 1,
+            Err(why) => self.failing.push((id.into(), why)),
+        }
+    }
+
+    /// Counts one case as not judged.
+    pub fn skip(&mut self, id: impl Into<String>, why: impl Into<String>) {
+        self.skipped.push((id.into(), why.into()));
+    }
+}
+
+/// Runs one corpus over its folder.
+pub type Runner = fn(&Path) -> Result<Tally>;
+
+/// Every registered corpus; the name is also its folder's.
+pub const CORPORA: &[(&str, Runner)] = &[("merkle", merkle)];
+
+/// Files under a folder with an extension, sorted.
+pub fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    walk(folder, &mut |path| {
+        if path.extension().is_some_and(|e| e == extension) {
+            found.push(path.to_path_buf());
+        }
+    })?;
+    found.sort();
+    Ok(found)
+}
+
+fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            walk(&path, visit)?;
+        } else {
+            visit(&path);
+        }
+    }
+    Ok(())
+}
+
+/// A file's name within the corpus.
+pub fn id(root: &Path, file: &Path) -> String {
+    file.strip_prefix(root).unwrap_or(file).display().to_string()
+}
+
+fn merkle(root: &Path) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for file in files(root, "json")? {
+        let text = fs::read_to_string(&file)?;
+        let outcome = match ridgeway_ledger::corpus::check_case(&text) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("the verifier answers otherwise".into()),
+            Err(why) => Err(why),
+        };
+        tally.case(id(root, &file), outcome);
+    }
+    Ok(tally)
+}
+
+/// Pass counts that may only rise, by corpus; the file is checked in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pins(pub BTreeMap<String, usize>);
+
+impl Pins {
+    /// Reads the file; a missing one pins nothing.
+    pub fn read(path: &Path) -> Result<Pins> {
+        match fs::read_to_string(path) {
+            Ok(text) => {
+                let pins = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+                Ok(Pins(pins))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Pins::default()),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Raises a count; a lower one changes nothing.
+    pub fn raise(&mut self, name: &str, passed: usize) {
+        let pin = self.0.entry(name.to_owned()).or_default();
+        *pin = passed.max(*pin);
+    }
+
+    /// Writes the file.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(&self.0)? + "\n";
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_only_rise() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pins.json");
+        let mut pins = Pins::read(&path).unwrap();
+        pins.raise("merkle", 7);
+        pins.raise("merkle", 5);
+        pins.write(&path).unwrap();
+        assert_eq!(Pins::read(&path).unwrap().0["merkle"], 7);
+        fs::write(&path, "{").unwrap();
+        assert!(Pins::read(&path).unwrap_err().to_string().contains("damaged"));
+    }
+}
