@@ -16,10 +16,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = bind("127.0.0.1:0".parse()?).await?;
     let server = format!("https://{}", listener.local_addr()?);
     let credential = pki::Credential::Certificate(pki.client_certificate("admin", &["system:masters"], now)?);
-    pki::write_private(&directory.join("kubeconfig"), &pki.kubeconfig(&server, "admin", &credential))?;
+    pki::write_private(
+        &directory.join("kubeconfig"),
+        &pki.kubeconfig(&server, "admin", &credential),
+    )?;
     let authenticator = Arc::new(Authenticator::new(plane.clone(), pki.token_signer()));
-    let options = controllers::Options { root_ca: Some(pki.ca_pem().into()) };
+    let options = controllers::Options {
+        root_ca: Some(pki.ca_pem().into()),
+    };
     tokio::spawn(controllers::run(plane.clone(), options, std::future::pending()));
-    serve(listener, router(plane, authenticator), Some(pki.server_config()?), std::future::pending()).await?;
+    serve(
+        listener,
+        router(plane, authenticator),
+        Some(pki.server_config()?),
+        std::future::pending(),
+    )
+    .await?;
     Ok(())
 }

@@ -49,24 +49,43 @@ impl ControlPlane {
 /// `deployments.apps "x" is forbidden: User "u" cannot get resource "deployments" in API group "apps" in the
 /// namespace "ns"`.
 pub(crate) fn forbidden(user: &Identity, question: Question<'_>) -> Status {
-    let Question { verb, group, resource, subresource, namespace, name, path, .. } = question;
+    let Question {
+        verb,
+        group,
+        resource,
+        subresource,
+        namespace,
+        name,
+        path,
+        ..
+    } = question;
     if resource.is_empty() {
         let message = format!("forbidden: User {:?} cannot {verb} path {path:?}", user.name);
         return Status::new(Reason::Forbidden, message);
     }
-    let full = if subresource.is_empty() { resource.to_owned() } else { format!("{resource}/{subresource}") };
+    let full = if subresource.is_empty() {
+        resource.to_owned()
+    } else {
+        format!("{resource}/{subresource}")
+    };
     let place = if namespace.is_empty() {
         " at the cluster scope".to_owned()
     } else {
         format!(" in the namespace {namespace:?}")
     };
-    let why = format!("User {:?} cannot {verb} resource {full:?} in API group {group:?}{place}", user.name);
+    let why = format!(
+        "User {:?} cannot {verb} resource {full:?} in API group {group:?}{place}",
+        user.name
+    );
     Status::forbidden(group, &full, name, &why).about(group, resource, name)
 }
 
 /// The resource that the right to impersonate a user is about: `(resource, namespace, name)`.
 pub(crate) fn impersonated_user(user: &str) -> (&'static str, &str, &str) {
-    match user.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')) {
+    match user
+        .strip_prefix("system:serviceaccount:")
+        .and_then(|rest| rest.split_once(':'))
+    {
         Some((namespace, name)) => ("serviceaccounts", namespace, name),
         None => ("users", "", user),
     }

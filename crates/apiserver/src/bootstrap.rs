@@ -31,7 +31,10 @@ pub async fn bootstrap(plane: &ControlPlane) -> Result<(), Status> {
 
 async fn ensure(cluster: &dyn Cluster, mut wanted: Value) -> Result<(), Status> {
     let options = || WriteOptions::by("ridgeway-bootstrap", Some(Causality::new("bootstrap")));
-    let rbac = wanted.node().str_at(&["apiVersion"]).is_some_and(|v| v.starts_with("rbac."));
+    let rbac = wanted
+        .node()
+        .str_at(&["apiVersion"])
+        .is_some_and(|v| v.starts_with("rbac."));
     if rbac {
         wanted.set(&["metadata", "annotations", AUTOUPDATE], "true");
         wanted.set(&["metadata", "labels", "kubernetes.io/bootstrapping"], "rbac-defaults");
@@ -62,11 +65,13 @@ async fn ensure(cluster: &dyn Cluster, mut wanted: Value) -> Result<(), Status> 
 
 /// Whether a stored role or binding still says what is shipped.
 fn same(live: Node<'_>, wanted: Node<'_>) -> bool {
-    ["rules", "aggregationRule", "subjects", "roleRef"].iter().all(|key| match (live.get(key), wanted.get(key)) {
-        (live, None) => live.is_none_or(Node::is_empty),
-        (Some(live), Some(wanted)) => live == wanted,
-        (None, Some(wanted)) => wanted.is_empty(),
-    })
+    ["rules", "aggregationRule", "subjects", "roleRef"]
+        .iter()
+        .all(|key| match (live.get(key), wanted.get(key)) {
+            (live, None) => live.is_none_or(Node::is_empty),
+            (Some(live), Some(wanted)) => live == wanted,
+            (None, Some(wanted)) => wanted.is_empty(),
+        })
 }
 
 #[cfg(test)]
@@ -84,7 +89,13 @@ mod tests {
         bootstrap(&plane).await.unwrap();
         assert_eq!(plane.revision(), revision, "nothing was to be done");
         let gvk = Gvk::new("rbac.authorization.k8s.io", "v1", "ClusterRole");
-        let mut view = plane.admin().get(&gvk, "", "system:discovery").await.unwrap().root().to_value();
+        let mut view = plane
+            .admin()
+            .get(&gvk, "", "system:discovery")
+            .await
+            .unwrap()
+            .root()
+            .to_value();
         view.set(&["rules"], Value::array());
         plane.admin().update(view, WriteOptions::default()).await.unwrap();
         bootstrap(&plane).await.unwrap();

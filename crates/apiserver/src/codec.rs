@@ -58,7 +58,9 @@ fn write_key(key: &str, out: &mut Vec<u8>) {
 
 /// The object's JSON with its resource version.
 pub(crate) fn render(value: &[u8], revision: Revision) -> Vec<u8> {
-    let Some((head, json)) = value.split_at_checked(4) else { return b"null".to_vec() };
+    let Some((head, json)) = value.split_at_checked(4) else {
+        return b"null".to_vec();
+    };
     let offset = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
     let mut out = Vec::with_capacity(json.len() + 48);
     if offset == 0 || offset > json.len() {
@@ -107,7 +109,9 @@ fn parse(entry: &Entry, revision: Revision) -> Result<Doc, Status> {
     let json = render(&entry.value, revision);
     Doc::parse_json(&json).map_err(|error| {
         let key = String::from_utf8_lossy(&entry.key).into_owned();
-        fault::internal(format!("the stored object {key} is damaged ({error}); restore it from Git or a backup"))
+        fault::internal(format!(
+            "the stored object {key} is damaged ({error}); restore it from Git or a backup"
+        ))
     })
 }
 
@@ -122,12 +126,21 @@ mod tests {
                 r#"{"kind":"X","metadata":{"name":"a","resourceVersion":"3"},"spec":{}}"#,
                 r#"{"kind":"X","metadata":{"resourceVersion":"7","name":"a"},"spec":{}}"#,
             ),
-            (r#"{"metadata":{},"a":1}"#, r#"{"metadata":{"resourceVersion":"7"},"a":1}"#),
-            (r#"{"metadata":{"resourceVersion":"1"}}"#, r#"{"metadata":{"resourceVersion":"7"}}"#),
+            (
+                r#"{"metadata":{},"a":1}"#,
+                r#"{"metadata":{"resourceVersion":"7"},"a":1}"#,
+            ),
+            (
+                r#"{"metadata":{"resourceVersion":"1"}}"#,
+                r#"{"metadata":{"resourceVersion":"7"}}"#,
+            ),
             (r#"{"a":1}"#, r#"{"a":1}"#),
         ] {
             let doc = Doc::parse_json(stored.as_bytes()).unwrap();
-            assert_eq!(String::from_utf8(render(&encode(doc.root()), Revision(7))).unwrap(), want);
+            assert_eq!(
+                String::from_utf8(render(&encode(doc.root()), Revision(7))).unwrap(),
+                want
+            );
         }
     }
 }

@@ -26,7 +26,10 @@ pub(crate) struct DirectCluster {
 
 impl DirectCluster {
     pub(crate) fn new(plane: ControlPlane, identity: Identity) -> Self {
-        DirectCluster { plane, identity: Ok(identity) }
+        DirectCluster {
+            plane,
+            identity: Ok(identity),
+        }
     }
 
     fn identity(&self) -> Result<&Identity, Status> {
@@ -42,18 +45,30 @@ impl Cluster for DirectCluster {
 
     async fn get(&self, gvk: &Gvk, namespace: &str, name: &str) -> Result<Doc, Status> {
         let kind = self.plane.kind(gvk)?;
-        self.plane.may_read(self.identity()?, "get", &kind, "", namespace, name)?;
+        self.plane
+            .may_read(self.identity()?, "get", &kind, "", namespace, name)?;
         codec::decode_as(&kind, &*self.plane.must_entry(&kind, namespace, name)?)
     }
 
     async fn list(&self, gvk: &Gvk, namespace: Option<&str>, options: &ListOptions) -> Result<List, Status> {
         let kind = self.plane.kind(gvk)?;
-        self.plane.may_read(self.identity()?, "list", &kind, "", namespace.unwrap_or_default(), "")?;
+        self.plane
+            .may_read(self.identity()?, "list", &kind, "", namespace.unwrap_or_default(), "")?;
         let selection = Selection::parse(&options.labels, &options.fields)?;
-        let query = ListQuery { selection, ..ListQuery::default() };
+        let query = ListQuery {
+            selection,
+            ..ListQuery::default()
+        };
         let page = self.plane.page(&kind, namespace, &query).await?;
-        let items = page.entries.iter().map(|entry| codec::decode_as(&kind, entry)).collect::<Result<_, _>>()?;
-        Ok(List { items, resource_version: page.revision.to_string() })
+        let items = page
+            .entries
+            .iter()
+            .map(|entry| codec::decode_as(&kind, entry))
+            .collect::<Result<_, _>>()?;
+        Ok(List {
+            items,
+            resource_version: page.revision.to_string(),
+        })
     }
 
     async fn watch(
@@ -64,9 +79,11 @@ impl Cluster for DirectCluster {
         from: &str,
     ) -> Result<Watch, Status> {
         let kind = self.plane.kind(gvk)?;
-        self.plane.may_read(self.identity()?, "watch", &kind, "", namespace.unwrap_or_default(), "")?;
-        let after: u64 =
-            from.parse().map_err(|_| fault::bad_request(format!("resourceVersion {from:?} is not a number")))?;
+        self.plane
+            .may_read(self.identity()?, "watch", &kind, "", namespace.unwrap_or_default(), "")?;
+        let after: u64 = from
+            .parse()
+            .map_err(|_| fault::bad_request(format!("resourceVersion {from:?} is not a number")))?;
         let selection = Selection::parse(&options.labels, &options.fields)?;
         let mut changes = self.plane.changes(&kind, namespace, selection, Revision(after)).await?;
         let (sender, receiver) = mpsc::channel(WATCH_BUFFER);
@@ -105,18 +122,39 @@ impl Cluster for DirectCluster {
     fn impersonate(&self, identity: Identity) -> Arc<dyn Cluster> {
         let plane = self.plane.clone();
         let Ok(own) = &self.identity else {
-            return Arc::new(DirectCluster { plane, identity: self.identity.clone() });
+            return Arc::new(DirectCluster {
+                plane,
+                identity: self.identity.clone(),
+            });
         };
         // The groups that every identity of its kind has by itself need no right of their own.
         let implied = |group: &String| group == "system:authenticated" || group.starts_with("system:serviceaccounts");
-        let groups = identity.groups.iter().filter(|group| !implied(group)).map(|group| ("groups", group.as_str()));
+        let groups = identity
+            .groups
+            .iter()
+            .filter(|group| !implied(group))
+            .map(|group| ("groups", group.as_str()));
         let refusal = std::iter::once(access::impersonated_user(&identity.name))
-            .map(|(resource, namespace, name)| Question { verb: "impersonate", resource, namespace, name, ..Question::default() })
-            .chain(groups.map(|(resource, name)| Question { verb: "impersonate", resource, name, ..Question::default() }))
+            .map(|(resource, namespace, name)| Question {
+                verb: "impersonate",
+                resource,
+                namespace,
+                name,
+                ..Question::default()
+            })
+            .chain(groups.map(|(resource, name)| Question {
+                verb: "impersonate",
+                resource,
+                name,
+                ..Question::default()
+            }))
             .find_map(|question| self.plane.authorize(own, question).err());
         let identity = match refusal {
             Some(status) => Err(status),
-            None => Ok(Identity { impersonator: Some(own.name.clone()), ..identity }),
+            None => Ok(Identity {
+                impersonator: Some(own.name.clone()),
+                ..identity
+            }),
         };
         Arc::new(DirectCluster { plane, identity })
     }

@@ -15,7 +15,10 @@ pub(crate) fn bad_request(message: impl Into<String>) -> Status {
 
 /// 501: known to Kubernetes, not to this control plane.
 pub(crate) fn not_implemented(what: &str) -> Status {
-    Status::new(Reason::NotImplemented, format!("{what} is not implemented by the embedded control plane"))
+    Status::new(
+        Reason::NotImplemented,
+        format!("{what} is not implemented by the embedded control plane"),
+    )
 }
 
 /// What a failed store call means to a client.
@@ -40,7 +43,10 @@ pub(crate) fn store(error: StoreError) -> Status {
         }
         other => {
             tracing::error!(error = %other, "the store failed");
-            Status::new(Reason::ServiceUnavailable, format!("the change was not stored: {other}"))
+            Status::new(
+                Reason::ServiceUnavailable,
+                format!("the change was not stored: {other}"),
+            )
         }
     }
 }

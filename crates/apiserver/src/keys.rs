@@ -35,7 +35,12 @@ pub(crate) struct Parts<'a> {
 pub(crate) fn parts(key: &[u8]) -> Option<Parts<'_>> {
     let mut parts = std::str::from_utf8(key).ok()?.splitn(4, '/');
     let mut next = || parts.next();
-    Some(Parts { group: next()?, resource: next()?, namespace: next()?, name: next()? })
+    Some(Parts {
+        group: next()?,
+        resource: next()?,
+        namespace: next()?,
+        name: next()?,
+    })
 }
 
 #[cfg(test)]
@@ -44,7 +49,12 @@ mod tests {
 
     #[test]
     fn keys_are_taken_apart() {
-        let want = Parts { group: "", resource: "pods", namespace: "a", name: "b/c" };
+        let want = Parts {
+            group: "",
+            resource: "pods",
+            namespace: "a",
+            name: "b/c",
+        };
         assert_eq!(parts(b"/pods/a/b/c"), Some(want));
         assert_eq!(parts(b"apps/deployments/a"), None);
     }

@@ -23,6 +23,7 @@ mod codec;
 pub mod controllers;
 mod direct;
 mod fault;
+mod history;
 mod http;
 mod keys;
 mod logs;

@@ -90,7 +90,11 @@ impl Metrics {
         if let Some(took) = took {
             match counts.durations.get_mut(verb) {
                 Some(histogram) => histogram.observe(took.as_secs_f64()),
-                None => counts.durations.entry(verb.to_owned()).or_default().observe(took.as_secs_f64()),
+                None => counts
+                    .durations
+                    .entry(verb.to_owned())
+                    .or_default()
+                    .observe(took.as_secs_f64()),
             }
         }
     }
@@ -117,18 +121,39 @@ impl Metrics {
         for (verb, n) in &counts.writes {
             text.sample("ridgeway_changes_total", &[("verb", verb)], n);
         }
-        text.family("ridgeway_refusals_total", "counter", "Changes refused by access rules or policies.");
+        text.family(
+            "ridgeway_refusals_total",
+            "counter",
+            "Changes refused by access rules or policies.",
+        );
         for (verb, n) in &counts.refused {
             text.sample("ridgeway_refusals_total", &[("verb", verb)], n);
         }
-        text.family("ridgeway_change_retries_total", "counter", "Changes tried again after losing a race.");
+        text.family(
+            "ridgeway_change_retries_total",
+            "counter",
+            "Changes tried again after losing a race.",
+        );
         text.sample("ridgeway_change_retries_total", &[], counts.retries);
-        text.family("apiserver_request_total", "counter", "Requests by verb, group, resource and status code.");
+        text.family(
+            "apiserver_request_total",
+            "counter",
+            "Requests by verb, group, resource and status code.",
+        );
         for ((verb, group, resource, code), n) in &counts.requests {
-            let labels = [("verb", verb.as_str()), ("group", group), ("resource", resource), ("code", &code.to_string())];
+            let labels = [
+                ("verb", verb.as_str()),
+                ("group", group),
+                ("resource", resource),
+                ("code", &code.to_string()),
+            ];
             text.sample("apiserver_request_total", &labels, n);
         }
-        text.family("apiserver_request_duration_seconds", "histogram", "Duration of requests, without watches.");
+        text.family(
+            "apiserver_request_duration_seconds",
+            "histogram",
+            "Duration of requests, without watches.",
+        );
         for (verb, histogram) in &counts.durations {
             for (n, bound) in histogram.buckets.iter().zip(BUCKETS) {
                 let labels = [("verb", verb.as_str()), ("le", &bound.to_string())];
@@ -137,12 +162,28 @@ impl Metrics {
             let labels = [("verb", verb.as_str()), ("le", "+Inf")];
             text.sample("apiserver_request_duration_seconds_bucket", &labels, histogram.count);
             text.sample("apiserver_request_duration_seconds_sum", &labels[..1], histogram.sum);
-            text.sample("apiserver_request_duration_seconds_count", &labels[..1], histogram.count);
+            text.sample(
+                "apiserver_request_duration_seconds_count",
+                &labels[..1],
+                histogram.count,
+            );
         }
-        text.family("apiserver_current_inflight_requests", "gauge", "Requests being handled, without watches.");
-        text.sample("apiserver_current_inflight_requests", &[], self.in_flight.load(Ordering::Relaxed));
+        text.family(
+            "apiserver_current_inflight_requests",
+            "gauge",
+            "Requests being handled, without watches.",
+        );
+        text.sample(
+            "apiserver_current_inflight_requests",
+            &[],
+            self.in_flight.load(Ordering::Relaxed),
+        );
         text.family("apiserver_longrunning_requests", "gauge", "Watches being served.");
-        text.sample("apiserver_longrunning_requests", &[("verb", "WATCH")], self.watches.load(Ordering::Relaxed));
+        text.sample(
+            "apiserver_longrunning_requests",
+            &[("verb", "WATCH")],
+            self.watches.load(Ordering::Relaxed),
+        );
         out
     }
 }
@@ -189,8 +230,15 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\nnot in\n{text}");
         }
-        assert!(!text.contains("duration_seconds_count{verb=\"watch\"}"), "watches have no duration");
+        assert!(
+            !text.contains("duration_seconds_count{verb=\"watch\"}"),
+            "watches have no duration"
+        );
         drop(watching);
-        assert!(metrics.render().contains("apiserver_longrunning_requests{verb=\"WATCH\"} 0"));
+        assert!(
+            metrics
+                .render()
+                .contains("apiserver_longrunning_requests{verb=\"WATCH\"} 0")
+        );
     }
 }

@@ -1,20 +1,21 @@
 //! [`ControlPlane`]: the shared state of the embedded control plane, and its snapshots.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use ridgeway_authz::Rules;
 use ridgeway_cluster::{Clock, Cluster, Gate, GateAnswer, GateRequest, Identity, Reason, Status};
 use ridgeway_doc::Doc;
 use ridgeway_krm::{Gvk, Kind, KindTable};
 use ridgeway_ledger::Ledger;
-use ridgeway_store::{MemoryStore, Revision, Store};
+use ridgeway_store::{Entry, MemoryStore, Revision, Store};
 
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::randomness::{Randomness, SeededRandomness};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Changing, Snapshot};
 use crate::{codec, fault, keys};
 
 /// The group of those who may do everything.
@@ -58,10 +59,19 @@ pub(crate) struct Inner {
     builtin: KindTable,
     kinds: Snapshot<KindTable>,
     rules: Snapshot<Rules>,
+    /// What snapshots were computed from, so that a change costs as much as itself and not as much as all there is.
+    parsed: Mutex<Parsed>,
     /// Namespaces in parsed form with the revision they were parsed at: every change reads its namespace.
     namespaces: RwLock<HashMap<String, (Revision, Doc)>>,
     pub(crate) metrics: Metrics,
     pub(crate) logs: Logs,
+}
+
+/// Stored objects in parsed form, with the revisions they were parsed at.
+#[derive(Default)]
+struct Parsed {
+    objects: HashMap<Bytes, (Revision, Doc)>,
+    kinds: HashMap<Bytes, (Revision, Vec<Kind>)>,
 }
 
 impl ControlPlane {
@@ -96,6 +106,7 @@ impl ControlPlane {
             kinds: Snapshot::new(parts.kinds.clone()),
             builtin: parts.kinds,
             rules: Snapshot::new(Rules::default()),
+            parsed: Mutex::default(),
             namespaces: RwLock::default(),
             metrics: Metrics::default(),
             logs: Logs::default(),
@@ -201,8 +212,16 @@ impl ControlPlane {
     /// The namespace's object, parsed once per change of it.
     pub(crate) fn namespace(&self, name: &str) -> Result<Option<Doc>, Status> {
         let kind = self.kind(&Gvk::new("", "v1", "Namespace"))?;
-        let Some(entry) = self.entry(&kind, "", name)? else { return Ok(None) };
-        let known = self.inner.namespaces.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let Some(entry) = self.entry(&kind, "", name)? else {
+            return Ok(None);
+        };
+        let known = self
+            .inner
+            .namespaces
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned();
         if let Some((revision, doc)) = known
             && revision == entry.mod_revision
         {
@@ -214,50 +233,89 @@ impl ControlPlane {
         Ok(Some(doc))
     }
 
-    /// Says that objects of a group have changed, on which snapshots may depend.
-    pub(crate) fn changed(&self, kind: &Kind, name: &str, removed: bool) {
-        match (kind.gvk.group.as_str(), kind.gvk.kind.as_str()) {
-            ("rbac.authorization.k8s.io", _) => self.inner.rules.outdate(),
-            ("apiextensions.k8s.io", _) => self.inner.kinds.outdate(),
-            ("", "Namespace") if removed => {
-                self.inner.namespaces.write().unwrap_or_else(PoisonError::into_inner).remove(name);
-            }
-            _ => {}
+    /// Says that an object of a kind is about to change; to be dropped when it has. Snapshots may depend on it.
+    pub(crate) fn changing(&self, kind: &Kind) -> Option<Changing<'_>> {
+        match kind.gvk.group.as_str() {
+            "rbac.authorization.k8s.io" => Some(self.inner.rules.changing()),
+            "apiextensions.k8s.io" => Some(self.inner.kinds.changing()),
+            _ => None,
         }
     }
 
-    /// Every object of a built-in kind, straight from the store: for the plane's own snapshots.
-    fn all(&self, group: &str, kind: &str) -> Vec<Doc> {
-        let Some(kind) = self.inner.builtin.get(&Gvk::new(group, "v1", kind)) else { return Vec::new() };
-        let page = match self.inner.store.range_latest(&keys::prefix(&kind, None), 0) {
-            Ok(page) => page,
+    /// Forgets a namespace that is gone.
+    pub(crate) fn forget_namespace(&self, name: &str) {
+        self.inner
+            .namespaces
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
+    }
+
+    /// Every stored entry of a built-in kind: for the plane's own snapshots.
+    fn all(&self, group: &str, kind: &str) -> Vec<Arc<Entry>> {
+        let Some(kind) = self.inner.builtin.get(&Gvk::new(group, "v1", kind)) else {
+            return Vec::new();
+        };
+        match self.inner.store.range_latest(&keys::prefix(&kind, None), 0) {
+            Ok(page) => page.entries,
             Err(error) => {
                 tracing::error!(%error, kind = %kind.gvk, "the store cannot be read");
-                return Vec::new();
+                Vec::new()
             }
-        };
-        let decoded = page.entries.iter().map(|entry| codec::decode(entry));
-        decoded.filter_map(|doc| doc.map_err(|status| tracing::error!(%status, "skipped")).ok()).collect()
+        }
+    }
+
+    fn parsed(&self) -> MutexGuard<'_, Parsed> {
+        self.inner.parsed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn compute_kinds(&self) -> KindTable {
         let mut table = self.inner.builtin.clone();
-        for crd in self.all("apiextensions.k8s.io", "CustomResourceDefinition") {
-            match Kind::from_crd(crd.root()) {
-                Ok(kinds) => kinds.into_iter().for_each(|kind| table.insert(kind)),
-                Err(error) => {
-                    let name = crd.root().str_at(&["metadata", "name"]).unwrap_or_default().to_owned();
-                    tracing::warn!(crd = name, %error, "a stored CRD cannot be served");
-                }
-            }
+        let mut parsed = self.parsed();
+        let mut fresh = HashMap::new();
+        for entry in self.all("apiextensions.k8s.io", "CustomResourceDefinition") {
+            let known = parsed
+                .kinds
+                .remove(&entry.key)
+                .filter(|(revision, _)| *revision == entry.mod_revision);
+            let kinds = known.map_or_else(|| kinds_of(&entry), |(_, kinds)| kinds);
+            kinds.iter().cloned().for_each(|kind| table.insert(kind));
+            fresh.insert(entry.key.clone(), (entry.mod_revision, kinds));
         }
+        parsed.kinds = fresh;
         table
     }
 
     fn compute_rules(&self) -> Rules {
         let kinds = ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
-        let objects: Vec<Doc> =
-            kinds.iter().flat_map(|kind| self.all("rbac.authorization.k8s.io", kind)).collect();
-        Rules::from_objects(objects.iter().map(Doc::root))
+        let mut parsed = self.parsed();
+        let mut fresh = HashMap::new();
+        for entry in kinds
+            .iter()
+            .flat_map(|kind| self.all("rbac.authorization.k8s.io", kind))
+        {
+            let known = parsed
+                .objects
+                .remove(&entry.key)
+                .filter(|(revision, _)| *revision == entry.mod_revision);
+            match known.map_or_else(|| codec::decode(&entry), |(_, doc)| Ok(doc)) {
+                Ok(doc) => drop(fresh.insert(entry.key.clone(), (entry.mod_revision, doc))),
+                Err(status) => tracing::error!(%status, "a rule was skipped"),
+            }
+        }
+        parsed.objects = fresh;
+        Rules::from_objects(parsed.objects.values().map(|(_, doc)| doc.root()))
     }
+}
+
+/// The kinds that a stored CRD defines; none when it cannot be served.
+fn kinds_of(entry: &Entry) -> Vec<Kind> {
+    let kinds = codec::decode(entry)
+        .map_err(|status| status.message)
+        .and_then(|crd| Kind::from_crd(crd.root()).map_err(|error| error.to_string()));
+    kinds.unwrap_or_else(|error| {
+        let key = String::from_utf8_lossy(&entry.key).into_owned();
+        tracing::warn!(key, error, "a stored CRD cannot be served");
+        Vec::new()
+    })
 }

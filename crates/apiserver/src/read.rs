@@ -41,7 +41,10 @@ impl Selection {
     pub(crate) fn matches(&self, object: &Doc) -> bool {
         let labels = object.root().at(&["metadata", "labels"]);
         self.labels.as_ref().is_none_or(|selector| selector.matches(labels))
-            && self.fields.as_ref().is_none_or(|selector| selector.matches(object.root()))
+            && self
+                .fields
+                .as_ref()
+                .is_none_or(|selector| selector.matches(object.root()))
     }
 
     fn selects(&self, entry: &Entry) -> Result<bool, Status> {
@@ -120,7 +123,10 @@ impl ControlPlane {
 
     /// The stored entry of an object.
     pub(crate) fn entry(&self, kind: &Kind, namespace: &str, name: &str) -> Result<Option<Arc<Entry>>, Status> {
-        self.inner.store.get_latest(&keys::object(kind, namespace, name)).map_err(fault::store)
+        self.inner
+            .store
+            .get_latest(&keys::object(kind, namespace, name))
+            .map_err(fault::store)
     }
 
     /// The stored entry of an object, or 404.
@@ -141,19 +147,33 @@ impl ControlPlane {
         if let Some(token) = &query.token {
             // Tokens come from clients: one from elsewhere must not reach other kinds.
             if !request.keys.contains(&token.after) {
-                return Err(fault::bad_request("the continue token belongs to another list; start the list again"));
+                return Err(fault::bad_request(
+                    "the continue token belongs to another list; start the list again",
+                ));
             }
             request.keys.start = successor(&token.after);
         }
         let token = |revision, last: Option<&Arc<Entry>>| {
-            last.map(|last| PageToken { revision, after: last.key.to_vec() })
+            last.map(|last| PageToken {
+                revision,
+                after: last.key.to_vec(),
+            })
         };
         if query.selection.is_all() {
             request.limit = query.limit;
             let page = self.inner.store.range(request).await.map_err(fault::store)?;
-            let next = if page.more { token(page.revision, page.entries.last()) } else { None };
+            let next = if page.more {
+                token(page.revision, page.entries.last())
+            } else {
+                None
+            };
             let remaining = page.more.then_some(page.remaining);
-            return Ok(ListPage { entries: page.entries, revision: page.revision, next, remaining });
+            return Ok(ListPage {
+                entries: page.entries,
+                revision: page.revision,
+                next,
+                remaining,
+            });
         }
         let page = self.inner.store.range(request).await.map_err(fault::store)?;
         let mut entries = Vec::new();
@@ -168,7 +188,12 @@ impl ControlPlane {
             }
             entries.push(entry);
         }
-        Ok(ListPage { entries, revision: page.revision, next, remaining: None })
+        Ok(ListPage {
+            entries,
+            revision: page.revision,
+            next,
+            remaining: None,
+        })
     }
 
     /// Changes of a kind after a revision.
@@ -220,10 +245,22 @@ impl Changes {
             _ => Ok(None),
         };
         Ok(match (selected(&event.prev)?, selected(&event.entry)?) {
-            (None, Some(entry)) => Some(Seen { kind: SeenKind::Added, entry, revision }),
-            (Some(_), Some(entry)) => Some(Seen { kind: SeenKind::Modified, entry, revision }),
+            (None, Some(entry)) => Some(Seen {
+                kind: SeenKind::Added,
+                entry,
+                revision,
+            }),
+            (Some(_), Some(entry)) => Some(Seen {
+                kind: SeenKind::Modified,
+                entry,
+                revision,
+            }),
             // The last state that was in view, at the revision at which it went out of view.
-            (Some(last), None) => Some(Seen { kind: SeenKind::Deleted, entry: last, revision }),
+            (Some(last), None) => Some(Seen {
+                kind: SeenKind::Deleted,
+                entry: last,
+                revision,
+            }),
             (None, None) => None,
         })
     }
@@ -232,6 +269,9 @@ impl Changes {
 fn watch_fault(error: WatchError) -> Status {
     match error {
         WatchError::Compacted { requested, oldest } => fault::store(StoreError::Compacted { requested, oldest }),
-        other => Status::new(ridgeway_cluster::Reason::Expired, format!("the watch fell behind: {other}")),
+        other => Status::new(
+            ridgeway_cluster::Reason::Expired,
+            format!("the watch fell behind: {other}"),
+        ),
     }
 }

@@ -92,7 +92,11 @@ pub async fn serve(
                 continue;
             }
         };
-        let connection = Connection { router: router.clone(), closing: closing.clone(), address };
+        let connection = Connection {
+            router: router.clone(),
+            closing: closing.clone(),
+            address,
+        };
         connections.spawn(connection.run(stream, acceptor.clone(), graceful.watcher()));
     }
     drop(listener);
@@ -119,7 +123,9 @@ impl Connection {
         match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => {
                 let certificates = stream.get_ref().1.peer_certificates();
-                let certificate = certificates.and_then(|all| all.first()).and_then(|c| PeerCertificate::from_der(c));
+                let certificate = certificates
+                    .and_then(|all| all.first())
+                    .and_then(|c| PeerCertificate::from_der(c));
                 self.http(stream, certificate, watcher).await;
             }
             Ok(Err(error)) => tracing::debug!(client = %self.address, %error, "no TLS connection came about"),
@@ -131,7 +137,10 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let peer = Peer { address: self.address, certificate };
+        let peer = Peer {
+            address: self.address,
+            certificate,
+        };
         let closing = Closing(self.closing);
         let router = TowerToHyperService::new(self.router);
         let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {

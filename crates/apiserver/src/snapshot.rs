@@ -1,11 +1,13 @@
 //! A value computed from stored objects, made anew when they have changed and somebody asks.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// Readers share one value. Whoever asks after [`Snapshot::outdate`] gets one that was computed afterwards.
+/// Readers share one value. While a [`Snapshot::changing`] guard lives, everybody computes their own; whoever asks after
+/// it was dropped gets one that was computed afterwards. So who has seen a change in the store sees it here as well.
 pub(crate) struct Snapshot<T> {
     wanted: AtomicU64,
+    changing: AtomicUsize,
     built: RwLock<(u64, Arc<T>)>,
     building: Mutex<()>,
 }
@@ -13,12 +15,21 @@ pub(crate) struct Snapshot<T> {
 impl<T> Snapshot<T> {
     /// Starts with a value that is out of date.
     pub(crate) fn new(value: T) -> Self {
-        Snapshot { wanted: AtomicU64::new(1), built: RwLock::new((0, Arc::new(value))), building: Mutex::new(()) }
+        Snapshot {
+            wanted: AtomicU64::new(1),
+            changing: AtomicUsize::new(0),
+            built: RwLock::new((0, Arc::new(value))),
+            building: Mutex::new(()),
+        }
     }
 
-    /// What the value is computed from has changed.
-    pub(crate) fn outdate(&self) {
-        self.wanted.fetch_add(1, Ordering::SeqCst);
+    /// What the value is computed from changes while the guard lives.
+    pub(crate) fn changing(&self) -> Changing<'_> {
+        self.changing.fetch_add(1, Ordering::SeqCst);
+        Changing {
+            wanted: &self.wanted,
+            changing: &self.changing,
+        }
     }
 
     fn built(&self, wanted: u64) -> Option<Arc<T>> {
@@ -28,6 +39,9 @@ impl<T> Snapshot<T> {
 
     /// The value, computed anew if it is out of date.
     pub(crate) fn get(&self, compute: impl FnOnce() -> T) -> Arc<T> {
+        if self.changing.load(Ordering::SeqCst) > 0 {
+            return Arc::new(compute());
+        }
         let wanted = self.wanted.load(Ordering::SeqCst);
         if let Some(value) = self.built(wanted) {
             return value;
@@ -41,6 +55,19 @@ impl<T> Snapshot<T> {
         let value = Arc::new(compute());
         *self.built.write().unwrap_or_else(PoisonError::into_inner) = (wanted, value.clone());
         value
+    }
+}
+
+/// A change in progress.
+pub(crate) struct Changing<'a> {
+    wanted: &'a AtomicU64,
+    changing: &'a AtomicUsize,
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.wanted.fetch_add(1, Ordering::SeqCst);
+        self.changing.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -59,8 +86,13 @@ mod tests {
             })
         };
         assert_eq!([read(&snapshot), read(&snapshot)], [1, 1]);
-        snapshot.outdate();
-        snapshot.outdate();
-        assert_eq!([read(&snapshot), read(&snapshot)], [2, 2]);
+        let change = snapshot.changing();
+        assert_eq!(
+            [read(&snapshot), read(&snapshot)],
+            [2, 3],
+            "nothing is kept during a change"
+        );
+        drop(change);
+        assert_eq!([read(&snapshot), read(&snapshot)], [4, 4]);
     }
 }

@@ -93,7 +93,10 @@ pub fn apply(
     let result = pruned.or(merged);
 
     // The comparison borrows from the result, the ownership it leads to goes into a copy of it.
-    let mut change = result.as_ref().map(|result| compare(ty, live, result.node())).unwrap_or_default();
+    let mut change = result
+        .as_ref()
+        .map(|result| compare(ty, live, result.node()))
+        .unwrap_or_default();
     for set in [&mut change.added, &mut change.modified, &mut change.removed] {
         scope.strip(set);
     }

@@ -1,6 +1,7 @@
 //! `metadata.managedFields`: who owns what.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use ridgeway_doc::{Node, Value};
 
@@ -43,14 +44,28 @@ impl Manager<'_> {
 pub(crate) struct Entry<'a> {
     pub(crate) manager: Manager<'a>,
     pub(crate) time: Cow<'a, str>,
-    set: FieldSet<'a>,
+    /// Read from the stored form when somebody asks.
+    set: OnceCell<FieldSet<'a>>,
     /// The stored form, as long as the set is what it says.
     stored: Option<Node<'a>>,
 }
 
 impl<'a> Entry<'a> {
     pub(crate) fn set(&self) -> &FieldSet<'a> {
-        &self.set
+        self.set
+            .get_or_init(|| self.stored.map(FieldSet::decode).unwrap_or_default())
+    }
+
+    fn replace(&mut self, set: FieldSet<'a>) {
+        self.set = OnceCell::from(set);
+        self.stored = None;
+    }
+
+    fn owns_nothing(&self) -> bool {
+        match (self.stored, self.set.get()) {
+            (_, Some(set)) => set.is_empty(),
+            (stored, None) => stored.is_none_or(Node::is_empty),
+        }
     }
 
     fn encode(&self) -> Value {
@@ -69,7 +84,7 @@ impl<'a> Entry<'a> {
         entry.set(&["fieldsType"], "FieldsV1");
         entry.set(
             &["fieldsV1"],
-            self.stored.map_or_else(|| self.set.encode(), Node::to_value),
+            self.stored.map_or_else(|| self.set().encode(), Node::to_value),
         );
         if !self.manager.subresource.is_empty() {
             entry.set(&["subresource"], &*self.manager.subresource);
@@ -108,7 +123,7 @@ impl<'a> Managed<'a> {
                     subresource: text("subresource"),
                 },
                 time: text("time"),
-                set: stored.map(FieldSet::decode).unwrap_or_default(),
+                set: OnceCell::new(),
                 stored,
             });
         }
@@ -125,9 +140,8 @@ impl<'a> Managed<'a> {
             return;
         }
         for entry in &mut self.entries {
-            if let Some(set) = entry.set.following_schema(ty, object) {
-                entry.set = set;
-                entry.stored = None;
+            if let Some(set) = entry.set().following_schema(ty, object) {
+                entry.replace(set);
                 self.changed = true;
             }
         }
@@ -167,7 +181,7 @@ impl<'a> Managed<'a> {
     }
 
     fn drop_empty(&mut self) {
-        self.entries.retain(|entry| !entry.set.is_empty());
+        self.entries.retain(|entry| !entry.owns_nothing());
     }
 
     /// Makes a manager own exactly these fields. `touched` says that it changed the object, which moves its time.
@@ -179,10 +193,9 @@ impl<'a> Managed<'a> {
             }
             Some(i) => {
                 let entry = &mut self.entries[i];
-                let differs = entry.set != set || entry.manager.api_version != manager.api_version;
+                let differs = *entry.set() != set || entry.manager.api_version != manager.api_version;
                 if differs {
-                    entry.set = set;
-                    entry.stored = None;
+                    entry.replace(set);
                     entry.manager.api_version = manager.api_version;
                     self.changed = true;
                 }
@@ -195,7 +208,7 @@ impl<'a> Managed<'a> {
                 self.entries.push(Entry {
                     manager,
                     time: now.into(),
-                    set,
+                    set: OnceCell::from(set),
                     stored: None,
                 });
                 self.changed = true;
@@ -223,12 +236,10 @@ impl<'a> Managed<'a> {
             let mut entry = self.entries.remove(oldest);
             entry.manager.name = ANCIENT.into();
             entry.manager.subresource = "".into();
-            entry.stored = None;
             match self.position(&entry.manager) {
                 Some(i) => {
                     let bucket = &mut self.entries[i];
-                    bucket.set = std::mem::take(&mut bucket.set).union(entry.set);
-                    bucket.stored = None;
+                    bucket.replace(bucket.set().clone().union(entry.set().clone()));
                     bucket.time = entry.time;
                 }
                 None => self.entries.push(entry),
@@ -257,10 +268,9 @@ impl<'a> Managed<'a> {
 }
 
 fn shrink(entry: &mut Entry<'_>, fields: &FieldSet<'_>, changed: &mut bool) {
-    if entry.set.intersection(fields).is_empty() {
+    if fields.is_empty() || entry.set().intersection(fields).is_empty() {
         return;
     }
-    entry.set = entry.set.difference(fields);
-    entry.stored = None;
+    entry.replace(entry.set().difference(fields));
     *changed = true;
 }

@@ -26,8 +26,16 @@ pub(crate) fn merge(ty: Type<'_>, live: Node<'_>, config: Node<'_>) -> Option<Va
 fn merge_maps(ty: Type<'_>, live: Node<'_>, config: Node<'_>) -> Option<Value> {
     let mut out: Option<Value> = None;
     for (name, wanted) in config.members() {
-        let change = match live.get(name) {
-            Some(have) => merge(ty.member(name), have, wanted),
+        let (below, have) = (ty.member(name), live.get(name));
+        if wanted.is_null() && !below.takes_null() {
+            // A null where the type knows none means nothing: it takes a scalar out and leaves a container be.
+            if have.is_some_and(|have| have.is_empty() || !below.is_granular(have)) {
+                out.get_or_insert_with(|| live.to_value()).make_object().remove(name);
+            }
+            continue;
+        }
+        let change = match have {
+            Some(have) => merge(below, have, wanted),
             None => Some(wanted.to_value()),
         };
         if let Some(change) = change {
@@ -46,6 +54,16 @@ fn merge_lists(
     (after, config): (&[Element<'_>], Node<'_>),
 ) -> Option<Value> {
     let item_type = ty.item();
+    if before == after {
+        // The configuration has the items in their order: nothing moves. Its elements are unique, so these are too.
+        let mut out: Option<Value> = None;
+        for (index, (have, wanted)) in live.items().zip(config.items()).enumerate() {
+            if let Some(change) = merge(item_type, have, wanted) {
+                out.get_or_insert_with(|| live.to_value()).make_array()[index] = change;
+            }
+        }
+        return out;
+    }
     let mut lefts: BTreeMap<&Element<'_>, Node<'_>> = BTreeMap::new();
     for (element, item) in before.iter().zip(live.items()) {
         lefts.entry(element).or_insert(item);

@@ -201,7 +201,12 @@ impl<'a> FieldSet<'a> {
     /// `None` when nothing changes.
     pub(crate) fn following_schema(&self, ty: Type<'_>, node: Node<'_>) -> Option<FieldSet<'a>> {
         let mut out: Option<FieldSet<'a>> = None;
-        for (index, entry) in self.0.iter().enumerate().filter(|(_, entry)| !entry.children.is_empty()) {
+        for (index, entry) in self
+            .0
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| !entry.children.is_empty())
+        {
             let below = match &entry.element {
                 Element::Field(name) => node.get(name).map(|child| (ty.member(name), child)),
                 element => ty.elements(node).ok().and_then(|elements| {

@@ -125,6 +125,30 @@ fn spec(object: &Value) -> Value {
     object.node().get("spec").map_or(Value::NULL, Node::to_value)
 }
 
+/// Every owned path leads somewhere in the object.
+fn owned_paths_exist(fields: Node<'_>, object: Option<Node<'_>>, path: &str) -> Result<(), TestCaseError> {
+    prop_assert!(object.is_some(), "{path} is owned but gone");
+    let Some(object) = object else { return Ok(()) };
+    for (step, below) in fields.members().filter(|(step, _)| *step != ".") {
+        let (kind, rest) = step.split_at(2);
+        let child = match kind {
+            "f:" => object.get(rest),
+            "v:" => {
+                let value = Doc::parse_json(rest.as_bytes()).unwrap();
+                object.items().find(|item| *item == value.root())
+            }
+            _ => {
+                let keys = Doc::parse_json(rest.as_bytes()).unwrap();
+                object
+                    .items()
+                    .find(|item| keys.root().members().all(|(key, value)| item.get(key) == Some(value)))
+            }
+        };
+        owned_paths_exist(below, child, &format!("{path} {step}"))?;
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -199,5 +223,33 @@ proptest! {
         holds(second.root().get("spec").unwrap(), got.node().get("spec").unwrap(), "spec")?;
         let again = three_way(second.root(), got.node(), second.root(), ty);
         prop_assert_eq!(again, got);
+    }
+
+    #[test]
+    fn ownership_never_outlives_the_field(steps in vec((0..3usize, 0..3usize, config()), 1..8)) {
+        let (set, id) = schema();
+        let ty = Some(set.get(id));
+        let mut live: Option<Doc> = None;
+        for (number, (who, how, config)) in steps.into_iter().enumerate() {
+            let manager = ["a", "b", "c"][who];
+            let time = format!("t{number}");
+            let old = live.as_ref().map(Doc::root);
+            let next = match how {
+                0 => update(old, config.root(), ty, manager, "", &time).unwrap(),
+                _ => match apply(old, config.root(), ty, manager, how == 1, "", &time) {
+                    Ok(applied) => {
+                        let again = apply(Some(applied.object.node()), config.root(), ty, manager, false, "", "later");
+                        prop_assert!(!again.unwrap().changed);
+                        applied.object
+                    }
+                    Err(_) => continue,
+                },
+            };
+            let next = next.into_doc();
+            for entry in next.root().at(&["metadata", "managedFields"]).map(Node::items).into_iter().flatten() {
+                owned_paths_exist(entry.get("fieldsV1").unwrap(), Some(next.root()), "")?;
+            }
+            live = Some(next);
+        }
     }
 }

@@ -52,14 +52,24 @@ impl EventRecorder {
     /// A recorder for a component; needs a tokio runtime. It ends when the last clone is dropped.
     pub fn new(cluster: Arc<dyn Cluster>, component: &str, clock: Arc<dyn Clock>) -> EventRecorder {
         let (sender, receiver) = mpsc::channel(WAITING);
-        let writer = Writer { cluster, component: component.into(), clock, known: HashMap::new() };
+        let writer = Writer {
+            cluster,
+            component: component.into(),
+            clock,
+            known: HashMap::new(),
+        };
         tokio::spawn(writer.run(receiver));
         EventRecorder { sender }
     }
 
     /// Records an event about an object. Never waits.
     pub fn record(&self, about: Node<'_>, event_type: EventType, reason: &str, message: &str) {
-        let note = Note { about: reference(about), event_type, reason: reason.into(), message: message.into() };
+        let note = Note {
+            about: reference(about),
+            event_type,
+            reason: reason.into(),
+            message: message.into(),
+        };
         if self.sender.try_send(note).is_err() {
             tracing::debug!(reason, "too many events are waiting; one was dropped");
         }
@@ -104,7 +114,9 @@ impl Writer {
 
     async fn write(&mut self, note: &Note) -> Result<(), Status> {
         let text = |key: &str| note.about.node().str_at(&[key]).unwrap_or_default().to_owned();
-        let namespace = Some(text("namespace")).filter(|ns| !ns.is_empty()).unwrap_or_else(|| "default".into());
+        let namespace = Some(text("namespace"))
+            .filter(|ns| !ns.is_empty())
+            .unwrap_or_else(|| "default".into());
         let mut hasher = DefaultHasher::new();
         (text("uid"), text("kind"), text("name"), &namespace).hash(&mut hasher);
         (note.event_type, &note.reason, &note.message, &self.component).hash(&mut hasher);
@@ -117,13 +129,21 @@ impl Writer {
             patch.set(&["count"], known.count);
             patch.set(&["lastTimestamp"], now.as_str());
             let gvk = Gvk::new("", "v1", "Event");
-            match self.cluster.merge_patch(&gvk, &namespace, &known.name, patch, options()).await {
+            match self
+                .cluster
+                .merge_patch(&gvk, &namespace, &known.name, patch, options())
+                .await
+            {
                 // It has expired meanwhile: this is a first time again.
                 Err(status) if status.reason == Reason::NotFound => drop(self.known.remove(&key)),
                 other => return other.map(drop),
             }
         }
-        let name = format!("{}.{:016x}", text("name"), key ^ self.clock.now().as_nanosecond() as u64);
+        let name = format!(
+            "{}.{:016x}",
+            text("name"),
+            key ^ self.clock.now().as_nanosecond() as u64
+        );
         let mut event = Value::object();
         event.set(&["apiVersion"], "v1");
         event.set(&["kind"], "Event");
@@ -159,13 +179,24 @@ mod tests {
     async fn repetitions_are_counted_on_one_event() {
         let cluster = FakeCluster::new();
         let recorder = EventRecorder::new(cluster.clone(), "tester", still());
-        let pod = Doc::parse_json(br#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"n","uid":"u"}}"#)
-            .unwrap();
+        let pod =
+            Doc::parse_json(br#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"n","uid":"u"}}"#)
+                .unwrap();
         for message in ["no node", "no node", "other", "no node"] {
             recorder.record(pod.root(), EventType::Warning, "FailedScheduling", message);
         }
-        let events = cluster.settle(2, |event| event.root().at(&["count"]).and_then(Node::as_i64).unwrap_or(0) > 0).await;
-        cluster.wait(|events| events.iter().any(|e| e.root().at(&["count"]).and_then(Node::as_i64) == Some(3))).await;
+        let events = cluster
+            .settle(2, |event| {
+                event.root().at(&["count"]).and_then(Node::as_i64).unwrap_or(0) > 0
+            })
+            .await;
+        cluster
+            .wait(|events| {
+                events
+                    .iter()
+                    .any(|e| e.root().at(&["count"]).and_then(Node::as_i64) == Some(3))
+            })
+            .await;
         let event = events[0].root();
         assert_eq!(event.str_at(&["involvedObject", "uid"]), Some("u"));
         assert_eq!(event.str_at(&["metadata", "namespace"]), Some("n"));

@@ -25,13 +25,22 @@ impl Identity {
         if !groups.iter().any(|g| g == "system:authenticated") {
             groups.push("system:authenticated".into());
         }
-        Identity { name: name.into(), groups, source: source.into(), ..Identity::default() }
+        Identity {
+            name: name.into(),
+            groups,
+            source: source.into(),
+            ..Identity::default()
+        }
     }
 
     /// One of the platform's own controllers, as a service account of `ridgeway-system`.
     pub fn controller(name: &str) -> Identity {
         let groups = ["system:serviceaccounts", "system:serviceaccounts:ridgeway-system"];
-        Identity::user(&format!("system:serviceaccount:ridgeway-system:{name}"), &groups, "controller")
+        Identity::user(
+            &format!("system:serviceaccount:ridgeway-system:{name}"),
+            &groups,
+            "controller",
+        )
     }
 
     /// Whether the identity is in a group.

@@ -116,7 +116,10 @@ pub trait Cluster: Send + Sync {
 
     /// Server-side apply; `options.field_manager` must be set.
     async fn apply(&self, object: Value, options: WriteOptions) -> Result<Doc, Status> {
-        self.write(Write::of(object, options, |object| Body::Patch(PatchKind::Apply, object.into_doc()))?).await
+        self.write(Write::of(object, options, |object| {
+            Body::Patch(PatchKind::Apply, object.into_doc())
+        })?)
+        .await
     }
 
     /// A JSON merge patch.

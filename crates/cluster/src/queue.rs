@@ -63,7 +63,10 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             later: BTreeMap::new(),
             serial: 0,
         };
-        Queue(Arc::new(Shared { state: Mutex::new(state), notify: Notify::new() }))
+        Queue(Arc::new(Shared {
+            state: Mutex::new(state),
+            notify: Notify::new(),
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State<K>> {
@@ -164,7 +167,11 @@ mod tests {
         queue.done(&"a");
         assert_eq!(queue.next().await, "a");
         queue.done(&"a");
-        assert!(tokio::time::timeout(Duration::from_secs(60), queue.next()).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(60), queue.next())
+                .await
+                .is_err()
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -172,7 +179,11 @@ mod tests {
         let queue = Queue::new();
         queue.add_after("late", Duration::from_secs(9));
         queue.add_after("soon", Duration::from_secs(5));
-        assert!(tokio::time::timeout(Duration::from_secs(4), queue.next()).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(4), queue.next())
+                .await
+                .is_err()
+        );
         let start = Instant::now();
         assert_eq!(queue.next().await, "soon");
         assert_eq!(start.elapsed().as_secs(), 1);
@@ -186,7 +197,11 @@ mod tests {
         queue.add("a");
         assert_eq!(queue.next().await, "a");
         queue.add_after("a", Duration::from_secs(1));
-        assert!(tokio::time::timeout(Duration::from_secs(2), queue.next()).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(2), queue.next())
+                .await
+                .is_err()
+        );
         queue.done(&"a");
         assert_eq!(queue.next().await, "a");
     }

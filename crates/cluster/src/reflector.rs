@@ -44,9 +44,20 @@ impl Reflector {
     ) -> Arc<Reflector> {
         let objects = Arc::new(RwLock::new(Objects::new()));
         let (sender, synced) = watch::channel(false);
-        let run = Run { cluster, gvk: gvk.clone(), options, objects: objects.clone(), listener: Box::new(listener) };
+        let run = Run {
+            cluster,
+            gvk: gvk.clone(),
+            options,
+            objects: objects.clone(),
+            listener: Box::new(listener),
+        };
         let task = tokio::spawn(run.forever(sender));
-        Arc::new(Reflector { gvk, objects, synced, task: Mutex::new(Some(task)) })
+        Arc::new(Reflector {
+            gvk,
+            objects,
+            synced,
+            task: Mutex::new(Some(task)),
+        })
     }
 
     /// The kind.
@@ -164,11 +175,19 @@ impl Run {
             let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
             objects.insert(key.clone(), doc.clone())
         };
-        (self.listener)(&Change { key, old, new: Some(doc) });
+        (self.listener)(&Change {
+            key,
+            old,
+            new: Some(doc),
+        });
     }
 
     fn remove(&self, key: (String, String)) {
-        let old = self.objects.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        let old = self
+            .objects
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key);
         if old.is_some() {
             (self.listener)(&Change { key, old, new: None });
         }
@@ -179,12 +198,21 @@ impl Run {
         let fresh: Objects = items.into_iter().map(|doc| (key_of(&doc), doc)).collect();
         let gone: Vec<_> = {
             let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
-            objects.keys().filter(|key| !fresh.contains_key(*key)).cloned().collect()
+            objects
+                .keys()
+                .filter(|key| !fresh.contains_key(*key))
+                .cloned()
+                .collect()
         };
         gone.into_iter().for_each(|key| self.remove(key));
         for (key, doc) in fresh {
             let version = |doc: &Doc| doc.root().str_at(&["metadata", "resourceVersion"]).map(str::to_owned);
-            let known = self.objects.read().unwrap_or_else(PoisonError::into_inner).get(&key).and_then(version);
+            let known = self
+                .objects
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(&key)
+                .and_then(version);
             if known.is_none() || known != version(&doc) {
                 self.put(doc);
             }
@@ -223,7 +251,10 @@ mod tests {
     }
 
     async fn next(changes: &mut Changes) -> (String, Option<String>, Option<String>) {
-        tokio::time::timeout(Duration::from_secs(60), changes.recv()).await.expect("a change").expect("a reflector")
+        tokio::time::timeout(Duration::from_secs(60), changes.recv())
+            .await
+            .expect("a change")
+            .expect("a reflector")
     }
 
     fn change(name: &str, old: Option<&str>, new: Option<&str>) -> (String, Option<String>, Option<String>) {
@@ -300,7 +331,11 @@ mod tests {
         while cluster.lists() < 2 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        assert!(tokio::time::timeout(Duration::from_secs(5), changes.recv()).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(5), changes.recv())
+                .await
+                .is_err()
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -87,9 +87,9 @@ pub struct Status {
     /// The sentence.
     pub message: String,
     /// Group of the resource concerned.
-    pub group: String,
+    pub group: Box<str>,
     /// Resource (or kind) concerned.
-    pub kind: String,
+    pub kind: Box<str>,
     /// Name concerned.
     pub name: String,
     /// The single faults.
@@ -110,8 +110,8 @@ impl Status {
         Status {
             reason,
             message: message.into(),
-            group: String::new(),
-            kind: String::new(),
+            group: Box::default(),
+            kind: Box::default(),
             name: String::new(),
             causes: Vec::new(),
             retry_after: None,
@@ -133,7 +133,11 @@ impl Status {
     }
 
     fn qualified(group: &str, resource: &str) -> String {
-        if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") }
+        if group.is_empty() {
+            resource.to_owned()
+        } else {
+            format!("{resource}.{group}")
+        }
     }
 
     /// `deployments.apps "x" not found`
@@ -150,8 +154,10 @@ impl Status {
 
     /// `Operation cannot be fulfilled on deployments.apps "x": why`
     pub fn conflict(group: &str, resource: &str, name: &str, why: &str) -> Status {
-        let message =
-            format!("Operation cannot be fulfilled on {} {name:?}: {why}", Self::qualified(group, resource));
+        let message = format!(
+            "Operation cannot be fulfilled on {} {name:?}: {why}",
+            Self::qualified(group, resource)
+        );
         Status::new(Reason::Conflict, message).about(group, resource, name)
     }
 
@@ -170,14 +176,22 @@ impl Status {
     pub fn invalid(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Status {
         let text: Vec<String> = causes
             .iter()
-            .map(|c| if c.field.is_empty() { c.message.clone() } else { format!("{}: {}", c.field, c.message) })
+            .map(|c| {
+                if c.field.is_empty() {
+                    c.message.clone()
+                } else {
+                    format!("{}: {}", c.field, c.message)
+                }
+            })
             .collect();
         let text = match text.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
         let message = format!("{} {name:?} is invalid: {text}", Self::qualified(group, kind));
-        Status::new(Reason::Invalid, message).about(group, kind, name).with_causes(causes)
+        Status::new(Reason::Invalid, message)
+            .about(group, kind, name)
+            .with_causes(causes)
     }
 
     /// The HTTP status code.
@@ -196,9 +210,9 @@ impl Status {
         status.set(&["message"], self.message.as_str());
         status.set(&["reason"], reason);
         let mut details = Map::new();
-        for (key, text) in [("name", &self.name), ("group", &self.group), ("kind", &self.kind)] {
+        for (key, text) in [("name", &*self.name), ("group", &*self.group), ("kind", &*self.kind)] {
             if !text.is_empty() {
-                details.insert(key, text.as_str());
+                details.insert(key, text);
             }
         }
         if !self.causes.is_empty() {
@@ -249,7 +263,10 @@ impl Status {
             Reason::Timeout,
         ];
         let name = node.str_at(&["reason"]).unwrap_or_default();
-        let reason = ALL.into_iter().find(|r| r.parts().0 == name).unwrap_or(Reason::InternalError);
+        let reason = ALL
+            .into_iter()
+            .find(|r| r.parts().0 == name)
+            .unwrap_or(Reason::InternalError);
         let text = |path: &[&str]| node.str_at(path).unwrap_or_default().to_owned();
         let mut status = Status::new(reason, text(&["message"])).about(
             &text(&["details", "group"]),
@@ -260,7 +277,11 @@ impl Status {
             let part = |cause: Node<'_>, key: &str| cause.str_at(&[key]).unwrap_or_default().to_owned();
             status.causes = causes
                 .items()
-                .map(|c| Cause { reason: part(c, "reason"), message: part(c, "message"), field: part(c, "field") })
+                .map(|c| Cause {
+                    reason: part(c, "reason"),
+                    message: part(c, "message"),
+                    field: part(c, "field"),
+                })
                 .collect();
         }
         status

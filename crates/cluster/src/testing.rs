@@ -88,9 +88,15 @@ impl FakeCluster {
         let doc = object.into_doc();
         let text = |key: &str| doc.root().str_at(&["metadata", key]).unwrap_or_default().to_owned();
         let old = state.objects.insert((text("namespace"), text("name")), doc.clone());
-        let event = if old.is_some() { WatchEvent::Modified } else { WatchEvent::Added };
+        let event = if old.is_some() {
+            WatchEvent::Modified
+        } else {
+            WatchEvent::Added
+        };
         if !silent {
-            state.watchers.retain(|watcher| watcher.try_send(event(doc.clone())).is_ok());
+            state
+                .watchers
+                .retain(|watcher| watcher.try_send(event(doc.clone())).is_ok());
         }
         self.changed.notify_waiters();
         doc
@@ -99,9 +105,13 @@ impl FakeCluster {
     pub(crate) fn remove(&self, name: &str, silent: bool) {
         let mut state = self.state();
         state.version += 1;
-        let Some(doc) = state.objects.remove(&("n".to_owned(), name.to_owned())) else { return };
+        let Some(doc) = state.objects.remove(&("n".to_owned(), name.to_owned())) else {
+            return;
+        };
         if !silent {
-            state.watchers.retain(|watcher| watcher.try_send(WatchEvent::Deleted(doc.clone())).is_ok());
+            state
+                .watchers
+                .retain(|watcher| watcher.try_send(WatchEvent::Deleted(doc.clone())).is_ok());
         }
     }
 
@@ -124,7 +134,8 @@ impl FakeCluster {
 
     /// Waits until so many objects satisfy a condition, and answers them.
     pub(crate) async fn settle(&self, count: usize, wanted: impl Fn(&Doc) -> bool) -> Vec<Doc> {
-        self.wait(|all| all.iter().filter(|doc| wanted(doc)).count() >= count).await;
+        self.wait(|all| all.iter().filter(|doc| wanted(doc)).count() >= count)
+            .await;
         self.all()
     }
 }
@@ -137,7 +148,11 @@ impl Cluster for FakeCluster {
 
     async fn get(&self, _gvk: &Gvk, namespace: &str, name: &str) -> Result<Doc, Status> {
         let key = (namespace.to_owned(), name.to_owned());
-        self.state().objects.get(&key).cloned().ok_or_else(|| Status::not_found("", "things", name))
+        self.state()
+            .objects
+            .get(&key)
+            .cloned()
+            .ok_or_else(|| Status::not_found("", "things", name))
     }
 
     async fn list(&self, _gvk: &Gvk, _namespace: Option<&str>, _options: &ListOptions) -> Result<List, Status> {
@@ -170,7 +185,11 @@ impl Cluster for FakeCluster {
         match write.body {
             Body::Create(object) | Body::Update(object) => Ok(self.store(object, false)),
             Body::Patch(_, patch) => {
-                let mut object = self.get(&write.gvk, &write.namespace, &write.name).await?.root().to_value();
+                let mut object = self
+                    .get(&write.gvk, &write.namespace, &write.name)
+                    .await?
+                    .root()
+                    .to_value();
                 for (key, value) in patch.root().members() {
                     object.set(&[key], value);
                 }

@@ -82,7 +82,11 @@ pub struct WriteOptions {
 impl WriteOptions {
     /// Options of a controller: its field manager, and what it acts upon.
     pub fn by(field_manager: &str, causality: Option<Causality>) -> WriteOptions {
-        WriteOptions { field_manager: field_manager.into(), causality, ..WriteOptions::default() }
+        WriteOptions {
+            field_manager: field_manager.into(),
+            causality,
+            ..WriteOptions::default()
+        }
     }
 
     /// The same with `force`.
@@ -119,10 +123,17 @@ impl Write {
     /// A change whose target is read from the object it carries.
     pub fn of(object: Value, options: WriteOptions, body: impl FnOnce(Value) -> Body) -> Result<Write, Status> {
         let node = object.node();
-        let gvk = Gvk::of(node)
-            .ok_or_else(|| Status::new(Reason::BadRequest, "the object needs `apiVersion` and `kind`"))?;
+        let gvk =
+            Gvk::of(node).ok_or_else(|| Status::new(Reason::BadRequest, "the object needs `apiVersion` and `kind`"))?;
         let text = |key: &str| node.str_at(&["metadata", key]).unwrap_or_default().to_owned();
         let (namespace, name) = (text("namespace"), text("name"));
-        Ok(Write { gvk, namespace, name, subresource: String::new(), body: body(object), options })
+        Ok(Write {
+            gvk,
+            namespace,
+            name,
+            subresource: String::new(),
+            body: body(object),
+            options,
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ridgeway_doc::{Doc, Node};
-use ridgeway_krm::{Gvk, KindTable};
+use ridgeway_krm::KindTable;
 use ridgeway_sync::{Diff, DiffOptions, Health, HealthStatus, Target, health};
 
 use crate::desired::{DesiredObject, is_hook};
@@ -244,11 +244,6 @@ impl Comparison {
             modified: resource.modified,
         };
         self.resources.iter().filter(|resource| !(skip_hooks && resource.hook)).map(target).collect()
-    }
-
-    /// The kinds of all resources.
-    pub(crate) fn kinds(&self) -> BTreeSet<Gvk> {
-        self.resources.iter().map(|resource| resource.place.gvk.clone()).collect()
     }
 }
 

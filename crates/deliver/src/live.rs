@@ -174,11 +174,6 @@ impl Live {
         };
         places.iter().filter_map(|place| self.get(place)).collect()
     }
-
-    /// All live objects of a kind.
-    pub(crate) fn all(&self, gvk: &Gvk) -> Vec<Doc> {
-        self.reflector(gvk).map(|kind| kind.list(None)).unwrap_or_default()
-    }
 }
 
 impl Index {

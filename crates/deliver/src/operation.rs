@@ -150,6 +150,16 @@ impl Running {
         &self.last_failure
     }
 
+    /// Ends it as failed.
+    pub(crate) fn fail(&mut self, why: String) {
+        self.done = Some((OperationPhase::Failed, why));
+    }
+
+    /// Whether it waits for an object to become healthy.
+    pub(crate) fn waits_for(&self, place: &Place) -> bool {
+        self.watches.keys().any(|task| self.place(*task).as_ref() == Some(place))
+    }
+
     fn place(&self, task: TaskId) -> Option<Place> {
         let task = self.plan()?.tasks.get(task)?;
         Some(Place {
@@ -217,7 +227,8 @@ impl Executor<'_> {
             for effect in effects {
                 match effect {
                     Effect::Watch { task } => {
-                        watched |= running.watches.insert(task, None).is_none();
+                        running.watches.insert(task, None);
+                        watched = true;
                     }
                     Effect::Retry { after, .. } => {
                         running.last_failure = running.machine.as_ref().map(|m| m.message().to_owned()).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use ridgeway_cluster::{Cluster, Status, WriteOptions};
 use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::{Gvk, ObjectRef};
-use ridgeway_sync::{Change, Health, IgnoreRule, health};
+use ridgeway_sync::{Change, Health, HealthStatus, IgnoreRule, health};
 
 use crate::compare::{Comparing, diff_options};
 use crate::controller::Deliver;
@@ -224,12 +224,7 @@ impl WithMessage for Status {
 }
 
 fn read_health(node: Node<'_>) -> Health {
-    use ridgeway_sync::HealthStatus::{Degraded, Healthy, Missing, Progressing, Suspended, Unknown};
-    let said = node.str_at(&["status"]).unwrap_or_default();
-    let status = [Healthy, Suspended, Progressing, Missing, Degraded]
-        .into_iter()
-        .find(|status| status.to_string() == said)
-        .unwrap_or(Unknown);
+    let status = node.str_at(&["status"]).and_then(|said| said.parse().ok()).unwrap_or(HealthStatus::Unknown);
     Health { status, message: node.str_at(&["message"]).unwrap_or_default().to_owned() }
 }
 

@@ -395,6 +395,15 @@ impl Deliver {
             }
         } else {
             executor.observe(&mut running).await;
+            // The machine judges objects one by one; that a workload's Pods crash shows only in the comparison.
+            let crashed = comparison.resources.iter().find(|resource| {
+                resource.health.as_ref().is_some_and(|health| health.status == HealthStatus::Degraded)
+                    && running.waits_for(&resource.place)
+            });
+            if let (Some(resource), None) = (crashed, running.done()) {
+                let message = resource.health.as_ref().map(|health| health.message.as_str()).unwrap_or_default();
+                running.fail(format!("{}: {message}", resource.place.reference()));
+            }
         }
         self.after_step(look, memory, running)
     }

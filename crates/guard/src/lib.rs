@@ -1,3 +1,29 @@
 //! Policy as a plane: admission in process, generated objects kept in step, reports as views.
 //!
 //! Must not know: Git, the store, HTTP, how a dialect evaluates.
+//!
+//! [`Guard`] follows the stored policies and keeps a compiled snapshot of them. The gate it hands out judges changes by
+//! that snapshot without waiting for anything; reconcilers beside it make what generate rules ask for, serve the kinds
+//! of Gatekeeper's constraints, and judge what is stored already. Results live in tables, never in report objects.
+
+mod constraint;
+mod exempt;
+mod gate;
+mod generate;
+mod generated;
+mod guard;
+mod install;
+mod interest;
+mod mirror;
+mod playground;
+mod policies;
+mod refused;
+mod scan;
+mod snapshot;
+mod source;
+mod status;
+mod view;
+mod words;
+
+pub use guard::Guard;
+pub use view::{PolicyView, RuleView, ViolationView};

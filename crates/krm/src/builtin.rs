@@ -56,7 +56,7 @@ pub(crate) static FINGERPRINT: LazyLock<u64> =
 pub(crate) static METADATA: LazyLock<Doc> = LazyLock::new(|| {
     let all = definitions();
     let mut wanted = ridgeway_doc::Map::new();
-    for name in ["ObjectMeta", "OwnerReference", "ManagedFieldsEntry", "FieldsV1", "Time", "ListMeta"] {
+    for name in ["ObjectMeta", "OwnerReference", "ManagedFieldsEntry", "FieldsV1", "Time"] {
         let name = format!("{META}{name}");
         wanted.insert(name.as_str(), all.root().get(&name));
     }

@@ -42,4 +42,4 @@ pub use merkle::Hash;
 pub use note::{Checkpoint, NoteError, SignedNote};
 pub use options::{FaultPoint, Faults, Now, Options};
 pub use query::{Outcome, Query, QueryPage, Record};
-pub use verify::{Verified, verify_dir, verify_dir_by};
+pub use verify::{Verified, read_dir, verify_dir, verify_dir_by};

@@ -41,6 +41,22 @@ impl Verified {
 /// # Errors
 /// The first place where something is not as it was written.
 pub fn verify_dir(dir: &Path) -> Result<Verified, VerifyError> {
+    verify_with(dir, || (), |(), _| ()).map(|(verified, ())| verified)
+}
+
+/// As [`verify_dir`], and gives the bodies of all entries, oldest first.
+///
+/// # Errors
+/// As [`verify_dir`].
+pub fn read_dir(dir: &Path) -> Result<(Verified, Vec<Vec<u8>>), VerifyError> {
+    verify_with(dir, Vec::new, |bodies, body| bodies.push(body.to_vec()))
+}
+
+fn verify_with<T>(
+    dir: &Path,
+    start: impl Fn() -> T,
+    mut each: impl FnMut(&mut T, &[u8]),
+) -> Result<(Verified, T), VerifyError> {
     let mut attempts = 0;
     loop {
         attempts += 1;
@@ -49,16 +65,21 @@ pub fn verify_dir(dir: &Path) -> Result<Verified, VerifyError> {
         let Some(checkpoint) = read_checkpoint(dir, &key)? else {
             return Err(Corruption::new(&dir.join(CHECKPOINT), 0, 0, Damage::NoCheckpoint).into());
         };
-        match segment::walk(dir, &key, &checkpoint, Tail::Strict, |_, _| ()) {
+        let mut gathered = start();
+        match segment::walk(dir, &key, &checkpoint, Tail::Strict, |frame, _| each(&mut gathered, frame.body)) {
             Ok(walked) => {
                 let (size, root) = (walked.tree.len(), walked.tree.root());
-                return Ok(Verified {
-                    key,
-                    checkpoint,
-                    size,
-                    root,
-                    segments: walked.segments.len(),
-                });
+                let segments = walked.segments.len();
+                return Ok((
+                    Verified {
+                        key,
+                        checkpoint,
+                        size,
+                        root,
+                        segments,
+                    },
+                    gathered,
+                ));
             }
             Err(WalkError::Corrupt(found)) if found.index >= checkpoint.size && attempts < ATTEMPTS => {
                 std::thread::sleep(Duration::from_millis(20));

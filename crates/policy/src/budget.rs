@@ -18,10 +18,10 @@ pub struct Fuel {
 }
 
 /// Steps one rule may take: some ten milliseconds of work.
-pub const RULE_STEPS: u64 = 1_000_000;
+pub(crate) const RULE_STEPS: u64 = 1_000_000;
 
 /// The longest text a regular expression is run over.
-pub const MAX_REGEX_TEXT: usize = 1 << 20;
+pub(crate) const MAX_REGEX_TEXT: usize = 1 << 20;
 
 impl Fuel {
     /// A budget of so many steps.

@@ -48,7 +48,7 @@ impl Image {
 }
 
 /// Parses a reference; `None` when it is none.
-pub fn parse(text: &str) -> Option<Image> {
+pub(crate) fn parse(text: &str) -> Option<Image> {
     let (rest, digest) = text.split_once('@').map_or((text, ""), |(rest, digest)| (rest, digest));
     let (rest, tag) = match rest.rsplit_once(':') {
         Some((rest, tag)) if !tag.contains('/') => (rest, tag),

@@ -1,3 +1,43 @@
 //! Policy engines over documents: Kyverno patterns, Gatekeeper templates and Pod Security Standards give one kind of verdict.
 //!
 //! Must not know: the API server, clusters, files, clocks.
+//!
+//! ```text
+//! ClusterPolicy, Policy, PolicyException ─┐
+//! ConstraintTemplate, constraints ────────┼─ compile ─→ RuleSet ─ admit(request) ─→ Verdicts (results, mutated object)
+//! namespace labels (Pod Security) ────────┘     │               └ generate(request) ─→ objects that shall be
+//!                                               └→ CompileError (policy, rule, path, line)
+//! ```
+//!
+//! A [`RuleSet`] is an immutable snapshot, indexed by kind. Policies compile once: patterns to trees over nodes,
+//! expressions to syntax trees, Rego to a program. Evaluation reads [`ridgeway_doc::Node`]s and copies nothing until a
+//! rule fails. What fails is told twice: in the author's words, and in a sentence made from the failing path that names
+//! the container, the field, the remedy, and the patch that would make it pass.
+//!
+//! Work is counted: each rule has a budget of steps, regular expressions run in linear time over bounded texts, and a
+//! rule that exhausts its budget ends with an error that names it.
+
+mod budget;
+pub mod corpus;
+mod gatekeeper;
+mod image;
+mod jmespath;
+mod kyverno;
+mod path;
+mod pattern_text;
+mod pod_security;
+pub mod pss;
+mod refine;
+mod request;
+mod ruleset;
+mod semver;
+mod source;
+mod verdict;
+
+pub use gatekeeper::constraint_crd;
+pub use image::Image;
+pub use jmespath::{Evaluator, Expression, Fault, Scope, SyntaxError, Val};
+pub use pattern_text::wildcard;
+pub use request::{Data, NoData, Operation, Request, User};
+pub use ruleset::{PolicyInfo, RuleSet};
+pub use verdict::{Action, CompileError, Dialect, Generated, Outcome, RuleResult, Verdicts};

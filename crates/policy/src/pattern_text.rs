@@ -35,7 +35,7 @@ pub fn wildcard(pattern: &str, text: &str) -> bool {
 }
 
 /// Whether a text holds wildcard characters.
-pub fn has_wildcard(text: &str) -> bool {
+pub(crate) fn has_wildcard(text: &str) -> bool {
     text.contains(['*', '?'])
 }
 

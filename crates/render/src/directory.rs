@@ -84,8 +84,16 @@ fn walk(
         return Err(Fault::in_file(dir, message).into());
     }
     for DirEntry { name, is_dir } in recorder.list(dir)?.unwrap_or_default() {
-        let path = if dir.is_empty() { name.clone() } else { format!("{dir}/{name}") };
-        let within = if relative.is_empty() { name } else { format!("{relative}/{name}") };
+        let path = if dir.is_empty() {
+            name.clone()
+        } else {
+            format!("{dir}/{name}")
+        };
+        let within = if relative.is_empty() {
+            name
+        } else {
+            format!("{relative}/{name}")
+        };
         if !is_dir {
             if options.wants(&within) {
                 paths.push(path);
@@ -113,7 +121,8 @@ fn read_manifests(recorder: &Recorder<'_>, file: &str) -> Result<Vec<Object>, Re
         let node = doc.root();
         // A file may hold other YAML; what has neither kind nor apiVersion is none of ours.
         if node.is_object() && node.get("kind").is_none() && node.get("apiVersion").is_none() {
-            let message = "is no Kubernetes object; move it elsewhere, or exclude it with spec.source.directory.exclude";
+            let message =
+                "is no Kubernetes object; move it elsewhere, or exclude it with spec.source.directory.exclude";
             faults.push(Fault::in_file(file, message).at(node));
             continue;
         }

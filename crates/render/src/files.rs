@@ -63,7 +63,11 @@ impl Files for MemoryFiles {
     }
 
     fn list(&self, dir: &str) -> Result<Option<Vec<DirEntry>>, String> {
-        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+        let prefix = if dir.is_empty() {
+            String::new()
+        } else {
+            format!("{dir}/")
+        };
         let entries: BTreeSet<DirEntry> = self
             .0
             .keys()

@@ -75,10 +75,12 @@ fn here(pattern: &[char], text: &[char]) -> bool {
                 p = next;
                 true
             }
-            Some('?') => t < text.len() && text[t] != '/' && {
-                (p, t) = (p + 1, t + 1);
-                true
-            },
+            Some('?') => {
+                t < text.len() && text[t] != '/' && {
+                    (p, t) = (p + 1, t + 1);
+                    true
+                }
+            }
             Some('[') => match (text.get(t), class(&pattern[p..])) {
                 (Some(c), Some((len, test))) if *c != '/' && test(*c) => {
                     (p, t) = (p + len, t + 1);
@@ -86,14 +88,18 @@ fn here(pattern: &[char], text: &[char]) -> bool {
                 }
                 _ => false,
             },
-            Some('\\') if p + 1 < pattern.len() => text.get(t) == Some(&pattern[p + 1]) && {
-                (p, t) = (p + 2, t + 1);
-                true
-            },
-            Some(c) => text.get(t) == Some(c) && {
-                (p, t) = (p + 1, t + 1);
-                true
-            },
+            Some('\\') if p + 1 < pattern.len() => {
+                text.get(t) == Some(&pattern[p + 1]) && {
+                    (p, t) = (p + 2, t + 1);
+                    true
+                }
+            }
+            Some(c) => {
+                text.get(t) == Some(c) && {
+                    (p, t) = (p + 1, t + 1);
+                    true
+                }
+            }
             None if t == text.len() => return true,
             None => false,
         };

@@ -36,11 +36,12 @@ pub struct Object {
 /// The objects of one document: the items of a list, or the document itself.
 pub(crate) fn expand(doc: &Doc) -> Vec<Doc> {
     let root = doc.root();
-    let is_list = root.get("kind").and_then(Node::as_str).is_some_and(|k| k.ends_with("List"));
+    let is_list = root
+        .get("kind")
+        .and_then(Node::as_str)
+        .is_some_and(|k| k.ends_with("List"));
     match root.get("items") {
-        Some(items) if is_list && items.is_array() => {
-            items.items().flat_map(|item| expand(&item.to_doc())).collect()
-        }
+        Some(items) if is_list && items.is_array() => items.items().flat_map(|item| expand(&item.to_doc())).collect(),
         _ => vec![doc.clone()],
     }
 }
@@ -49,7 +50,7 @@ pub(crate) fn expand(doc: &Doc) -> Vec<Doc> {
 pub(crate) fn check(file: &str, node: Node<'_>) -> Result<(), RenderError> {
     let mut faults = Vec::new();
     let mut wants = |field: &str, path: &[&str]| {
-        if !node.at(path).and_then(Node::as_str).is_some_and(|s| !s.is_empty()) {
+        if node.at(path).and_then(Node::as_str).is_none_or(str::is_empty) {
             let message = "is missing or no string: every object needs apiVersion, kind and metadata.name";
             faults.push(Fault::in_file(file, message).at(node).field(field));
         }

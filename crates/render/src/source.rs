@@ -64,10 +64,16 @@ pub fn render_source(files: &dyn Files, source: Node<'_>) -> Result<(SourceType,
         .into()
     };
     if field("plugin").is_some() {
-        return Err(refuse("plugin", "config management plugins are not supported; commit the rendered manifests"));
+        return Err(refuse(
+            "plugin",
+            "config management plugins are not supported; commit the rendered manifests",
+        ));
     }
     if source.str_at(&["chart"]).is_some_and(|c| !c.is_empty()) {
-        return Err(refuse("chart", "Helm repositories are not supported yet; commit the rendered manifests"));
+        return Err(refuse(
+            "chart",
+            "Helm repositories are not supported yet; commit the rendered manifests",
+        ));
     }
     let path = source.str_at(&["path"]).unwrap_or(".");
     let kind = match (field("helm"), field("kustomize"), field("directory")) {
@@ -117,8 +123,17 @@ mod tests {
             render(r#"{"path":"k"}"#).unwrap(),
             r#"Kustomize {"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x-a"}}"#
         );
-        assert!(render(r#"{"path":"plain","directory":{"recurse":true}}"#).unwrap().starts_with("Directory"));
-        assert!(render(r#"{"path":"chart"}"#).unwrap_err().to_string().contains("helm template"));
+        assert!(
+            render(r#"{"path":"plain","directory":{"recurse":true}}"#)
+                .unwrap()
+                .starts_with("Directory")
+        );
+        assert!(
+            render(r#"{"path":"chart"}"#)
+                .unwrap_err()
+                .to_string()
+                .contains("helm template")
+        );
         assert!(render(r#"{"path":"k","plugin":{"name":"x"}}"#).is_err());
     }
 }

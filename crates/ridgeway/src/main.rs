@@ -6,6 +6,7 @@ mod data;
 mod demo;
 mod embedded;
 mod logging;
+mod logs;
 mod platform;
 
 use std::process::ExitCode;

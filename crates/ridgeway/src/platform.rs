@@ -1,6 +1,6 @@
 //! `ridgeway up`: opens the data, wires the planes, listens, and ends cleanly.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,11 +13,15 @@ use ridgeway_deliver::Deliver;
 use ridgeway_git::Repositories;
 use ridgeway_guard::Guard;
 use ridgeway_ledger::Ledger;
+use ridgeway_nodes::Nodes;
 use ridgeway_server::{About, Accounts, Assets, Library};
-use ridgeway_store::{SqliteOptions, SqliteStore};
+use ridgeway_store::SqliteStore;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::data::{DataDir, write_private};
+use crate::logs::NodeLogs;
 use crate::{demo, embedded, logging};
 
 /// Starts the platform and stays until SIGINT or SIGTERM.
@@ -45,7 +49,7 @@ async fn run(args: &Args) -> Result<()> {
     let kubernetes_url = format!("https://{}", kube_listener.local_addr()?);
     let portal_url = format!("http://{}", portal_listener.local_addr()?);
 
-    let store = SqliteStore::open(&data.join("store.db"), SqliteOptions::default()).context("opening the store")?;
+    let store = SqliteStore::open(data.join("store.db")).context("opening the store")?;
     let ledger_dir = data.join("ledger");
     let ledger = open_ledger(&ledger_dir, &clock)?;
     let plane = ControlPlane::open(Parts {
@@ -59,7 +63,7 @@ async fn run(args: &Args) -> Result<()> {
     .context("opening the control plane")?;
 
     let pki = pki::Pki::open(&data.join("pki"), clock.now()).context("opening the certificates")?;
-    let authenticator = Arc::new(Authenticator::new(plane.clone(), pki.token_signer()?));
+    let authenticator = Arc::new(Authenticator::new(plane.clone(), pki.token_signer()));
     let kubeconfig = write_kubeconfig(&data, &pki, &kubernetes_url, clock.now())?;
     let (accounts, password) = Accounts::open(&data.join("accounts.json"))?;
     let access = local_access(&authenticator, &portal_url)?;
@@ -75,33 +79,37 @@ async fn run(args: &Args) -> Result<()> {
     let guard = Guard::new(plane.client(Identity::controller("guard")), clock.clone());
     guard.install_crds().await.context("installing the policy kinds")?;
     plane.set_gate(guard.gate());
+    let deliver_cluster = plane.client(Identity::controller("deliver"));
+    ridgeway_deliver::install_crds(&*deliver_cluster).await.context("installing the delivery kinds")?;
     let deliver = Deliver::new(
-        plane.client(Identity::controller("deliver")),
+        deliver_cluster.clone(),
         repositories.clone(),
         clock.clone(),
         ridgeway_deliver::Options::default(),
     );
-    deliver.install_crds().await.context("installing the delivery kinds")?;
-    tasks.spawn(guard.clone().run(stopping.clone()));
-    tasks.spawn(deliver.clone().run(stopping.clone()));
-    let nodes = ridgeway_nodes::Nodes::new(
+    let nodes = Nodes::new(
         plane.client(Identity::controller("nodes")),
         clock.clone(),
         ridgeway_nodes::Options { nodes: args.nodes, ..ridgeway_nodes::Options::default() },
     );
-    plane.logs().set(Arc::new(crate::logs::NodeLogs(nodes.clone())));
+    plane.logs().set(Arc::new(NodeLogs(nodes.clone())));
+    tasks.spawn(guard.clone().run(stopping.clone()));
+    // Policies that are stored already must be in force before anything else moves.
+    guard.synced().await;
+    tasks.spawn(deliver.clone().run(stopping.clone()));
     tasks.spawn(nodes.run(stopping.clone()));
 
-    tasks.spawn(async_serve(kube_listener, router(plane.clone(), authenticator.clone()), Some(pki.server_config()?), &stopping));
+    let kube = router(plane.clone(), authenticator.clone());
+    tasks.spawn(listen(kube_listener, kube, Some(pki.server_config()?), stopping.clone()));
     let edge = ridgeway_server::router(ridgeway_server::Parts {
         plane: plane.clone(),
         authenticator,
         ledger: ledger.clone(),
         repositories: repositories.clone(),
-        git_access: git_access(),
+        git_access: git_access(&plane),
         deliver,
         guard,
-        templates: Arc::new(Library::new(embedded::TEMPLATES)),
+        templates: Arc::new(Library::new(embedded::TEMPLATES.iter().copied())),
         accounts,
         assets: Assets::new(embedded::PORTAL.iter().map(|(path, bytes)| ((*path).to_owned(), (*bytes).into()))),
         clock: clock.clone(),
@@ -115,14 +123,14 @@ async fn run(args: &Args) -> Result<()> {
             ledger_dir,
         },
     });
-    tasks.spawn(async_serve(portal_listener, edge, None, &stopping));
+    tasks.spawn(listen(portal_listener, edge, None, stopping.clone()));
 
     if args.demo {
         demo::load(&repositories).await.context("loading the demo organisation")?;
     }
     let follow = args.follow.iter().cloned().chain(args.demo.then(|| "platform#cluster".to_owned()));
     for repository in follow {
-        demo::follow(&plane.client(Identity::controller("deliver")), &repository).await?;
+        demo::follow(&deliver_cluster, &repository).await?;
     }
 
     print_welcome(&portal_url, &kubernetes_url, &kubeconfig, password.as_ref().map(|p| p.reveal()), args.demo);
@@ -136,4 +144,110 @@ async fn run(args: &Args) -> Result<()> {
     }
     ledger.close().await.context("closing the ledger")?;
     Ok(())
+}
+
+/// Signals that end the platform.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+/// Resolves when the platform ends.
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+async fn listen(
+    listener: TcpListener,
+    router: axum::Router,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    stopping: watch::Receiver<bool>,
+) {
+    if let Err(error) = serve(listener, router, tls, stopped(stopping)).await {
+        tracing::error!(%error, "a listener ended");
+    }
+}
+
+fn open_ledger(directory: &Path, clock: &Arc<dyn Clock>) -> Result<Arc<Ledger>> {
+    let now = clock.clone();
+    let options = ridgeway_ledger::Options {
+        origin: "ridgeway".to_owned(),
+        now: Some(Arc::new(move || now.now())),
+        ..ridgeway_ledger::Options::default()
+    };
+    Ledger::open(directory, options).context("opening the audit ledger")
+}
+
+fn open_repositories(args: &Args, data: &DataDir, clock: &Arc<dyn Clock>, portal: &str) -> Result<Arc<Repositories>> {
+    let directory = args.git_dir.clone().unwrap_or_else(|| data.join("git"));
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot make the directory of repositories {}", directory.display()))?;
+    let now = clock.clone();
+    let options = ridgeway_git::Options::new(move || now.now().as_millisecond());
+    let repositories = Repositories::open(directory, options).context("opening the Git repositories")?;
+    repositories.add_base_url(&format!("{portal}/git"));
+    Ok(repositories)
+}
+
+/// The administrator's kubeconfig, with a certificate of its own.
+fn write_kubeconfig(data: &DataDir, pki: &pki::Pki, server: &str, now: jiff::Timestamp) -> Result<PathBuf> {
+    let certificate = pki.client_certificate("admin", &["system:masters"], now).context("issuing a certificate")?;
+    let text = pki.kubeconfig(server, "admin", &pki::Credential::Certificate(certificate));
+    let path = data.join("kubeconfig");
+    write_private(&path, &text)?;
+    Ok(path)
+}
+
+/// Lets the command line of this machine's user in: a token that lives as long as this process.
+fn local_access(authenticator: &Authenticator, portal: &str) -> Result<Access> {
+    let mut random = [0u8; 32];
+    getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    authenticator.add_token(&token, Identity::user("admin", &["system:masters"], "command line"));
+    Ok(Access { url: portal.to_owned(), token })
+}
+
+/// Who may use which repository: whoever may read Applications may read, administrators may write.
+fn git_access(plane: &ControlPlane) -> Arc<ridgeway_git::Access> {
+    let plane = plane.clone();
+    Arc::new(move |user: &str, _repository: &str, _write: bool| {
+        // Only accounts reach this, and the one account there is administers the platform.
+        !user.is_empty() && plane.kinds().get(&ridgeway_deliver::application()).is_some()
+    })
+}
+
+fn print_welcome(portal: &str, kubernetes: &str, kubeconfig: &Path, password: Option<&str>, demo: bool) {
+    println!("Ridgeway {} (simulated runtime: no container runs)\n", env!("CARGO_PKG_VERSION"));
+    println!("  portal      {portal}");
+    println!("  user        admin");
+    match password {
+        Some(password) => println!("  password    {password}   (shown this once)"),
+        None => println!("  password is the one that the first start printed"),
+    }
+    println!("  kubernetes  {kubernetes}");
+    println!("  kubeconfig  {}", kubeconfig.display());
+    println!("  git         {portal}/git/<repository>.git");
+    if demo {
+        println!("\nThree things to try:");
+        println!("  1. Open the portal and look at the application `checkout-production`.");
+        println!("  2. kubectl --kubeconfig {} apply -f examples/try/pod-without-limits.yaml", kubeconfig.display());
+        println!("  3. git clone {portal}/git/checkout.git, set `newTag: v1.2.4` in deploy/base/kustomization.yaml, push.");
+    }
+    println!();
 }

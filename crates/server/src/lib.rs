@@ -3,14 +3,17 @@
 //! Must not know: how the platform is wired, policy dialects, how anything is stored.
 //!
 //! One router on one port: the portal's files at `/`, its API at `/api/v1` (the contract is `openapi.json` beside this
-//! crate), Git at `/git`, metrics at `/metrics`. [`gateway`] is what every request passes. A page's data comes from the
+//! crate), Git at `/git`, metrics at `/metrics`. The gateway is what every request passes. A page's data comes from the
 //! objects in the cluster, on behalf of whoever asks, and from what the planes keep ready to be looked at.
 
 mod accounts;
 mod api;
 mod assets;
+mod catalog_index;
 mod error;
+mod feed;
 mod gateway;
+mod hub;
 mod metrics;
 mod sessions;
 
@@ -32,6 +35,10 @@ use ridgeway_ledger::Ledger;
 pub use accounts::{Accounts, AccountsError, Password};
 pub use assets::Assets;
 
+use tokio::sync::watch;
+
+use crate::catalog_index::CatalogIndex;
+use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::sessions::Sessions;
 
@@ -71,14 +78,16 @@ pub struct Parts {
     pub deliver: Arc<Deliver>,
     /// Policies.
     pub guard: Arc<Guard>,
-    /// Golden paths: files of each template by path.
-    pub templates: Arc<api::templates::Library>,
+    /// Golden paths.
+    pub templates: Arc<Library>,
     /// People.
     pub accounts: Accounts,
     /// The portal's files.
     pub assets: Assets,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Turns true when the platform ends.
+    pub stopping: watch::Receiver<bool>,
     /// About the platform.
     pub about: About,
 }
@@ -96,6 +105,9 @@ pub(crate) struct Shared {
     pub(crate) guard: Arc<Guard>,
     pub(crate) templates: Arc<Library>,
     pub(crate) runs: Arc<api::runs::Runs>,
+    pub(crate) catalog: CatalogIndex,
+    pub(crate) hub: Hub,
+    pub(crate) closing: watch::Receiver<bool>,
     pub(crate) accounts: Accounts,
     pub(crate) sessions: Sessions,
     pub(crate) assets: Assets,
@@ -104,13 +116,16 @@ pub(crate) struct Shared {
     pub(crate) about: About,
 }
 
-/// Everything on one router.
+/// Everything on one router. Also starts what keeps open pages up to date, so it must be called within a runtime.
 pub fn router(parts: Parts) -> Router {
     let shared = Arc::new(Shared {
         git_http: SmartHttp::new(parts.repositories.clone(), parts.git_access),
         sessions: Sessions::new(parts.clock.clone()),
         metrics: Metrics::new(&parts.about.version),
         runs: Arc::default(),
+        catalog: CatalogIndex::default(),
+        hub: Hub::default(),
+        closing: parts.stopping.clone(),
         plane: parts.plane,
         authenticator: parts.authenticator,
         ledger: parts.ledger,
@@ -123,6 +138,7 @@ pub fn router(parts: Parts) -> Router {
         clock: parts.clock,
         about: parts.about,
     });
+    tokio::spawn(feed::run(shared.clone(), parts.stopping));
     let closed = Router::new()
         .nest("/api/v1", api::closed())
         .route("/metrics", get(prometheus))

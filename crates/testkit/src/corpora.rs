@@ -36,7 +36,8 @@ impl Tally {
 pub type Runner = fn(&Path) -> Result<Tally>;
 
 /// Every registered corpus; the name is also its folder's.
-pub const CORPORA: &[(&str, Runner)] = &[("merkle", merkle)];
+pub const CORPORA: &[(&str, Runner)] =
+    &[("merkle", merkle), ("rbac-sar", rbac_sar), ("kustomize-goldens", kustomize_goldens)];
 
 /// Files under a folder with an extension, sorted.
 pub fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
@@ -79,6 +80,59 @@ fn merkle(root: &Path) -> Result<Tally> {
         tally.case(id(root, &file), outcome);
     }
     Ok(tally)
+}
+
+/// Whole RBAC worlds with what kube-apiserver answered; the unit is one review.
+fn rbac_sar(root: &Path) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for file in files(&root.join("cases"), "json")? {
+        let name = id(root, &file);
+        match ridgeway_authz::corpus::check_case(&fs::read_to_string(&file)?) {
+            Ok((passed, failures)) => {
+                tally.passed += passed;
+                tally.failing.extend(failures.into_iter().map(|why| (name.clone(), why)));
+            }
+            Err(why) => tally.case(name, Err(why)),
+        }
+    }
+    Ok(tally)
+}
+
+/// Kustomizations with the real tool's output, byte for byte.
+fn kustomize_goldens(root: &Path) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for set in fs::read_dir(root)?.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()) {
+        let (source, goldens) = (set.join("src"), set.join("goldens"));
+        for golden in files(&goldens, "yaml")? {
+            let path = golden.strip_prefix(&goldens)?.with_extension("");
+            let text = fs::read_to_string(&golden)?;
+            let outcome = ridgeway_render::corpus::check_case(&Disk(source.clone()), &path.to_string_lossy(), &text);
+            tally.case(id(root, &golden), outcome);
+        }
+    }
+    Ok(tally)
+}
+
+/// A folder on disk as the renderer reads it.
+struct Disk(PathBuf);
+
+impl ridgeway_render::Files for Disk {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        let path = self.0.join(path);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        fs::read(path).map(Some).map_err(|error| error.to_string())
+    }
+
+    fn list(&self, dir: &str) -> Result<Option<Vec<ridgeway_render::DirEntry>>, String> {
+        let Ok(entries) = fs::read_dir(self.0.join(dir)) else { return Ok(None) };
+        let entry = |entry: fs::DirEntry| ridgeway_render::DirEntry {
+            name: entry.file_name().to_string_lossy().into_owned(),
+            is_dir: entry.path().is_dir(),
+        };
+        Ok(Some(entries.filter_map(Result::ok).map(entry).collect()))
+    }
 }
 
 /// Pass counts that may only rise, by corpus; the file is checked in.

@@ -8,7 +8,12 @@ use ridgeway_krm::Quantity;
 use super::{quantities, quantity};
 
 fn items<'a>(range: &'a Doc, kind: &'a str) -> impl Iterator<Item = Node<'a>> {
-    let limits = range.root().at(&["spec", "limits"]).map(Node::items).into_iter().flatten();
+    let limits = range
+        .root()
+        .at(&["spec", "limits"])
+        .map(Node::items)
+        .into_iter()
+        .flatten();
     limits.filter(move |item| item.str_at(&["type"]) == Some(kind))
 }
 
@@ -17,14 +22,20 @@ pub(crate) fn default_pod(pod: &mut Value, ranges: &[Doc]) {
     let mut said = Vec::new();
     for item in ranges.iter().flat_map(|range| items(range, "Container")) {
         for list in ["initContainers", "containers"] {
-            let Some(containers) = pod.at_mut(&["spec", list]).filter(|list| list.node().is_array()) else { continue };
+            let Some(containers) = pod.at_mut(&["spec", list]).filter(|list| list.node().is_array()) else {
+                continue;
+            };
             for container in containers.make_array() {
                 let name = container.node().str_at(&["name"]).unwrap_or_default().to_owned();
                 let mut set = Vec::new();
                 for (from, to) in [("defaultRequest", "requests"), ("default", "limits")] {
                     set_missing(container, item.get(from), to, &mut set);
                 }
-                let what = if list == "containers" { "container" } else { "init container" };
+                let what = if list == "containers" {
+                    "container"
+                } else {
+                    "init container"
+                };
                 for (part, resources) in set {
                     said.push(format!("{resources} {part} for {what} {name}"));
                 }
@@ -63,15 +74,29 @@ pub(crate) fn check_pod(pod: Node<'_>, ranges: &[Doc]) -> Vec<String> {
         for container in containers("initContainers").chain(containers("containers")) {
             let resources = container.get("resources");
             let part = |kind: &str, name: &str| resources.and_then(|r| r.at(&[kind, name])).and_then(quantity);
-            check(item, "Container", &|name| part("requests", name), &|name| part("limits", name), &mut faults);
+            check(
+                item,
+                "Container",
+                &|name| part("requests", name),
+                &|name| part("limits", name),
+                &mut faults,
+            );
         }
     }
     for item in ranges.iter().flat_map(|range| items(range, "Pod")) {
         // A Pod asks for the sum of its containers; one without a value makes the sum unknown to `min` and `max`.
         let sum = |kind: &str, name: &str| {
-            containers("containers").filter_map(|c| c.at(&["resources", kind, name]).and_then(quantity)).reduce(|a, b| a + b)
+            containers("containers")
+                .filter_map(|c| c.at(&["resources", kind, name]).and_then(quantity))
+                .reduce(|a, b| a + b)
         };
-        check(item, "Pod", &|name| sum("requests", name), &|name| sum("limits", name), &mut faults);
+        check(
+            item,
+            "Pod",
+            &|name| sum("requests", name),
+            &|name| sum("limits", name),
+            &mut faults,
+        );
     }
     faults
 }
@@ -86,7 +111,9 @@ pub(crate) fn check_claim(claim: Node<'_>, ranges: &[Doc]) -> Vec<String> {
         }
         for (name, max) in quantities(item.get("max")) {
             if let Some(asked) = request(name).filter(|asked| *asked > max) {
-                faults.push(format!("maximum {name} usage per PersistentVolumeClaim is {max}, but request is {asked}"));
+                faults.push(format!(
+                    "maximum {name} usage per PersistentVolumeClaim is {max}, but request is {asked}"
+                ));
             }
         }
     }
@@ -102,9 +129,13 @@ fn check(item: Node<'_>, what: &str, request: Part<'_>, limit: Part<'_>, faults:
     }
     for (name, max) in quantities(item.get("max")) {
         match limit(name) {
-            None => faults.push(format!("maximum {name} usage per {what} is {max}.  No limit is specified")),
+            None => faults.push(format!(
+                "maximum {name} usage per {what} is {max}.  No limit is specified"
+            )),
             Some(limit) if limit > max => {
-                faults.push(format!("maximum {name} usage per {what} is {max}, but limit is {limit}"));
+                faults.push(format!(
+                    "maximum {name} usage per {what} is {max}, but limit is {limit}"
+                ));
             }
             Some(_) => {}
         }
@@ -118,16 +149,22 @@ fn check(item: Node<'_>, what: &str, request: Part<'_>, limit: Part<'_>, faults:
         };
         let found = limit.nano() as f64 / request.nano() as f64;
         if found.partial_cmp(&(ratio.nano() as f64 / 1e9)) == Some(Ordering::Greater) {
-            faults.push(format!("{name} max limit to request ratio per {what} is {ratio}, but provided ratio is {found:.6}"));
+            faults.push(format!(
+                "{name} max limit to request ratio per {what} is {ratio}, but provided ratio is {found:.6}"
+            ));
         }
     }
 }
 
 fn at_least(what: &str, name: &str, min: Quantity, asked: Option<Quantity>, faults: &mut Vec<String>) {
     match asked {
-        None => faults.push(format!("minimum {name} usage per {what} is {min}.  No request is specified")),
+        None => faults.push(format!(
+            "minimum {name} usage per {what} is {min}.  No request is specified"
+        )),
         Some(asked) if asked < min => {
-            faults.push(format!("minimum {name} usage per {what} is {min}, but request is {asked}"));
+            faults.push(format!(
+                "minimum {name} usage per {what} is {min}, but request is {asked}"
+            ));
         }
         Some(_) => {}
     }
@@ -148,12 +185,26 @@ mod tests {
         let mut pod = yaml("spec: {containers: [{name: a, resources: {limits: {cpu: 2}}}, {name: b}]}");
         default_pod(&mut pod, &ranges);
         let resources = |i: usize| {
-            pod.node().at(&["spec", "containers"]).unwrap().item(i).unwrap().get("resources").unwrap().to_value()
+            pod.node()
+                .at(&["spec", "containers"])
+                .unwrap()
+                .item(i)
+                .unwrap()
+                .get("resources")
+                .unwrap()
+                .to_value()
         };
-        assert_eq!(resources(0), yaml("{limits: {cpu: 2, memory: 1Gi}, requests: {cpu: 100m}}"));
-        assert_eq!(resources(1), yaml("{requests: {cpu: 100m}, limits: {cpu: 500m, memory: 1Gi}}"));
         assert_eq!(
-            pod.node().str_at(&["metadata", "annotations", "kubernetes.io/limit-ranger"]),
+            resources(0),
+            yaml("{limits: {cpu: 2, memory: 1Gi}, requests: {cpu: 100m}}")
+        );
+        assert_eq!(
+            resources(1),
+            yaml("{requests: {cpu: 100m}, limits: {cpu: 500m, memory: 1Gi}}")
+        );
+        assert_eq!(
+            pod.node()
+                .str_at(&["metadata", "annotations", "kubernetes.io/limit-ranger"]),
             Some(
                 "LimitRanger plugin set: cpu request for container a; memory limit for container a; \
                  cpu request for container b; cpu, memory limit for container b"
@@ -198,7 +249,10 @@ mod tests {
         );
         let claim = yaml("spec: {resources: {requests: {storage: 20Gi}}}");
         assert_eq!(
-            check_claim(claim.node(), &range("{type: PersistentVolumeClaim, max: {storage: 10Gi}}")),
+            check_claim(
+                claim.node(),
+                &range("{type: PersistentVolumeClaim, max: {storage: 10Gi}}")
+            ),
             ["maximum storage usage per PersistentVolumeClaim is 10Gi, but request is 20Gi"]
         );
     }

@@ -20,5 +20,8 @@ pub(crate) fn quantity(node: Node<'_>) -> Option<Quantity> {
 
 /// The members of an object of quantities.
 pub(crate) fn quantities<'a>(node: Option<Node<'a>>) -> impl Iterator<Item = (&'a str, Quantity)> {
-    node.map(Node::members).into_iter().flatten().filter_map(|(name, value)| Some((name, quantity(value)?)))
+    node.map(Node::members)
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name, quantity(value)?)))
 }

@@ -31,7 +31,9 @@ pub(crate) fn concerns(hard: Node<'_>, kind: &Kind) -> bool {
             || core && name == kind.plural
             || core && kind.plural == "pods" && !name.contains('/') && !OBJECT_COUNTS.contains(&name)
             || core && kind.plural == "services" && name.starts_with("services.")
-            || core && kind.plural == "persistentvolumeclaims" && (name.ends_with("storage") || name.ends_with("claims"))
+            || core
+                && kind.plural == "persistentvolumeclaims"
+                && (name.ends_with("storage") || name.ends_with("claims"))
     })
 }
 
@@ -71,10 +73,17 @@ pub(crate) fn usage(kind: &Kind, object: Node<'_>) -> Usage {
         }
         "persistentvolumeclaims" => {
             usage.insert("persistentvolumeclaims".into(), one());
-            let storage = object.at(&["spec", "resources", "requests", "storage"]).and_then(quantity);
-            let class = object.str_at(&["spec", "storageClassName"]).filter(|class| !class.is_empty());
+            let storage = object
+                .at(&["spec", "resources", "requests", "storage"])
+                .and_then(quantity);
+            let class = object
+                .str_at(&["spec", "storageClassName"])
+                .filter(|class| !class.is_empty());
             if let Some(class) = class {
-                usage.insert(format!("{class}.storageclass.storage.k8s.io/persistentvolumeclaims"), one());
+                usage.insert(
+                    format!("{class}.storageclass.storage.k8s.io/persistentvolumeclaims"),
+                    one(),
+                );
             }
             if let Some(storage) = storage {
                 usage.insert("requests.storage".into(), storage);
@@ -135,8 +144,17 @@ fn pod_resources(pod: Node<'_>, part: &str) -> Usage {
 
 /// Whether a quota's scopes cover an object. Scopes are about Pods; a quota with scopes counts nothing else.
 pub(crate) fn in_scope(quota: Node<'_>, kind: &Kind, object: Node<'_>) -> bool {
-    let scopes = quota.at(&["spec", "scopes"]).map(Node::items).into_iter().flatten().filter_map(Node::as_str);
-    let selectors = quota.at(&["spec", "scopeSelector", "matchExpressions"]).map(Node::items).into_iter().flatten();
+    let scopes = quota
+        .at(&["spec", "scopes"])
+        .map(Node::items)
+        .into_iter()
+        .flatten()
+        .filter_map(Node::as_str);
+    let selectors = quota
+        .at(&["spec", "scopeSelector", "matchExpressions"])
+        .map(Node::items)
+        .into_iter()
+        .flatten();
     let mut scopes = scopes.peekable();
     let mut selectors = selectors.peekable();
     if scopes.peek().is_none() && selectors.peek().is_none() {
@@ -149,22 +167,32 @@ pub(crate) fn in_scope(quota: Node<'_>, kind: &Kind, object: Node<'_>) -> bool {
 }
 
 fn pod_in_scope(scope: &str, pod: Node<'_>) -> bool {
-    let terminating = pod.at(&["spec", "activeDeadlineSeconds"]).is_some_and(|n| n.as_i64().is_some_and(|n| n >= 0));
+    let terminating = pod
+        .at(&["spec", "activeDeadlineSeconds"])
+        .is_some_and(|n| n.as_i64().is_some_and(|n| n >= 0));
     let best_effort = pod_resources(pod, "requests").is_empty() && pod_resources(pod, "limits").is_empty();
     match scope {
         "Terminating" => terminating,
         "NotTerminating" => !terminating,
         "BestEffort" => best_effort,
         "NotBestEffort" => !best_effort,
-        "PriorityClass" => pod.str_at(&["spec", "priorityClassName"]).is_some_and(|name| !name.is_empty()),
+        "PriorityClass" => pod
+            .str_at(&["spec", "priorityClassName"])
+            .is_some_and(|name| !name.is_empty()),
         _ => false,
     }
 }
 
 fn selected(selector: Node<'_>, pod: Node<'_>) -> bool {
     let scope = selector.str_at(&["scopeName"]).unwrap_or_default();
-    let values: Vec<String> =
-        selector.get("values").map(Node::items).into_iter().flatten().filter_map(Node::as_str).map(Into::into).collect();
+    let values: Vec<String> = selector
+        .get("values")
+        .map(Node::items)
+        .into_iter()
+        .flatten()
+        .filter_map(Node::as_str)
+        .map(Into::into)
+        .collect();
     let operator = match selector.str_at(&["operator"]) {
         Some("In") => Operator::In,
         Some("NotIn") => Operator::NotIn,
@@ -172,8 +200,14 @@ fn selected(selector: Node<'_>, pod: Node<'_>) -> bool {
         _ => return pod_in_scope(scope, pod),
     };
     // Only priority classes have values to choose from.
-    let class = pod.str_at(&["spec", "priorityClassName"]).filter(|name| !name.is_empty());
-    let requirement = Requirement { key: "priority".into(), operator, values };
+    let class = pod
+        .str_at(&["spec", "priorityClassName"])
+        .filter(|name| !name.is_empty());
+    let requirement = Requirement {
+        key: "priority".into(),
+        operator,
+        values,
+    };
     LabelSelector::of(vec![requirement]).is_ok_and(|selector| selector.matches_with(|_| class))
 }
 
@@ -224,7 +258,11 @@ pub(crate) fn charge(
     if !exceeded.is_empty() {
         exceeded.sort();
         let list = |part: fn(&(String, Quantity, Quantity, Quantity)) -> Quantity| {
-            exceeded.iter().map(|e| format!("{}={}", e.0, part(e))).collect::<Vec<_>>().join(",")
+            exceeded
+                .iter()
+                .map(|e| format!("{}={}", e.0, part(e)))
+                .collect::<Vec<_>>()
+                .join(",")
         };
         return Err(format!(
             "exceeded quota: {quota}, requested: {}, used: {}, limited: {}",
@@ -271,7 +309,11 @@ mod tests {
     }
 
     fn shown(usage: &Usage) -> String {
-        usage.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" ")
+        usage
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
@@ -300,32 +342,54 @@ mod tests {
     #[test]
     fn charging() {
         let hard = yaml("{pods: 2, requests.cpu: 1}");
-        let amounts = |text: &str| quantities(Some(yaml(text).node())).map(|(k, v)| (k.to_owned(), v)).collect::<Usage>();
+        let amounts = |text: &str| {
+            quantities(Some(yaml(text).node()))
+                .map(|(k, v)| (k.to_owned(), v))
+                .collect::<Usage>()
+        };
         let used = amounts("{pods: 1, requests.cpu: 800m}");
         let charge = |after: &str| {
             charge("q", hard.node(), &used, &Usage::new(), &amounts(after), true).map(|usage| shown(&usage))
         };
-        assert_eq!(charge("{pods: 1, requests.cpu: 200m}").unwrap(), "pods=2 requests.cpu=1");
+        assert_eq!(
+            charge("{pods: 1, requests.cpu: 200m}").unwrap(),
+            "pods=2 requests.cpu=1"
+        );
         assert_eq!(
             charge("{pods: 1, requests.cpu: 300m}").unwrap_err(),
             "exceeded quota: q, requested: requests.cpu=300m, used: requests.cpu=800m, limited: requests.cpu=1"
         );
-        assert!(charge("{pods: 1}").unwrap_err().starts_with("failed quota: q: must specify requests.cpu"));
+        assert!(
+            charge("{pods: 1}")
+                .unwrap_err()
+                .starts_with("failed quota: q: must specify requests.cpu")
+        );
     }
 
     #[test]
     fn scopes() {
         let pods = kind("", "Pod");
         let check = |spec: &str, pod: &str| {
-            in_scope(yaml(&format!("spec: {spec}")).node(), &pods, yaml(&format!("spec: {pod}")).node())
+            in_scope(
+                yaml(&format!("spec: {spec}")).node(),
+                &pods,
+                yaml(&format!("spec: {pod}")).node(),
+            )
         };
         assert!(check("{}", "{}"));
         assert!(check("{scopes: [BestEffort, NotTerminating]}", "{containers: [{}]}"));
-        assert!(!check("{scopes: [BestEffort]}", "{containers: [{resources: {limits: {cpu: 1}}}]}"));
+        assert!(!check(
+            "{scopes: [BestEffort]}",
+            "{containers: [{resources: {limits: {cpu: 1}}}]}"
+        ));
         let high = "{scopeSelector: {matchExpressions: [{scopeName: PriorityClass, operator: In, values: [high]}]}}";
         assert!(check(high, "{priorityClassName: high}"));
         assert!(!check(high, "{priorityClassName: low}"));
-        assert!(!in_scope(yaml("spec: {scopes: [BestEffort]}").node(), &kind("", "Secret"), yaml("{}").node()));
+        assert!(!in_scope(
+            yaml("spec: {scopes: [BestEffort]}").node(),
+            &kind("", "Secret"),
+            yaml("{}").node()
+        ));
     }
 
     #[test]

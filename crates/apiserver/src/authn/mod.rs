@@ -7,9 +7,9 @@ mod token;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use axum::http::{HeaderMap, header};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
+use axum::http::{HeaderMap, header};
 use base64::Engine;
 use jiff::Timestamp;
 use ridgeway_cluster::Identity;
@@ -18,8 +18,8 @@ use ridgeway_krm::Gvk;
 use crate::pki::der;
 use crate::plane::ControlPlane;
 
-pub use token::{ISSUER, TokenSigner};
 pub(crate) use token::{Bound, Claims};
+pub use token::{ISSUER, TokenSigner};
 
 /// A token that was made, and how long it lasts.
 #[derive(Clone)]
@@ -47,8 +47,10 @@ impl PeerCertificate {
     /// Reads the subject of a verified certificate: `CN` is the user, each `O` a group.
     pub fn from_der(certificate: &[u8]) -> Option<PeerCertificate> {
         let subject = der::subject(certificate)?;
-        (!subject.common_name.is_empty())
-            .then_some(PeerCertificate { user: subject.common_name, groups: subject.organizations })
+        (!subject.common_name.is_empty()).then_some(PeerCertificate {
+            user: subject.common_name,
+            groups: subject.organizations,
+        })
     }
 }
 
@@ -63,12 +65,20 @@ pub struct Authenticator {
 impl Authenticator {
     /// An authenticator over a plane (it looks up the service accounts that tokens are bound to).
     pub fn new(plane: ControlPlane, signer: TokenSigner) -> Authenticator {
-        Authenticator { plane, signer, tokens: RwLock::default(), sessions: RwLock::default() }
+        Authenticator {
+            plane,
+            signer,
+            tokens: RwLock::default(),
+            sessions: RwLock::default(),
+        }
     }
 
     /// Accepts a static token for an identity. Only its digest is kept.
     pub fn add_token(&self, token: &str, identity: Identity) {
-        self.tokens.write().unwrap_or_else(PoisonError::into_inner).push((sha256(token), identity));
+        self.tokens
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((sha256(token), identity));
     }
 
     /// Accepts whatever tokens `sessions` knows.
@@ -85,14 +95,21 @@ impl Authenticator {
     ///
     /// `Basic` is read as a token in the password's place, which is how Git clients send one.
     pub fn authenticate(&self, headers: &HeaderMap, peer: Option<&PeerCertificate>) -> Result<Identity, String> {
-        let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or("unknown client");
+        let agent = headers
+            .get(header::USER_AGENT)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or("unknown client");
         if let Some(value) = headers.get(header::AUTHORIZATION) {
-            let value = value.to_str().map_err(|_| "the Authorization header is not text".to_owned())?;
+            let value = value
+                .to_str()
+                .map_err(|_| "the Authorization header is not text".to_owned())?;
             let (scheme, credential) = value.split_once(' ').unwrap_or((value, ""));
             return match scheme.to_ascii_lowercase().as_str() {
                 "bearer" => self.token(credential.trim(), agent),
                 "basic" => self.token(&password(credential.trim())?, agent),
-                other => Err(format!("the authorization scheme {other:?} is not known; send a bearer token")),
+                other => Err(format!(
+                    "the authorization scheme {other:?} is not known; send a bearer token"
+                )),
             };
         }
         match peer {
@@ -111,15 +128,25 @@ impl Authenticator {
             let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
             // Every entry is compared, so that the time taken does not tell which one it was.
             let found = tokens.iter().fold(None, |found, (known, identity)| {
-                if verify_slices_are_equal(known, &digest).is_ok() { Some(identity) } else { found }
+                if verify_slices_are_equal(known, &digest).is_ok() {
+                    Some(identity)
+                } else {
+                    found
+                }
             });
             if let Some(identity) = found {
-                return Ok(Identity { source: source.into(), ..identity.clone() });
+                return Ok(Identity {
+                    source: source.into(),
+                    ..identity.clone()
+                });
             }
         }
         let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(identity) = sessions.and_then(|sessions| sessions.identity(token)) {
-            return Ok(Identity { source: source.into(), ..identity });
+            return Ok(Identity {
+                source: source.into(),
+                ..identity
+            });
         }
         if token.bytes().filter(|b| *b == b'.').count() == 2 {
             return self.service_account(token, source);
@@ -136,14 +163,28 @@ impl Authenticator {
         }
         let user = format!("system:serviceaccount:{namespace}:{}", account.name);
         let groups = ["system:serviceaccounts", &format!("system:serviceaccounts:{namespace}")];
-        Ok(Identity { uid: account.uid, ..Identity::user(&user, &groups, source) })
+        Ok(Identity {
+            uid: account.uid,
+            ..Identity::user(&user, &groups, source)
+        })
     }
 
     /// A token ends with the object that it is bound to.
     fn must_live(&self, kind: &str, namespace: &str, bound: &Bound) -> Result<(), String> {
-        let gone = || format!("the {kind} {namespace}/{} that the token was issued for is gone; request a new one", bound.name);
-        let kind = self.plane.kind(&Gvk::new("", "v1", kind)).map_err(|status| status.message)?;
-        let entry = self.plane.entry(&kind, namespace, &bound.name).map_err(|status| status.message)?;
+        let gone = || {
+            format!(
+                "the {kind} {namespace}/{} that the token was issued for is gone; request a new one",
+                bound.name
+            )
+        };
+        let kind = self
+            .plane
+            .kind(&Gvk::new("", "v1", kind))
+            .map_err(|status| status.message)?;
+        let entry = self
+            .plane
+            .entry(&kind, namespace, &bound.name)
+            .map_err(|status| status.message)?;
         let object = crate::codec::decode(&*entry.ok_or_else(gone)?).map_err(|status| status.message)?;
         if object.root().str_at(&["metadata", "uid"]) != Some(&bound.uid) {
             return Err(gone());
@@ -173,9 +214,20 @@ impl Authenticator {
         now: Timestamp,
         seconds: i64,
     ) -> Result<Issued, String> {
-        let claims = Claims::new(namespace, account, pod, audiences, now, seconds, self.plane.inner.randomness.uid());
+        let claims = Claims::new(
+            namespace,
+            account,
+            pod,
+            audiences,
+            now,
+            seconds,
+            self.plane.inner.randomness.uid(),
+        );
         let expires = Timestamp::from_second(claims.exp).map_err(|_| "the lifetime is too long".to_owned())?;
-        Ok(Issued { token: self.signer.sign(&claims)?, expires })
+        Ok(Issued {
+            token: self.signer.sign(&claims)?,
+            expires,
+        })
     }
 }
 
@@ -188,9 +240,13 @@ fn sha256(text: &str) -> [u8; 32] {
 /// The password of `Basic` credentials.
 fn password(credential: &str) -> Result<String, String> {
     let bad = || "the Basic credentials are not base64 of user:password".to_owned();
-    let bytes = base64::engine::general_purpose::STANDARD.decode(credential).map_err(|_| bad())?;
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(credential)
+        .map_err(|_| bad())?;
     let text = String::from_utf8(bytes).map_err(|_| bad())?;
-    text.split_once(':').map(|(_, password)| password.to_owned()).ok_or_else(bad)
+    text.split_once(':')
+        .map(|(_, password)| password.to_owned())
+        .ok_or_else(bad)
 }
 
 #[cfg(test)]
@@ -198,7 +254,7 @@ mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
-    use crate::testing::{plane, now};
+    use crate::testing::{now, plane};
 
     fn authenticator(plane: &ControlPlane) -> Authenticator {
         Authenticator::new(plane.clone(), TokenSigner::generate())
@@ -219,12 +275,20 @@ mod tests {
         assert_eq!((who.name.as_str(), who.source.as_str()), ("admin", "kubectl/v1"));
         assert!(who.in_group("system:masters") && who.in_group("system:authenticated"));
         // base64 of git:s3cret
-        assert_eq!(auth.authenticate(&headers("basic Z2l0OnMzY3JldA=="), None).unwrap().name, "admin");
+        assert_eq!(
+            auth.authenticate(&headers("basic Z2l0OnMzY3JldA=="), None)
+                .unwrap()
+                .name,
+            "admin"
+        );
         for wrong in ["Bearer s3cre", "Bearer", "Basic !", "Digest x"] {
             let why = auth.authenticate(&headers(wrong), None).unwrap_err();
             assert!(!why.contains("s3cre"), "{why}");
         }
-        assert!(auth.authenticate(&HeaderMap::new(), None).is_err(), "nobody is anonymous");
+        assert!(
+            auth.authenticate(&HeaderMap::new(), None).is_err(),
+            "nobody is anonymous"
+        );
     }
 
     #[tokio::test]
@@ -240,14 +304,33 @@ mod tests {
         assert_eq!(who.name, "system:serviceaccount:default:robot");
         assert!(who.in_group("system:serviceaccounts:default"));
         let (head, _) = issued.token.rsplit_once('.').unwrap();
-        assert!(auth.token(&format!("{head}.AAAA"), "test").is_err(), "a wrong signature");
-        assert!(authenticator(&plane).token(&issued.token, "test").is_err(), "another key");
-        let old = auth.issue("default", "robot", uid, now() - jiff::SignedDuration::from_hours(2), 3600).unwrap();
+        assert!(
+            auth.token(&format!("{head}.AAAA"), "test").is_err(),
+            "a wrong signature"
+        );
+        assert!(
+            authenticator(&plane).token(&issued.token, "test").is_err(),
+            "another key"
+        );
+        let old = auth
+            .issue(
+                "default",
+                "robot",
+                uid,
+                now() - jiff::SignedDuration::from_hours(2),
+                3600,
+            )
+            .unwrap();
         assert!(auth.token(&old.token, "test").unwrap_err().contains("expired"));
-        let foreign = auth.issue_for("default", Bound::new("robot", uid), None, &["vault".into()], now(), 600).unwrap();
+        let foreign = auth
+            .issue_for("default", Bound::new("robot", uid), None, &["vault".into()], now(), 600)
+            .unwrap();
         assert!(auth.token(&foreign.token, "test").unwrap_err().contains("audience"));
         let gvk = Gvk::new("", "v1", "ServiceAccount");
-        admin.delete(&gvk, "default", "robot", Default::default(), Default::default()).await.unwrap();
+        admin
+            .delete(&gvk, "default", "robot", Default::default(), Default::default())
+            .await
+            .unwrap();
         assert!(auth.token(&issued.token, "test").unwrap_err().contains("gone"));
     }
 }

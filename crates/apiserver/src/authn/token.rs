@@ -24,7 +24,10 @@ pub(crate) struct Bound {
 
 impl Bound {
     pub(crate) fn new(name: &str, uid: &str) -> Bound {
-        Bound { name: name.into(), uid: uid.into() }
+        Bound {
+            name: name.into(),
+            uid: uid.into(),
+        }
     }
 }
 
@@ -65,12 +68,20 @@ impl Claims {
         Claims {
             iss: ISSUER.into(),
             sub: format!("system:serviceaccount:{namespace}:{}", account.name),
-            aud: if audiences.is_empty() { vec![ISSUER.into()] } else { audiences.to_vec() },
+            aud: if audiences.is_empty() {
+                vec![ISSUER.into()]
+            } else {
+                audiences.to_vec()
+            },
             iat: from,
             nbf: from,
             exp: from.saturating_add(seconds),
             jti: id,
-            kubernetes: Kubernetes { namespace: namespace.into(), serviceaccount: account, pod },
+            kubernetes: Kubernetes {
+                namespace: namespace.into(),
+                serviceaccount: account,
+                pod,
+            },
         }
     }
 }
@@ -106,8 +117,12 @@ impl TokenSigner {
     }
 
     pub(crate) fn sign(&self, claims: &Claims) -> Result<String, String> {
-        let header = Header { kid: Some(self.key_id.clone()), ..Header::new(Algorithm::ES256) };
-        jsonwebtoken::encode(&header, claims, &self.signing).map_err(|error| format!("the token cannot be signed: {error}"))
+        let header = Header {
+            kid: Some(self.key_id.clone()),
+            ..Header::new(Algorithm::ES256)
+        };
+        jsonwebtoken::encode(&header, claims, &self.signing)
+            .map_err(|error| format!("the token cannot be signed: {error}"))
     }
 
     /// Checks signature, issuer, audience and times.
@@ -123,7 +138,10 @@ impl TokenSigner {
             .map_err(|error| format!("the service account token is not valid here: {error}"))?
             .claims;
         if !claims.aud.iter().any(|audience| audience == ISSUER) {
-            return Err(format!("the token's audience is {}, not this server", claims.aud.join(", ")));
+            return Err(format!(
+                "the token's audience is {}, not this server",
+                claims.aud.join(", ")
+            ));
         }
         let now = now.as_second();
         if claims.exp <= now {
@@ -133,7 +151,12 @@ impl TokenSigner {
             return Err("the token is not valid yet; compare the clocks of client and server".into());
         }
         let account = &claims.kubernetes;
-        if claims.sub != format!("system:serviceaccount:{}:{}", account.namespace, account.serviceaccount.name) {
+        if claims.sub
+            != format!(
+                "system:serviceaccount:{}:{}",
+                account.namespace, account.serviceaccount.name
+            )
+        {
             return Err("the token contradicts itself about its service account".into());
         }
         Ok(claims)

@@ -36,7 +36,12 @@ impl Observer for Accounts {
 
 impl Accounts {
     pub(super) fn new(plane: &ControlPlane, root_ca: Option<String>) -> Accounts {
-        Accounts { plane: plane.clone(), cluster: client(plane, NAME), root_ca, queue: Queue::new() }
+        Accounts {
+            plane: plane.clone(),
+            cluster: client(plane, NAME),
+            root_ca,
+            queue: Queue::new(),
+        }
     }
 
     pub(super) async fn work(self: Arc<Self>) {
@@ -59,9 +64,13 @@ impl Accounts {
         self.ensure(account, |_| true).await?;
         if let Some(pem) = &self.root_ca {
             let mut map = self.object("ConfigMap", namespace, ROOT_CA);
-            map.set(&["metadata", "annotations", "kubernetes.io/description"], "Verifies connections to the API server");
+            map.set(
+                &["metadata", "annotations", "kubernetes.io/description"],
+                "Verifies connections to the API server",
+            );
             map.set(&["data", "ca.crt"], pem.as_str());
-            self.ensure(map, |live| live.root().str_at(&["data", "ca.crt"]) == Some(pem)).await?;
+            self.ensure(map, |live| live.root().str_at(&["data", "ca.crt"]) == Some(pem))
+                .await?;
         }
         Ok(())
     }
@@ -82,7 +91,11 @@ impl Accounts {
         let gvk = Gvk::new("", "v1", node.str_at(&["kind"]).unwrap_or_default());
         match self.cluster.get(&gvk, text("namespace"), text("name")).await {
             Ok(live) if right(&live) => Ok(()),
-            Ok(_) => self.cluster.update(wanted.clone(), WriteOptions::by(NAME, None)).await.map(drop),
+            Ok(_) => self
+                .cluster
+                .update(wanted.clone(), WriteOptions::by(NAME, None))
+                .await
+                .map(drop),
             Err(status) if status.reason == Reason::NotFound => {
                 match self.cluster.create(wanted.clone(), WriteOptions::by(NAME, None)).await {
                     // The namespace is on its way out.

@@ -44,15 +44,27 @@ impl Observer for Events {
 
 impl Events {
     pub(super) fn new(plane: &ControlPlane) -> Events {
-        Events { plane: plane.clone(), cluster: client(plane, NAME), queue: Queue::new() }
+        Events {
+            plane: plane.clone(),
+            cluster: client(plane, NAME),
+            queue: Queue::new(),
+        }
     }
 
     /// Seconds since the event happened last.
     fn age(&self, event: Node<'_>) -> i64 {
         let time = |path: &[&str]| event.str_at(path)?.parse::<Timestamp>().ok();
-        let told: [&[&str]; 4] =
-            [&["series", "lastObservedTime"], &["lastTimestamp"], &["eventTime"], &["firstTimestamp"]];
-        let last = told.iter().filter_map(|path| time(path)).max().or_else(|| time(&["metadata", "creationTimestamp"]));
+        let told: [&[&str]; 4] = [
+            &["series", "lastObservedTime"],
+            &["lastTimestamp"],
+            &["eventTime"],
+            &["firstTimestamp"],
+        ];
+        let last = told
+            .iter()
+            .filter_map(|path| time(path))
+            .max()
+            .or_else(|| time(&["metadata", "creationTimestamp"]));
         last.map_or(0, |last| self.plane.now().as_second() - last.as_second())
     }
 
@@ -76,10 +88,17 @@ impl Events {
         }
         let resource_version = event.root().str_at(&["metadata", "resourceVersion"]).map(str::to_owned);
         let delete = DeleteOptions {
-            preconditions: Preconditions { uid: None, resource_version },
+            preconditions: Preconditions {
+                uid: None,
+                resource_version,
+            },
             ..DeleteOptions::default()
         };
-        match self.cluster.delete(&gvk, namespace, name, delete, WriteOptions::by(NAME, None)).await {
+        match self
+            .cluster
+            .delete(&gvk, namespace, name, delete, WriteOptions::by(NAME, None))
+            .await
+        {
             Ok(_) => None,
             Err(status) if status.reason == Reason::NotFound => None,
             Err(_) => Some(RETRY),

@@ -6,8 +6,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ridgeway_cluster::{
-    Body, Cluster, DeleteOptions, EventRecorder, EventType, Identity, PatchKind, Preconditions, Propagation, Queue, Reason,
-    Status, Write, WriteOptions,
+    Body, Cluster, DeleteOptions, EventRecorder, EventType, Identity, PatchKind, Preconditions, Propagation, Queue,
+    Reason, Status, Write, WriteOptions,
 };
 use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::{Gvk, Kind};
@@ -68,12 +68,19 @@ impl Observer for Garbage {
         };
         let uid = object.root().str_at(&["metadata", "uid"]).unwrap_or_default();
         if gone {
-            graph.of_owner(uid).into_iter().for_each(|dependent| self.queue.add(Task::Dependent(dependent.uid)));
+            graph
+                .of_owner(uid)
+                .into_iter()
+                .for_each(|dependent| self.queue.add(Task::Dependent(dependent.uid)));
             // Its owners may have waited for just this one.
             if let Some(known) = graph.remove(uid) {
-                known.owners.iter().filter_map(|owner| self.place_of(owner, &known.place)).for_each(|place| {
-                    self.queue.add(Task::Owner(place));
-                });
+                known
+                    .owners
+                    .iter()
+                    .filter_map(|owner| self.place_of(owner, &known.place))
+                    .for_each(|place| {
+                        self.queue.add(Task::Owner(place));
+                    });
             }
             return;
         }
@@ -88,7 +95,11 @@ impl Observer for Garbage {
 }
 
 fn has_finalizer(object: Node<'_>, name: &str) -> bool {
-    let mut finalizers = object.at(&["metadata", "finalizers"]).map(Node::items).into_iter().flatten();
+    let mut finalizers = object
+        .at(&["metadata", "finalizers"])
+        .map(Node::items)
+        .into_iter()
+        .flatten();
     finalizers.any(|finalizer| finalizer.as_str() == Some(name))
 }
 
@@ -100,7 +111,14 @@ impl Garbage {
     pub(super) fn new(plane: &ControlPlane) -> Garbage {
         let cluster = client(plane, NAME);
         let recorder = EventRecorder::new(cluster.clone(), NAME, plane.clock().clone());
-        Garbage { plane: plane.clone(), cluster, user: identity(NAME), graph: Mutex::default(), queue: Queue::new(), recorder }
+        Garbage {
+            plane: plane.clone(),
+            cluster,
+            user: identity(NAME),
+            graph: Mutex::default(),
+            queue: Queue::new(),
+            recorder,
+        }
     }
 
     fn graph(&self) -> MutexGuard<'_, Graph> {
@@ -128,7 +146,10 @@ impl Garbage {
 
     /// The kind at a place, in whichever version is served.
     fn kind_at(&self, place: &Place) -> Option<Arc<Kind>> {
-        self.plane.kinds().kinds().find(|kind| kind.gvk.group == place.group && kind.plural == place.resource)
+        self.plane
+            .kinds()
+            .kinds()
+            .find(|kind| kind.gvk.group == place.group && kind.plural == place.resource)
     }
 
     /// The kind that a reference names. A version that is no longer served stands for any.
@@ -141,13 +162,26 @@ impl Garbage {
     /// Where an owner is, as seen from its dependent.
     fn place_of(&self, owner: &OwnerReference, dependent: &Place) -> Option<Place> {
         let kind = self.kind_of(owner)?;
-        let namespace = if kind.namespaced { dependent.namespace.clone() } else { String::new() };
-        Some(Place { group: kind.gvk.group.clone(), resource: kind.plural.clone(), namespace, name: owner.name.clone() })
+        let namespace = if kind.namespaced {
+            dependent.namespace.clone()
+        } else {
+            String::new()
+        };
+        Some(Place {
+            group: kind.gvk.group.clone(),
+            resource: kind.plural.clone(),
+            namespace,
+            name: owner.name.clone(),
+        })
     }
 
     fn live(&self, place: &Place) -> Result<Option<(Arc<Kind>, Doc)>, Status> {
-        let Some(kind) = self.kind_at(place) else { return Ok(None) };
-        let Some(entry) = self.plane.entry(&kind, &place.namespace, &place.name)? else { return Ok(None) };
+        let Some(kind) = self.kind_at(place) else {
+            return Ok(None);
+        };
+        let Some(entry) = self.plane.entry(&kind, &place.namespace, &place.name)? else {
+            return Ok(None);
+        };
         let doc = codec::decode_as(&kind, &entry)?;
         Ok(Some((kind, doc)))
     }
@@ -162,11 +196,18 @@ impl Garbage {
                 "ownerRef [{}/{}, uid: {}] does not name a cluster-scoped kind, so it cannot own a cluster-scoped object",
                 kind.gvk.kind, owner.name, owner.uid
             );
-            self.recorder.record(object, EventType::Warning, "OwnerRefInvalidNamespace", &message);
+            self.recorder
+                .record(object, EventType::Warning, "OwnerRefInvalidNamespace", &message);
             return Ok(Owner::Solid);
         }
-        let namespace = if kind.namespaced { dependent.namespace.as_str() } else { "" };
-        let Some(entry) = self.plane.entry(&kind, namespace, &owner.name)? else { return Ok(Owner::Absent) };
+        let namespace = if kind.namespaced {
+            dependent.namespace.as_str()
+        } else {
+            ""
+        };
+        let Some(entry) = self.plane.entry(&kind, namespace, &owner.name)? else {
+            return Ok(Owner::Absent);
+        };
         let found = codec::decode(&entry)?;
         let root = found.root();
         Ok(if root.str_at(&["metadata", "uid"]) != Some(&owner.uid) {
@@ -179,8 +220,12 @@ impl Garbage {
     }
 
     async fn check_dependent(&self, uid: &str) -> Result<(), Status> {
-        let Some(known) = self.graph().get(uid).cloned() else { return Ok(()) };
-        let Some((kind, live)) = self.live(&known.place)? else { return Ok(()) };
+        let Some(known) = self.graph().get(uid).cloned() else {
+            return Ok(());
+        };
+        let Some((kind, live)) = self.live(&known.place)? else {
+            return Ok(());
+        };
         let root = live.root();
         if root.str_at(&["metadata", "uid"]) != Some(uid) || is_deleting(root) {
             return Ok(());
@@ -200,7 +245,9 @@ impl Garbage {
             if absent.is_empty() && waiting.is_empty() {
                 return Ok(());
             }
-            return self.forget_owners(&kind, root, |uid| !solid.iter().any(|owner| owner.uid == uid)).await;
+            return self
+                .forget_owners(&kind, root, |uid| !solid.iter().any(|owner| owner.uid == uid))
+                .await;
         }
         let propagation = if has_finalizer(root, ORPHAN) {
             Propagation::Orphan
@@ -214,13 +261,22 @@ impl Garbage {
             // An owner that was added meanwhile must be looked at first.
             resource_version: root.str_at(&["metadata", "resourceVersion"]).map(str::to_owned),
         };
-        let delete = DeleteOptions { propagation, preconditions, grace_period_seconds: None };
+        let delete = DeleteOptions {
+            propagation,
+            preconditions,
+            grace_period_seconds: None,
+        };
         let Place { namespace, name, .. } = &known.place;
-        self.cluster.delete(&kind.gvk, namespace, name, delete, WriteOptions::by(NAME, None)).await.map(drop)
+        self.cluster
+            .delete(&kind.gvk, namespace, name, delete, WriteOptions::by(NAME, None))
+            .await
+            .map(drop)
     }
 
     async fn check_owner(&self, place: &Place) -> Result<(), Status> {
-        let Some((kind, live)) = self.live(place)? else { return Ok(()) };
+        let Some((kind, live)) = self.live(place)? else {
+            return Ok(());
+        };
         let root = live.root();
         if !is_deleting(root) {
             return Ok(());
@@ -242,25 +298,46 @@ impl Garbage {
         if !dependents.iter().any(blocks) {
             return self.remove_finalizer(&kind, root, FOREGROUND).await;
         }
-        dependents.into_iter().for_each(|dependent| self.queue.add(Task::Dependent(dependent.uid)));
+        dependents
+            .into_iter()
+            .for_each(|dependent| self.queue.add(Task::Dependent(dependent.uid)));
         Ok(())
     }
 
     /// Takes references to some owners off an object.
     async fn forget_owners(&self, kind: &Kind, object: Node<'_>, forget: impl Fn(&str) -> bool) -> Result<(), Status> {
-        let references = object.at(&["metadata", "ownerReferences"]).map(Node::items).into_iter().flatten();
+        let references = object
+            .at(&["metadata", "ownerReferences"])
+            .map(Node::items)
+            .into_iter()
+            .flatten();
         let kept: Vec<Value> = references
             .filter(|reference| !forget(reference.str_at(&["uid"]).unwrap_or_default()))
             .map(Node::to_value)
             .collect();
-        let kept = if kept.is_empty() { Value::NULL } else { kept.into_iter().collect() };
+        let kept = if kept.is_empty() {
+            Value::NULL
+        } else {
+            kept.into_iter().collect()
+        };
         self.patch_metadata(kind, object, "ownerReferences", kept).await
     }
 
     async fn remove_finalizer(&self, kind: &Kind, object: Node<'_>, name: &str) -> Result<(), Status> {
-        let finalizers = object.at(&["metadata", "finalizers"]).map(Node::items).into_iter().flatten();
-        let kept: Vec<Value> = finalizers.filter(|f| f.as_str() != Some(name)).map(Node::to_value).collect();
-        let kept = if kept.is_empty() { Value::NULL } else { kept.into_iter().collect() };
+        let finalizers = object
+            .at(&["metadata", "finalizers"])
+            .map(Node::items)
+            .into_iter()
+            .flatten();
+        let kept: Vec<Value> = finalizers
+            .filter(|f| f.as_str() != Some(name))
+            .map(Node::to_value)
+            .collect();
+        let kept = if kept.is_empty() {
+            Value::NULL
+        } else {
+            kept.into_iter().collect()
+        };
         self.patch_metadata(kind, object, "finalizers", kept).await
     }
 

@@ -35,14 +35,26 @@ pub(super) struct Dependent {
 impl Dependent {
     /// Reads an object.
     pub(super) fn of(place: Place, object: &Doc) -> Dependent {
-        let uid = object.root().str_at(&["metadata", "uid"]).unwrap_or_default().to_owned();
-        Dependent { uid, place, owners: owners(object.root()) }
+        let uid = object
+            .root()
+            .str_at(&["metadata", "uid"])
+            .unwrap_or_default()
+            .to_owned();
+        Dependent {
+            uid,
+            place,
+            owners: owners(object.root()),
+        }
     }
 }
 
 /// The owners that an object names.
 pub(super) fn owners(object: Node<'_>) -> Vec<OwnerReference> {
-    let references = object.at(&["metadata", "ownerReferences"]).map(Node::items).into_iter().flatten();
+    let references = object
+        .at(&["metadata", "ownerReferences"])
+        .map(Node::items)
+        .into_iter()
+        .flatten();
     references
         .map(|reference| {
             let text = |key: &str| reference.str_at(&[key]).unwrap_or_default();
@@ -51,7 +63,10 @@ pub(super) fn owners(object: Node<'_>) -> Vec<OwnerReference> {
                 kind: text("kind").into(),
                 name: text("name").into(),
                 uid: text("uid").into(),
-                blocks: reference.get("blockOwnerDeletion").and_then(Node::as_bool).unwrap_or(false),
+                blocks: reference
+                    .get("blockOwnerDeletion")
+                    .and_then(Node::as_bool)
+                    .unwrap_or(false),
             }
         })
         .collect()
@@ -68,7 +83,11 @@ pub(super) struct Graph {
 impl Graph {
     /// Takes an object in, or its change. Says whether its owners are news.
     pub(super) fn put(&mut self, dependent: Dependent) -> bool {
-        if self.dependents.get(&dependent.uid).is_some_and(|known| known.owners == dependent.owners) {
+        if self
+            .dependents
+            .get(&dependent.uid)
+            .is_some_and(|known| known.owners == dependent.owners)
+        {
             return false;
         }
         self.remove(&dependent.uid);
@@ -76,7 +95,10 @@ impl Graph {
             return false;
         }
         for owner in &dependent.owners {
-            self.of_owner.entry(owner.uid.clone()).or_default().insert(dependent.uid.clone());
+            self.of_owner
+                .entry(owner.uid.clone())
+                .or_default()
+                .insert(dependent.uid.clone());
         }
         self.dependents.insert(dependent.uid.clone(), dependent);
         true
@@ -123,8 +145,12 @@ mod tests {
     use super::*;
 
     fn dependent(uid: &str, owners: &[&str]) -> Dependent {
-        let place =
-            Place { group: String::new(), resource: "pods".into(), namespace: "n".into(), name: uid.to_uppercase() };
+        let place = Place {
+            group: String::new(),
+            resource: "pods".into(),
+            namespace: "n".into(),
+            name: uid.to_uppercase(),
+        };
         let reference = |owner: &&str| OwnerReference {
             group_version: GroupVersion::parse("apps/v1"),
             kind: "ReplicaSet".into(),
@@ -132,7 +158,11 @@ mod tests {
             uid: (*owner).into(),
             blocks: true,
         };
-        Dependent { uid: uid.into(), place, owners: owners.iter().map(reference).collect() }
+        Dependent {
+            uid: uid.into(),
+            place,
+            owners: owners.iter().map(reference).collect(),
+        }
     }
 
     #[test]
@@ -162,7 +192,10 @@ mod tests {
         .unwrap();
         let owners = owners(object.root());
         assert_eq!(owners.len(), 2);
-        assert_eq!((owners[0].group_version.group.as_str(), owners[0].blocks), ("apps", true));
+        assert_eq!(
+            (owners[0].group_version.group.as_str(), owners[0].blocks),
+            ("apps", true)
+        );
         assert_eq!((owners[1].group_version.group.as_str(), owners[1].blocks), ("", false));
     }
 }

@@ -1,13 +1,15 @@
 //! The loops that Kubernetes runs beside its API server and that every object relies on.
 //!
 //! One watch over the whole store feeds them all ([`observe`]): namespace termination, garbage collection by owner,
-//! event expiry, accounts and the authority's certificate in every namespace, quota usage. What they change goes through
+//! event expiry, accounts and the authority's certificate in every namespace, quota usage, the end of custom kinds. What they change goes through
 //! the pipeline, each under its own identity.
 
 mod accounts;
+mod definitions;
 mod events;
 mod garbage;
 mod graph;
+mod history;
 mod namespaces;
 mod observe;
 mod quotas;
@@ -55,8 +57,15 @@ async fn once(plane: &ControlPlane, options: &Options) -> Result<(), ridgeway_cl
     let events = Arc::new(events::Events::new(plane));
     let accounts = Arc::new(accounts::Accounts::new(plane, options.root_ca.clone()));
     let quotas = Arc::new(quotas::Quotas::new(plane));
-    let observers: [Arc<dyn Observer>; 5] =
-        [namespaces.clone(), garbage.clone(), events.clone(), accounts.clone(), quotas.clone()];
+    let definitions = Arc::new(definitions::Definitions::new(plane));
+    let observers: [Arc<dyn Observer>; 6] = [
+        namespaces.clone(),
+        garbage.clone(),
+        events.clone(),
+        accounts.clone(),
+        quotas.clone(),
+        definitions.clone(),
+    ];
     let mut source = observe::Source::open(plane).await?;
     // Everything that is there is seen before anything is done: a dependent not yet seen must not count as absent.
     source.replay(&observers);
@@ -65,6 +74,8 @@ async fn once(plane: &ControlPlane, options: &Options) -> Result<(), ridgeway_cl
     workers.spawn(events.work());
     workers.spawn(accounts.work());
     workers.spawn(quotas.work());
+    workers.spawn(definitions.work());
+    workers.spawn(history::work(plane.clone()));
     for _ in 0..garbage::WORKERS {
         workers.spawn(garbage.clone().work());
     }
@@ -78,5 +89,9 @@ fn client(plane: &ControlPlane, name: &str) -> Arc<dyn Cluster> {
 
 fn identity(name: &str) -> Identity {
     let groups = ["system:serviceaccounts", "system:serviceaccounts:kube-system"];
-    Identity::user(&format!("system:serviceaccount:kube-system:{name}"), &groups, "controller")
+    Identity::user(
+        &format!("system:serviceaccount:kube-system:{name}"),
+        &groups,
+        "controller",
+    )
 }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use ridgeway_cluster::{Body, DeleteOptions, Identity, PatchKind, Preconditions, Queue, Reason, Status, Write, WriteOptions};
+use ridgeway_cluster::{
+    Body, DeleteOptions, Identity, PatchKind, Preconditions, Queue, Reason, Status, Write, WriteOptions,
+};
 use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::{Gvk, Kind};
 
@@ -56,7 +58,12 @@ impl Observer for Namespaces {
 
 impl Namespaces {
     pub(super) fn new(plane: &ControlPlane) -> Namespaces {
-        Namespaces { plane: plane.clone(), user: identity(NAME), queue: Queue::new(), terminating: Mutex::default() }
+        Namespaces {
+            plane: plane.clone(),
+            user: identity(NAME),
+            queue: Queue::new(),
+            terminating: Mutex::default(),
+        }
     }
 
     pub(super) async fn work(self: Arc<Self>) {
@@ -80,7 +87,9 @@ impl Namespaces {
 
     /// Deletes what is left. Says whether nothing more is to be done.
     async fn reconcile(&self, name: &str) -> Result<bool, Status> {
-        let Some(namespace) = self.plane.namespace(name)? else { return Ok(true) };
+        let Some(namespace) = self.plane.namespace(name)? else {
+            return Ok(true);
+        };
         if namespace.root().at(&["metadata", "deletionTimestamp"]).is_none() {
             return Ok(true);
         }
@@ -94,7 +103,11 @@ impl Namespaces {
             self.report(&namespace, &remains).await?;
             return Ok(false);
         }
-        if namespace.root().at(&["spec", "finalizers"]).is_some_and(|list| !list.is_empty()) {
+        if namespace
+            .root()
+            .at(&["spec", "finalizers"])
+            .is_some_and(|list| !list.is_empty())
+        {
             let kept: Value = namespace
                 .root()
                 .at(&["spec", "finalizers"])
@@ -126,30 +139,53 @@ impl Namespaces {
     async fn clear(&self, namespace: &str, kinds: &[Arc<Kind>]) -> Result<Remains, Status> {
         let mut todo = Vec::new();
         for kind in kinds {
-            let page = self.plane.store().range_latest(&keys::prefix(kind, Some(namespace)), 0).map_err(fault::store)?;
+            let page = self
+                .plane
+                .store()
+                .range_latest(&keys::prefix(kind, Some(namespace)), 0)
+                .map_err(fault::store)?;
             for entry in page.entries {
                 let object = codec::decode_as(kind, &entry)?;
-                if object.root().at(&["metadata", "deletionTimestamp"]).is_none() || self.is_stranded(kind, object.root())? {
+                if object.root().at(&["metadata", "deletionTimestamp"]).is_none()
+                    || self.is_stranded(kind, object.root())?
+                {
                     todo.push((kind.clone(), object));
                 }
             }
         }
-        let deletions: Vec<_> = todo.into_iter().map(|(kind, object)| self.delete(kind, namespace, object)).collect();
+        let deletions: Vec<_> = todo
+            .into_iter()
+            .map(|(kind, object)| self.delete(kind, namespace, object))
+            .collect();
         let failures: Vec<String> = futures_util::stream::iter(deletions)
             .buffer_unordered(AT_ONCE)
             .filter_map(|result| std::future::ready(result.err().map(|status| status.message)))
             .collect()
             .await;
-        let mut remains = Remains { failures, ..Remains::default() };
+        let mut remains = Remains {
+            failures,
+            ..Remains::default()
+        };
         for kind in kinds {
-            let page = self.plane.store().range_latest(&keys::prefix(kind, Some(namespace)), 0).map_err(fault::store)?;
+            let page = self
+                .plane
+                .store()
+                .range_latest(&keys::prefix(kind, Some(namespace)), 0)
+                .map_err(fault::store)?;
             if page.entries.is_empty() {
                 continue;
             }
-            remains.content.insert(format!("{}.{}", kind.plural, kind.gvk.group), page.entries.len());
+            remains
+                .content
+                .insert(format!("{}.{}", kind.plural, kind.gvk.group), page.entries.len());
             for entry in &page.entries {
                 let object = codec::decode(entry)?;
-                let finalizers = object.root().at(&["metadata", "finalizers"]).map(Node::items).into_iter().flatten();
+                let finalizers = object
+                    .root()
+                    .at(&["metadata", "finalizers"])
+                    .map(Node::items)
+                    .into_iter()
+                    .flatten();
                 for finalizer in finalizers.filter_map(Node::as_str) {
                     *remains.finalizers.entry(finalizer.to_owned()).or_default() += 1;
                 }
@@ -173,7 +209,10 @@ impl Namespaces {
         let stranded = self.is_stranded(&kind, object)?;
         let uid = object.str_at(&["metadata", "uid"]).map(str::to_owned);
         let options = DeleteOptions {
-            preconditions: Preconditions { uid, resource_version: None },
+            preconditions: Preconditions {
+                uid,
+                resource_version: None,
+            },
             grace_period_seconds: stranded.then_some(0),
             ..DeleteOptions::default()
         };
@@ -197,10 +236,19 @@ impl Namespaces {
         let root = namespace.root();
         let name = root.str_at(&["metadata", "name"]).unwrap_or_default();
         let list = |counts: &BTreeMap<String, usize>, what: &str| {
-            counts.iter().map(|(name, n)| format!("{name} {what} {n} resource instances")).collect::<Vec<_>>().join(", ")
+            counts
+                .iter()
+                .map(|(name, n)| format!("{name} {what} {n} resource instances"))
+                .collect::<Vec<_>>()
+                .join(", ")
         };
         let findings = [
-            ("NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered", "All resources successfully discovered".into()),
+            (
+                "NamespaceDeletionDiscoveryFailure",
+                false,
+                "ResourcesDiscovered",
+                "All resources successfully discovered".into(),
+            ),
             (
                 "NamespaceDeletionGroupVersionParsingFailure",
                 false,
@@ -215,8 +263,17 @@ impl Namespaces {
                     "All content successfully deleted, may be waiting on finalization".into(),
                 ),
                 failures => {
-                    let message = format!("Failed to delete all resource types, {} remaining: {}", failures.len(), failures.join(", "));
-                    ("NamespaceDeletionContentFailure", true, "ContentDeletionFailed", message)
+                    let message = format!(
+                        "Failed to delete all resource types, {} remaining: {}",
+                        failures.len(),
+                        failures.join(", ")
+                    );
+                    (
+                        "NamespaceDeletionContentFailure",
+                        true,
+                        "ContentDeletionFailed",
+                        message,
+                    )
                 }
             },
             (
@@ -226,14 +283,26 @@ impl Namespaces {
                 format!("Some resources are remaining: {}", list(&remains.content, "has")),
             ),
             if remains.finalizers.is_empty() {
-                ("NamespaceFinalizersRemaining", false, "ContentHasNoFinalizers", "All content-preserving finalizers finished".into())
+                (
+                    "NamespaceFinalizersRemaining",
+                    false,
+                    "ContentHasNoFinalizers",
+                    "All content-preserving finalizers finished".into(),
+                )
             } else {
-                let message = format!("Some content in the namespace has finalizers remaining: {}", list(&remains.finalizers, "in"));
+                let message = format!(
+                    "Some content in the namespace has finalizers remaining: {}",
+                    list(&remains.finalizers, "in")
+                );
                 ("NamespaceFinalizersRemaining", true, "SomeFinalizersRemain", message)
             },
         ];
         let old = |kind: &str| {
-            let conditions = root.at(&["status", "conditions"]).map(Node::items).into_iter().flatten();
+            let conditions = root
+                .at(&["status", "conditions"])
+                .map(Node::items)
+                .into_iter()
+                .flatten();
             conditions.into_iter().find(|c| c.str_at(&["type"]) == Some(kind))
         };
         let conditions: Value = findings
@@ -256,7 +325,8 @@ impl Namespaces {
         }
         let mut patch = Value::object();
         patch.set(&["status", "conditions"], conditions);
-        self.write(name, "status", Body::Patch(PatchKind::Merge, patch.into_doc())).await
+        self.write(name, "status", Body::Patch(PatchKind::Merge, patch.into_doc()))
+            .await
     }
 
     async fn write(&self, name: &str, subresource: &str, body: Body) -> Result<(), Status> {

@@ -28,7 +28,9 @@ impl Seen<'_> {
     /// Whether the stored text mentions something, before or after: cheaper than parsing.
     pub(super) fn mentions(&self, text: &str) -> bool {
         let in_entry = |entry: Option<&Entry>| {
-            entry.is_some_and(|entry| std::str::from_utf8(entry.value.get(4..).unwrap_or_default()).is_ok_and(|t| t.contains(text)))
+            entry.is_some_and(|entry| {
+                std::str::from_utf8(entry.value.get(4..).unwrap_or_default()).is_ok_and(|t| t.contains(text))
+            })
         };
         in_entry(self.now) || in_entry(self.before)
     }
@@ -53,9 +55,18 @@ pub(super) struct Source {
 impl Source {
     pub(super) async fn open(plane: &ControlPlane) -> Result<Source, Status> {
         let store = plane.store();
-        let page = store.range(RangeRequest::new(KeyRange::all())).await.map_err(fault::store)?;
-        let watch = store.watch(KeyRange::all(), Some(page.revision)).await.map_err(fault::store)?;
-        Ok(Source { entries: page.entries, watch })
+        let page = store
+            .range(RangeRequest::new(KeyRange::all()))
+            .await
+            .map_err(fault::store)?;
+        let watch = store
+            .watch(KeyRange::all(), Some(page.revision))
+            .await
+            .map_err(fault::store)?;
+        Ok(Source {
+            entries: page.entries,
+            watch,
+        })
     }
 
     /// Tells about everything that is there.

@@ -46,14 +46,21 @@ impl Observer for Quotas {
         let Some(quotas) = known.get(&namespace) else { return };
         // Creations are charged when they happen; only what goes or changes may use less than before.
         if seen.before.is_some() {
-            quotas.iter().for_each(|name| self.queue.add((namespace.clone(), name.clone())));
+            quotas
+                .iter()
+                .for_each(|name| self.queue.add((namespace.clone(), name.clone())));
         }
     }
 }
 
 impl Quotas {
     pub(super) fn new(plane: &ControlPlane) -> Quotas {
-        Quotas { plane: plane.clone(), cluster: client(plane, NAME), queue: Queue::new(), known: Mutex::default() }
+        Quotas {
+            plane: plane.clone(),
+            cluster: client(plane, NAME),
+            queue: Queue::new(),
+            known: Mutex::default(),
+        }
     }
 
     pub(super) async fn work(self: Arc<Self>) {
@@ -74,8 +81,13 @@ impl Quotas {
 
     async fn recount(&self, (namespace, name): &Key) -> Result<(), Status> {
         // Read before counting: if the quota is charged while we count, the version no longer fits and we count again.
-        let live = self.cluster.get(&Gvk::new("", "v1", "ResourceQuota"), namespace, name).await?;
-        let Some(hard) = live.root().at(&["spec", "hard"]) else { return Ok(()) };
+        let live = self
+            .cluster
+            .get(&Gvk::new("", "v1", "ResourceQuota"), namespace, name)
+            .await?;
+        let Some(hard) = live.root().at(&["spec", "hard"]) else {
+            return Ok(());
+        };
         let used = self.plane.count_usage(namespace, live.root())?;
         let status = quota::status(hard, &used);
         if live.root().get("status") == Some(status.node()) {
@@ -83,6 +95,9 @@ impl Quotas {
         }
         let mut next = live.root().to_value();
         next.set(&["status"], status);
-        self.cluster.update_status(next, WriteOptions::by(NAME, None)).await.map(drop)
+        self.cluster
+            .update_status(next, WriteOptions::by(NAME, None))
+            .await
+            .map(drop)
     }
 }

@@ -21,13 +21,18 @@ pub(crate) async fn read(body: Body) -> Result<Bytes, Status> {
                  of the object"
             ),
         )),
-        Err(error) => Err(fault::bad_request(format!("the request body could not be read: {error}"))),
+        Err(error) => Err(fault::bad_request(format!(
+            "the request body could not be read: {error}"
+        ))),
     }
 }
 
 /// The content type without its parameters.
 pub(crate) fn content_type(headers: &HeaderMap) -> &str {
-    let full = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let full = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     full.split(';').next().unwrap_or_default().trim()
 }
 
@@ -36,9 +41,8 @@ pub(crate) fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<Option<Doc>, St
     if bytes.is_empty() {
         return Ok(None);
     }
-    let fail = |error: ridgeway_doc::ParseError| {
-        fault::bad_request(format!("the object provided is unrecognized: {error}"))
-    };
+    let fail =
+        |error: ridgeway_doc::ParseError| fault::bad_request(format!("the object provided is unrecognized: {error}"));
     match content_type(headers) {
         "application/vnd.kubernetes.protobuf" => protobuf::decode(bytes).map(Some),
         "application/yaml" | "application/apply-patch+yaml" | "text/yaml" => {

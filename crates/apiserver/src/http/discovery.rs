@@ -53,7 +53,10 @@ impl Call {
             }
             ["apis"] => {
                 let mut list = object("APIGroupList", "v1");
-                list.set(&["groups"], self.groups().into_iter().map(|(g, v)| group(&g, &v)).collect::<Value>());
+                list.set(
+                    &["groups"],
+                    self.groups().into_iter().map(|(g, v)| group(&g, &v)).collect::<Value>(),
+                );
                 json(list)
             }
             ["apis", name] => {
@@ -70,7 +73,16 @@ impl Call {
             ["openapi", "v3", rest @ ..] => self.openapi_document(rest),
             [""] => {
                 let mut paths = Value::object();
-                let all = ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version"];
+                let all = [
+                    "/api",
+                    "/apis",
+                    "/healthz",
+                    "/livez",
+                    "/metrics",
+                    "/openapi/v3",
+                    "/readyz",
+                    "/version",
+                ];
                 paths.set(&["paths"], all.into_iter().collect::<Value>());
                 json(paths)
             }
@@ -97,14 +109,21 @@ impl Call {
 
     fn kinds_of(&self, group: &str, version: &str) -> Vec<Arc<Kind>> {
         let kinds = self.api.plane.kinds();
-        kinds.kinds().filter(|k| k.gvk.group == group && k.gvk.version == version).collect()
+        kinds
+            .kinds()
+            .filter(|k| k.gvk.group == group && k.gvk.version == version)
+            .collect()
     }
 
     /// `APIGroupDiscoveryList`: everything in one answer.
     fn aggregated(&self, core: bool) -> Value {
         let mut list = object("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2");
         list.set(&["metadata"], Value::object());
-        let groups = if core { vec![(String::new(), vec!["v1".to_owned()])] } else { self.groups() };
+        let groups = if core {
+            vec![(String::new(), vec!["v1".to_owned()])]
+        } else {
+            self.groups()
+        };
         let items: Value = groups
             .into_iter()
             .map(|(group, versions)| {
@@ -138,7 +157,10 @@ impl Call {
         if kinds.is_empty() {
             return None;
         }
-        let group_version = GroupVersion { group: group.into(), version: version.into() };
+        let group_version = GroupVersion {
+            group: group.into(),
+            version: version.into(),
+        };
         let mut list = object("APIResourceList", "v1");
         list.set(&["groupVersion"], group_version.to_string());
         let mut resources = Vec::new();
@@ -178,7 +200,11 @@ impl Call {
         let mut all = BTreeMap::new();
         for kind in self.api.plane.kinds().kinds() {
             let gv = kind.gvk.group_version();
-            let path = if gv.group.is_empty() { format!("api/{}", gv.version) } else { format!("apis/{gv}") };
+            let path = if gv.group.is_empty() {
+                format!("api/{}", gv.version)
+            } else {
+                format!("apis/{gv}")
+            };
             all.entry(path).or_insert(gv);
         }
         all
@@ -197,9 +223,33 @@ impl Call {
 
     fn openapi_document(&self, rest: &[&str]) -> Option<Response> {
         let gv = self.group_versions().remove(&rest.join("/"))?;
-        let json = self.api.plane.kinds().openapi_v3(&gv)?;
+        let kinds = self.api.plane.kinds();
+        let json = kinds.openapi_v3(&gv)?;
+        let custom = self
+            .kinds_of(&gv.group, &gv.version)
+            .iter()
+            .any(|kind| !kind.schema_is_builtin);
+        let json = if custom {
+            without_strategic_patches(&json)?
+        } else {
+            json
+        };
         Some(negotiate::json_bytes(StatusCode::OK, json))
     }
+}
+
+/// Custom kinds take no strategic merge patches, and kubectl believes what the document offers.
+fn without_strategic_patches(json: &str) -> Option<String> {
+    let mut document: Value = ridgeway_doc::parse_json(json.as_bytes()).ok()?.into();
+    for (_, path) in document.object_at(&["paths"]).iter_mut() {
+        path.remove(&[
+            "patch",
+            "requestBody",
+            "content",
+            "application/strategic-merge-patch+json",
+        ]);
+    }
+    Some(document.to_json())
 }
 
 /// Where verifiers of service account tokens find the keys.
@@ -207,9 +257,15 @@ fn openid_configuration() -> Value {
     let mut document = Value::object();
     document.set(&["issuer"], crate::authn::ISSUER);
     document.set(&["jwks_uri"], "/openid/v1/jwks");
-    document.set(&["response_types_supported"], ["id_token"].into_iter().collect::<Value>());
+    document.set(
+        &["response_types_supported"],
+        ["id_token"].into_iter().collect::<Value>(),
+    );
     document.set(&["subject_types_supported"], ["public"].into_iter().collect::<Value>());
-    document.set(&["id_token_signing_alg_values_supported"], ["ES256"].into_iter().collect::<Value>());
+    document.set(
+        &["id_token_signing_alg_values_supported"],
+        ["ES256"].into_iter().collect::<Value>(),
+    );
     document
 }
 
@@ -222,7 +278,10 @@ fn version() -> Value {
     version.set(&["gitCommit"], "");
     version.set(&["gitTreeState"], "clean");
     version.set(&["buildDate"], "1970-01-01T00:00:00Z");
-    version.set(&["goVersion"], "none (Ridgeway embedded control plane; simulated runtime, no container runs)");
+    version.set(
+        &["goVersion"],
+        "none (Ridgeway embedded control plane; simulated runtime, no container runs)",
+    );
     version.set(&["compiler"], "rustc");
     version.set(&["platform"], "linux/amd64");
     version

@@ -15,11 +15,11 @@ mod table;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use axum::Router;
 use ridgeway_cluster::{Causality, Identity, Reason, Status};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -47,6 +47,8 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
     pub(crate) query: Query,
+    /// Whether nothing is to be stored.
+    pub(crate) dry_run: bool,
     /// What everything that this request does goes back to.
     pub(crate) causality: Causality,
     /// Turns true when the server stops.
@@ -55,7 +57,9 @@ pub(crate) struct Call {
 
 /// The API as a router: everything goes through one fallback, because paths are data here.
 pub fn router(plane: ControlPlane, authenticator: Arc<Authenticator>) -> Router {
-    Router::new().fallback(handle).with_state(Arc::new(Api { plane, authenticator }))
+    Router::new()
+        .fallback(handle)
+        .with_state(Arc::new(Api { plane, authenticator }))
 }
 
 fn not_found() -> Status {
@@ -76,11 +80,19 @@ async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
     let started = Instant::now();
     let metrics = api.plane.metrics();
     let running = metrics.in_flight();
-    let result = dispatch(api.clone(), request, &path, target.as_ref(), query, causality.clone()).instrument(span).await;
+    let result = dispatch(api.clone(), request, &path, target.as_ref(), query, causality.clone())
+        .instrument(span)
+        .await;
     drop(running);
     let mut response = result.unwrap_or_else(|status| negotiate::status(&status));
-    let (group, resource) = target.as_ref().map_or(("", ""), |t| (t.group.as_str(), t.resource.as_str()));
-    let resource = if known(&api.plane, target.as_ref()) { resource } else { "" };
+    let (group, resource) = target
+        .as_ref()
+        .map_or(("", ""), |t| (t.group.as_str(), t.resource.as_str()));
+    let resource = if known(&api.plane, target.as_ref()) {
+        resource
+    } else {
+        ""
+    };
     let group = if resource.is_empty() { "" } else { group };
     let took: Option<Duration> = (!watching).then(|| started.elapsed());
     metrics.request(verb, group, resource, response.status().as_u16(), took);
@@ -143,7 +155,17 @@ async fn dispatch(
     }
     let user = impersonated(&api.plane, user, &parts.headers)?;
     let closing = parts.extensions.get::<Closing>().cloned();
-    let call = Call { api, user, method: parts.method, headers: parts.headers, query, causality, closing };
+    let dry_run = query.get("dryRun") == "All";
+    let call = Call {
+        api,
+        user,
+        method: parts.method,
+        headers: parts.headers,
+        query,
+        dry_run,
+        causality,
+        closing,
+    };
     match target {
         Some(target) => call.resource(target, body).await,
         None => call.document(path),
@@ -153,13 +175,22 @@ async fn dispatch(
 /// `Impersonate-*` headers: allowed to those who hold the verb `impersonate` on each of what they name.
 fn impersonated(plane: &ControlPlane, user: Identity, headers: &HeaderMap) -> Result<Identity, Status> {
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-    let groups: Vec<String> =
-        headers.get_all("impersonate-group").iter().filter_map(|v| v.to_str().ok()).map(Into::into).collect();
+    let groups: Vec<String> = headers
+        .get_all("impersonate-group")
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .map(Into::into)
+        .collect();
     let uid = header("impersonate-uid").unwrap_or_default();
-    let extras = headers.keys().filter_map(|name| name.as_str().strip_prefix("impersonate-extra-")).count();
+    let extras = headers
+        .keys()
+        .filter_map(|name| name.as_str().strip_prefix("impersonate-extra-"))
+        .count();
     let Some(name) = header("impersonate-user") else {
         if !groups.is_empty() || !uid.is_empty() || extras > 0 {
-            return Err(crate::fault::bad_request("impersonating groups, uids or extras needs Impersonate-User too"));
+            return Err(crate::fault::bad_request(
+                "impersonating groups, uids or extras needs Impersonate-User too",
+            ));
         }
         return Ok(user);
     };
@@ -167,7 +198,17 @@ fn impersonated(plane: &ControlPlane, user: Identity, headers: &HeaderMap) -> Re
         return Err(crate::fault::not_implemented("impersonation of extra attributes"));
     }
     let ask = |group, resource, namespace, name: &str| {
-        plane.authorize(&user, Question { verb: "impersonate", group, resource, namespace, name, ..Question::default() })
+        plane.authorize(
+            &user,
+            Question {
+                verb: "impersonate",
+                group,
+                resource,
+                namespace,
+                name,
+                ..Question::default()
+            },
+        )
     };
     let (resource, namespace, account) = access::impersonated_user(&name);
     ask("", resource, namespace, account)?;
@@ -182,20 +223,37 @@ fn impersonated(plane: &ControlPlane, user: Identity, headers: &HeaderMap) -> Re
         groups.push("system:serviceaccounts".into());
         groups.push(format!("system:serviceaccounts:{namespace}"));
     }
-    let group = if name == "system:anonymous" { "system:unauthenticated" } else { "system:authenticated" };
+    let group = if name == "system:anonymous" {
+        "system:unauthenticated"
+    } else {
+        "system:authenticated"
+    };
     if !groups.iter().any(|g| g == group) {
         groups.push(group.into());
     }
-    Ok(Identity { uid, groups, source: user.source.clone(), impersonator: Some(user.name.clone()), name })
+    Ok(Identity {
+        uid,
+        groups,
+        source: user.source.clone(),
+        impersonator: Some(user.name.clone()),
+        name,
+    })
 }
 
 impl Call {
     /// Paths that are documents, not resources: discovery, OpenAPI, version, metrics.
     fn document(&self, path: &str) -> Result<Response, Status> {
-        let question = Question { verb: "get", path, ..Question::default() };
+        let question = Question {
+            verb: "get",
+            path,
+            ..Question::default()
+        };
         self.api.plane.authorize(&self.user, question)?;
         if self.method != Method::GET && self.method != Method::HEAD {
-            return Err(Status::new(Reason::MethodNotAllowed, format!("{} is not allowed here", self.method)));
+            return Err(Status::new(
+                Reason::MethodNotAllowed,
+                format!("{} is not allowed here", self.method),
+            ));
         }
         self.discover(path).ok_or_else(not_found)
     }
@@ -203,7 +261,9 @@ impl Call {
     /// Handles a request for a resource.
     async fn resource(self, target: &Target, body: Body) -> Result<Response, Status> {
         let kinds = self.api.plane.kinds();
-        let kind = kinds.by_resource(&target.group, &target.version, &target.resource).ok_or_else(not_found)?;
+        let kind = kinds
+            .by_resource(&target.group, &target.version, &target.resource)
+            .ok_or_else(not_found)?;
         if crate::write::is_review(&kind.gvk) {
             return self.review(&kind, target, body).await;
         }

@@ -19,7 +19,10 @@ pub(crate) enum Form {
 
 /// The first acceptable form of the `Accept` header that this server speaks.
 pub(crate) fn form(headers: &HeaderMap) -> Form {
-    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     for choice in accept.split(',') {
         if choice.contains("protobuf") {
             continue;
@@ -77,7 +80,13 @@ pub(crate) fn warn(response: &mut Response, warnings: &[String]) {
         let clean: String = warning
             .chars()
             .map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { ' ' })
-            .flat_map(|c| if matches!(c, '"' | '\\') { vec!['\\', c] } else { vec![c] })
+            .flat_map(|c| {
+                if matches!(c, '"' | '\\') {
+                    vec!['\\', c]
+                } else {
+                    vec![c]
+                }
+            })
             .collect();
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{clean}\"")) {
             response.headers_mut().append(header::WARNING, value);
@@ -90,10 +99,14 @@ pub(crate) fn status(status: &Status) -> Response {
     let code = StatusCode::from_u16(status.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = object(code, status.to_value().node(), &[]);
     if let Some(seconds) = status.retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if code == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
 }

@@ -24,7 +24,11 @@ impl Target {
         };
         let version = parts.next()?;
         let rest: Vec<String> = parts.collect();
-        let target = Target { group, version, ..Target::default() };
+        let target = Target {
+            group,
+            version,
+            ..Target::default()
+        };
         // `namespaces/{name}` and its subresources are the namespace itself; anything longer lies within it.
         let core = target.group.is_empty();
         match rest.as_slice() {
@@ -33,11 +37,22 @@ impl Target {
                     && !(core && tail.is_empty() && matches!(resource.as_str(), "status" | "finalize")) =>
             {
                 let (name, subresource) = tail_parts(tail)?;
-                Some(Target { namespace: namespace.clone(), resource: resource.clone(), name, subresource, ..target })
+                Some(Target {
+                    namespace: namespace.clone(),
+                    resource: resource.clone(),
+                    name,
+                    subresource,
+                    ..target
+                })
             }
             [resource, tail @ ..] if !resource.is_empty() => {
                 let (name, subresource) = tail_parts(tail)?;
-                Some(Target { resource: resource.clone(), name, subresource, ..target })
+                Some(Target {
+                    resource: resource.clone(),
+                    name,
+                    subresource,
+                    ..target
+                })
             }
             _ => None,
         }
@@ -101,7 +116,9 @@ impl Query {
 
     /// Whether a key is there and not `false` or `0`.
     pub(crate) fn flag(&self, key: &str) -> bool {
-        self.0.iter().any(|(k, v)| k == key && !matches!(v.as_str(), "false" | "0"))
+        self.0
+            .iter()
+            .any(|(k, v)| k == key && !matches!(v.as_str(), "false" | "0"))
     }
 
     /// A number.
@@ -125,11 +142,23 @@ mod tests {
         };
         check("/api/v1/namespaces", Some(["", "v1", "", "namespaces", "", ""]));
         check("/api/v1/namespaces/a", Some(["", "v1", "", "namespaces", "a", ""]));
-        check("/api/v1/namespaces/a/finalize", Some(["", "v1", "", "namespaces", "a", "finalize"]));
+        check(
+            "/api/v1/namespaces/a/finalize",
+            Some(["", "v1", "", "namespaces", "a", "finalize"]),
+        );
         check("/api/v1/namespaces/a/pods", Some(["", "v1", "a", "pods", "", ""]));
-        check("/api/v1/namespaces/a/pods/p/log", Some(["", "v1", "a", "pods", "p", "log"]));
-        check("/apis/apps/v1/deployments", Some(["apps", "v1", "", "deployments", "", ""]));
-        check("/apis/apps/v1/namespaces/a/deployments/d/scale", Some(["apps", "v1", "a", "deployments", "d", "scale"]));
+        check(
+            "/api/v1/namespaces/a/pods/p/log",
+            Some(["", "v1", "a", "pods", "p", "log"]),
+        );
+        check(
+            "/apis/apps/v1/deployments",
+            Some(["apps", "v1", "", "deployments", "", ""]),
+        );
+        check(
+            "/apis/apps/v1/namespaces/a/deployments/d/scale",
+            Some(["apps", "v1", "a", "deployments", "d", "scale"]),
+        );
         check(
             "/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Ax",
             Some(["rbac.authorization.k8s.io", "v1", "", "clusterroles", "system:x", ""]),

@@ -71,11 +71,18 @@ static MESSAGES: LazyLock<Messages> = LazyLock::new(|| {
             continue;
         }
         let mut words = line.split_whitespace();
-        let (Some(number), Some(name), Some(ty)) = (words.next(), words.next(), words.next()) else { continue };
+        let (Some(number), Some(name), Some(ty)) = (words.next(), words.next(), words.next()) else {
+            continue;
+        };
         let (ty, kept) = ty.strip_prefix('!').map_or((ty, false), |ty| (ty, true));
         let (ty, repeated) = ty.strip_prefix("[]").map_or((ty, false), |ty| (ty, true));
         if let Ok(number) = number.parse() {
-            let field = Field { name, ty: parse_type(section, ty), repeated, kept };
+            let field = Field {
+                name,
+                ty: parse_type(section, ty),
+                repeated,
+                kept,
+            };
             messages.entry((section, current)).or_default().insert(number, field);
         }
     }
@@ -159,7 +166,9 @@ fn read(section: &str, message: &str, bytes: &[u8], depth: usize, object: &mut V
     let fields = MESSAGES.get(&(section, message)).ok_or_else(|| unsupported(message))?;
     for item in Wire(bytes) {
         let (number, item) = item?;
-        let field = fields.get(&number).ok_or_else(|| unsupported(&format!("field {number} of {message}")))?;
+        let field = fields
+            .get(&number)
+            .ok_or_else(|| unsupported(&format!("field {number} of {message}")))?;
         match (&field.ty, item) {
             (Type::Map(inner), Item::Bytes(entry)) => {
                 let (key, value) = map_entry(inner, entry, depth)?;
@@ -173,13 +182,21 @@ fn read(section: &str, message: &str, bytes: &[u8], depth: usize, object: &mut V
                 let mut wire = Wire(packed);
                 while !wire.0.is_empty() {
                     let n = wire.varint().ok_or_else(damaged)?;
-                    object.make_object().entry(field.name, Value::array).make_array().push((n as i64).into());
+                    object
+                        .make_object()
+                        .entry(field.name, Value::array)
+                        .make_array()
+                        .push((n as i64).into());
                 }
             }
             (_, item) => {
                 let value = convert(&field.ty, item, depth)?;
                 if field.repeated {
-                    object.make_object().entry(field.name, Value::array).make_array().push(value);
+                    object
+                        .make_object()
+                        .entry(field.name, Value::array)
+                        .make_array()
+                        .push(value);
                 } else if field.kept && !value.is_null() || !is_zero(&value) {
                     object.set(&[field.name], value);
                 }
@@ -209,7 +226,13 @@ fn map_entry(inner: &Type, bytes: &[u8], depth: usize) -> Result<(String, Value)
             _ => return Err(damaged()),
         }
     }
-    let empty = || if matches!(inner, Type::String | Type::Bytes) { Value::from("") } else { Value::NULL };
+    let empty = || {
+        if matches!(inner, Type::String | Type::Bytes) {
+            Value::from("")
+        } else {
+            Value::NULL
+        }
+    };
     Ok((key, value.unwrap_or_else(empty)))
 }
 
@@ -249,13 +272,26 @@ fn convert(ty: &Type, item: Item<'_>, depth: usize) -> Result<Value, Status> {
 
 /// The zero of a time is no time.
 fn time(bytes: &[u8], micro: bool) -> Result<Value, Status> {
-    let part = |number| Ok(match field(bytes, number)? { Some(Item::Varint(n)) => n as i64, _ => 0 });
+    let part = |number| {
+        Ok(match field(bytes, number)? {
+            Some(Item::Varint(n)) => n as i64,
+            _ => 0,
+        })
+    };
     let (seconds, nanos): (i64, i64) = (part(1)?, part(2)?);
     if seconds == 0 && nanos == 0 {
         return Ok(Value::NULL);
     }
-    let time = i32::try_from(nanos).ok().and_then(|nanos| jiff::Timestamp::new(seconds, nanos).ok()).ok_or_else(damaged)?;
-    Ok(if micro { time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string() } else { ridgeway_cluster::rfc3339(time) }.into())
+    let time = i32::try_from(nanos)
+        .ok()
+        .and_then(|nanos| jiff::Timestamp::new(seconds, nanos).ok())
+        .ok_or_else(damaged)?;
+    Ok(if micro {
+        time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+    } else {
+        ridgeway_cluster::rfc3339(time)
+    }
+    .into())
 }
 
 fn text_value(item: Item<'_>) -> Result<Value, Status> {
@@ -358,8 +394,18 @@ mod tests {
 
     #[test]
     fn an_access_review_as_kubectl_sends_it() {
-        let attributes = [put(1, b"checkout"), put(2, b"update"), put(3, b"apps"), put(5, b"deployments")].concat();
-        let body = envelope("authorization.k8s.io/v1", "SelfSubjectAccessReview", &put(2, &put(1, &attributes)));
+        let attributes = [
+            put(1, b"checkout"),
+            put(2, b"update"),
+            put(3, b"apps"),
+            put(5, b"deployments"),
+        ]
+        .concat();
+        let body = envelope(
+            "authorization.k8s.io/v1",
+            "SelfSubjectAccessReview",
+            &put(2, &put(1, &attributes)),
+        );
         let doc = decode(&body).unwrap();
         let attributes = doc.root().at(&["spec", "resourceAttributes"]).unwrap();
         assert_eq!(attributes.str_at(&["resource"]), Some("deployments"));
@@ -372,7 +418,13 @@ mod tests {
         // volumes: [{name: v, emptyDir: {}}], containers: [{name: c, ports: [{hostPort: 0, containerPort: 80}]}]
         let volume = [put(1, b"v"), put(2, &put(2, b""))].concat();
         let container = [put(1, b"c"), put(6, &[int(2, 0), int(3, 80)].concat())].concat();
-        let spec = [put(1, &volume), put(2, &container), int(4, 0), put(7, &[put(1, b"k"), put(2, b"w")].concat())].concat();
+        let spec = [
+            put(1, &volume),
+            put(2, &container),
+            int(4, 0),
+            put(7, &[put(1, b"k"), put(2, b"w")].concat()),
+        ]
+        .concat();
         let metadata = [put(1, b"p"), put(8, b"")].concat();
         let body = envelope("v1", "Pod", &[put(1, &metadata), put(2, &spec), put(3, b"")].concat());
         let want = "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {volumes: [{name: v, emptyDir: {}}], \
@@ -399,7 +451,10 @@ mod tests {
                     ty = inner;
                 }
                 if let Type::Message(section, name) = ty {
-                    assert!(MESSAGES.contains_key(&(*section, *name)), "{message:?}: {section} {name}");
+                    assert!(
+                        MESSAGES.contains_key(&(*section, *name)),
+                        "{message:?}: {section} {name}"
+                    );
                 }
             }
         }
@@ -408,7 +463,10 @@ mod tests {
     #[test]
     fn damage_and_unknown_kinds_are_said() {
         assert_eq!(decode(&envelope("v1", "Nothing", b"")).unwrap_err().code(), 415);
-        assert_eq!(decode(&envelope("v1", "ConfigMap", &int(15, 1))).unwrap_err().code(), 415);
+        assert_eq!(
+            decode(&envelope("v1", "ConfigMap", &int(15, 1))).unwrap_err().code(),
+            415
+        );
         assert_eq!(decode(b"k8s\0\xff").unwrap_err().code(), 400);
         assert_eq!(decode(b"{}").unwrap_err().code(), 400);
         let whole = envelope("v1", "ConfigMap", &put(1, &put(1, b"name")));

@@ -25,7 +25,10 @@ impl Call {
     /// A request for an object or a collection.
     pub(super) async fn object(self, kind: &Arc<Kind>, target: &Target, body: Body) -> Result<Response, Status> {
         if kind.namespaced && target.namespace.is_empty() && (!target.name.is_empty() || self.method == Method::POST) {
-            return Err(fault::bad_request(format!("{} is namespaced: the path needs a namespace", kind.gvk.kind)));
+            return Err(fault::bad_request(format!(
+                "{} is namespaced: the path needs a namespace",
+                kind.gvk.kind
+            )));
         }
         if !kind.namespaced && !target.namespace.is_empty() {
             return Err(super::not_found());
@@ -35,17 +38,24 @@ impl Call {
             return Err(Status::new(Reason::MethodNotAllowed, message));
         }
         match (self.method.as_str(), target.name.is_empty()) {
+            ("POST", true) if kind.gvk.group.is_empty() && kind.plural == "bindings" => {
+                Err(fault::not_implemented("POST bindings (use pods/binding)"))
+            }
             ("GET" | "HEAD", true) => self.list_or_watch(kind, target).await,
             ("GET" | "HEAD", false) if self.query.flag("watch") => self.list_or_watch(kind, target).await,
             ("GET" | "HEAD", false) => self.get(kind, target),
             ("POST", true) => {
-                let object = self.document_of(body).await?;
-                let written = self.run(kind, target, "", Change::Create(object.root().to_value())).await?;
+                let object = self.object_of(body).await?;
+                let written = self
+                    .run(kind, target, "", Change::Create(object.root().to_value()))
+                    .await?;
                 self.answer(kind, &written)
             }
             ("PUT", false) => {
-                let object = self.document_of(body).await?;
-                let written = self.run(kind, target, "", Change::Update(object.root().to_value())).await?;
+                let object = self.object_of(body).await?;
+                let written = self
+                    .run(kind, target, "", Change::Update(object.root().to_value()))
+                    .await?;
                 self.answer(kind, &written)
             }
             ("PATCH", false) => {
@@ -54,18 +64,26 @@ impl Call {
                 self.answer(kind, &written)
             }
             ("DELETE", false) => {
-                let options = self.delete_options(body).await?;
-                let written = self.run(kind, target, "", Change::Delete(options)).await?;
-                self.deleted(kind, &written)
+                let mut call = self;
+                let options = call.delete_options(body).await?;
+                let written = call.run(kind, target, "", Change::Delete(options)).await?;
+                call.deleted(kind, &written)
             }
             ("DELETE", true) => self.delete_collection(kind, target, body).await,
-            (method, _) => Err(Status::new(Reason::MethodNotAllowed, format!("{method} is not allowed here"))),
+            (method, _) => Err(Status::new(
+                Reason::MethodNotAllowed,
+                format!("{method} is not allowed here"),
+            )),
         }
     }
 
     /// Whether the kind offers what the request wants to do with it.
     fn offers(&self, kind: &Kind, target: &Target) -> bool {
-        let verb = super::verb(&self.method, Some(target), self.query.flag("watch") && self.method == Method::GET);
+        let verb = super::verb(
+            &self.method,
+            Some(target),
+            self.query.flag("watch") && self.method == Method::GET,
+        );
         kind.allows(verb)
     }
 
@@ -73,6 +91,18 @@ impl Call {
     pub(super) async fn document_of(&self, body: Body) -> Result<Doc, Status> {
         let bytes = body::read(body).await?;
         body::parse(&self.headers, &bytes)?.ok_or_else(|| fault::bad_request("the request has no body"))
+    }
+
+    /// The object that a request must carry.
+    pub(super) async fn object_of(&self, body: Body) -> Result<Doc, Status> {
+        let document = self.document_of(body).await?;
+        if !document.root().is_object() {
+            return Err(fault::bad_request(format!(
+                "the body must be an object, found {}",
+                document.root().kind()
+            )));
+        }
+        Ok(document)
     }
 
     /// A patch with its kind, from the content type.
@@ -99,11 +129,15 @@ impl Call {
         let mut field_manager = self.query.get("fieldManager").to_owned();
         if field_manager.is_empty() && body::content_type(&self.headers) != "application/apply-patch+yaml" {
             // As upstream: the user agent up to the first slash.
-            let agent = self.headers.get("user-agent").and_then(|v| v.to_str().ok()).unwrap_or("unknown");
+            let agent = self
+                .headers
+                .get("user-agent")
+                .and_then(|v| v.to_str().ok())
+                .unwrap_or("unknown");
             field_manager = agent.split('/').next().unwrap_or(agent).to_owned();
         }
         WriteOptions {
-            dry_run: self.query.get("dryRun") == "All",
+            dry_run: self.dry_run,
             field_manager,
             force: self.query.flag("force"),
             causality: Some(self.causality.clone()),
@@ -132,7 +166,11 @@ impl Call {
 
     /// The object after a change, in the form the client wants.
     pub(super) fn answer(&self, kind: &Kind, written: &Written) -> Result<Response, Status> {
-        let code = if written.created { StatusCode::CREATED } else { StatusCode::OK };
+        let code = if written.created {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
         if negotiate::form(&self.headers) == Form::Object {
             let mut response = negotiate::json_bytes(code, written.json());
             negotiate::warn(&mut response, &written.warnings);
@@ -173,7 +211,9 @@ impl Call {
     }
 
     fn get(&self, kind: &Kind, target: &Target) -> Result<Response, Status> {
-        self.api.plane.may_read(&self.user, "get", kind, "", &target.namespace, &target.name)?;
+        self.api
+            .plane
+            .may_read(&self.user, "get", kind, "", &target.namespace, &target.name)?;
         self.read_one(kind, target)
     }
 
@@ -201,7 +241,9 @@ impl Call {
     async fn list_or_watch(self, kind: &Arc<Kind>, target: &Target) -> Result<Response, Status> {
         let watch = self.query.flag("watch");
         let verb = if watch { "watch" } else { "list" };
-        self.api.plane.may_read(&self.user, verb, kind, "", &target.namespace, &target.name)?;
+        self.api
+            .plane
+            .may_read(&self.user, verb, kind, "", &target.namespace, &target.name)?;
         let mut fields = self.query.get("fieldSelector").to_owned();
         if !target.name.is_empty() {
             fields = format!("metadata.name={}", target.name);
@@ -215,7 +257,10 @@ impl Call {
             "" => None,
             text => Some(decode_token(text)?),
         };
-        let exact = match (self.query.get("resourceVersion"), self.query.get("resourceVersionMatch")) {
+        let exact = match (
+            self.query.get("resourceVersion"),
+            self.query.get("resourceVersionMatch"),
+        ) {
             ("" | "0", _) => None,
             (version, matching) => {
                 let version = parse_version(version)?;
@@ -224,14 +269,26 @@ impl Call {
             }
         };
         let limit = self.query.number("limit").unwrap_or(0) as usize;
-        let query = ListQuery { selection, limit, token, exact };
+        let query = ListQuery {
+            selection,
+            limit,
+            token,
+            exact,
+        };
         let page = self.api.plane.page(kind, namespace, &query).await?;
         let next = page.next.as_ref().map(encode_token).unwrap_or_default();
         let form = negotiate::form(&self.headers);
         if form == Form::Object {
-            return Ok(negotiate::json_bytes(StatusCode::OK, self.list_json(kind, &page, &next)));
+            return Ok(negotiate::json_bytes(
+                StatusCode::OK,
+                self.list_json(kind, &page, &next),
+            ));
         }
-        let docs = page.entries.iter().map(|e| codec::decode_as(kind, e)).collect::<Result<Vec<_>, _>>()?;
+        let docs = page
+            .entries
+            .iter()
+            .map(|e| codec::decode_as(kind, e))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut answer = if form == Form::Table {
             self.table(kind, &docs, &page.revision.to_string(), true)
         } else {
@@ -255,7 +312,10 @@ impl Call {
     pub(super) fn must_exist(&self, version: Revision) -> Result<(), Status> {
         let current = self.api.plane.inner.store.revision();
         if version > current {
-            return Err(fault::store(ridgeway_store::StoreError::Future { requested: version, current }));
+            return Err(fault::store(ridgeway_store::StoreError::Future {
+                requested: version,
+                current,
+            }));
         }
         Ok(())
     }
@@ -288,14 +348,23 @@ impl Call {
         out
     }
 
-    /// `DeleteOptions` from the body, with the query as fallback.
-    pub(super) async fn delete_options(&self, body: Body) -> Result<DeleteOptions, Status> {
+    /// `DeleteOptions` from the body, with the query as fallback. A dry run asked for in the body counts as one of the query.
+    pub(super) async fn delete_options(&mut self, body: Body) -> Result<DeleteOptions, Status> {
         let bytes = body::read(body).await?;
         let doc = body::parse(&self.headers, &bytes)?;
         let root = doc.as_ref().map(Doc::root);
         let text = |path: &[&str]| root.and_then(|r| r.str_at(path)).map(str::to_owned);
+        let mut dry_run = root
+            .and_then(|r| r.get("dryRun"))
+            .map(Node::items)
+            .into_iter()
+            .flatten();
+        self.dry_run |= dry_run.any(|kind| kind.as_str() == Some("All"));
         let policy = text(&["propagationPolicy"]).unwrap_or_else(|| self.query.get("propagationPolicy").to_owned());
-        let orphan = root.and_then(|r| r.get("orphanDependents")).and_then(Node::as_bool).unwrap_or(false);
+        let orphan = root
+            .and_then(|r| r.get("orphanDependents"))
+            .and_then(Node::as_bool)
+            .unwrap_or(false);
         let propagation = match policy.as_str() {
             "" if orphan => Propagation::Orphan,
             "" | "Background" => Propagation::Background,
@@ -321,17 +390,26 @@ impl Call {
         })
     }
 
-    async fn delete_collection(self, kind: &Arc<Kind>, target: &Target, body: Body) -> Result<Response, Status> {
-        let plane = &self.api.plane;
+    async fn delete_collection(mut self, kind: &Arc<Kind>, target: &Target, body: Body) -> Result<Response, Status> {
+        let plane = self.api.plane.clone();
         plane.may_read(&self.user, "deletecollection", kind, "", &target.namespace, "")?;
         let options = self.delete_options(body).await?;
         let selection = Selection::parse(self.query.get("labelSelector"), self.query.get("fieldSelector"))?;
         let namespace = (!target.namespace.is_empty()).then_some(target.namespace.as_str());
-        let query = ListQuery { selection, ..ListQuery::default() };
+        let query = ListQuery {
+            selection,
+            ..ListQuery::default()
+        };
         let page = plane.page(kind, namespace, &query).await?;
         for entry in &page.entries {
-            let Some(parts) = crate::keys::parts(&entry.key) else { continue };
-            let one = Target { namespace: parts.namespace.into(), name: parts.name.into(), ..target.clone() };
+            let Some(parts) = crate::keys::parts(&entry.key) else {
+                continue;
+            };
+            let one = Target {
+                namespace: parts.namespace.into(),
+                name: parts.name.into(),
+                ..target.clone()
+            };
             match self.run(kind, &one, "", Change::Delete(options.clone())).await {
                 Ok(_) => {}
                 Err(status) if status.reason == Reason::NotFound => {}
@@ -345,7 +423,9 @@ impl Call {
 /// A resource version is a number.
 pub(super) fn parse_version(text: &str) -> Result<Revision, Status> {
     text.parse().map(Revision).map_err(|_| {
-        fault::bad_request(format!("Invalid value: {text:?}: resourceVersion: the version must be a number"))
+        fault::bad_request(format!(
+            "Invalid value: {text:?}: resourceVersion: the version must be a number"
+        ))
     })
 }
 
@@ -357,8 +437,11 @@ fn encode_token(token: &PageToken) -> String {
 
 fn decode_token(text: &str) -> Result<PageToken, Status> {
     let bytes = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-    let (revision, after) = bytes
-        .split_first_chunk::<8>()
-        .ok_or_else(|| fault::bad_request("continue key is not valid: send the token of the previous page unchanged"))?;
-    Ok(PageToken { revision: Revision(u64::from_be_bytes(*revision)), after: after.to_vec() })
+    let (revision, after) = bytes.split_first_chunk::<8>().ok_or_else(|| {
+        fault::bad_request("continue key is not valid: send the token of the previous page unchanged")
+    })?;
+    Ok(PageToken {
+        revision: Revision(u64::from_be_bytes(*revision)),
+        after: after.to_vec(),
+    })
 }

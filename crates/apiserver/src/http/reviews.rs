@@ -17,9 +17,14 @@ impl Call {
     /// Answers a review.
     pub(super) async fn review(self, kind: &Arc<Kind>, target: &Target, body: Body) -> Result<Response, Status> {
         if self.method != Method::POST {
-            return Err(Status::new(Reason::MethodNotAllowed, format!("{} can only be created", kind.gvk.kind)));
+            return Err(Status::new(
+                Reason::MethodNotAllowed,
+                format!("{} can only be created", kind.gvk.kind),
+            ));
         }
-        self.api.plane.may_read(&self.user, "create", kind, "", &target.namespace, "")?;
+        self.api
+            .plane
+            .may_read(&self.user, "create", kind, "", &target.namespace, "")?;
         let review = self.document_of(body).await?;
         let spec = review.root().get("spec");
         let status = match kind.gvk.kind.as_str() {
@@ -30,7 +35,10 @@ impl Call {
             }
             "SelfSubjectRulesReview" => {
                 let namespace = spec.and_then(|s| s.str_at(&["namespace"])).unwrap_or_default();
-                self.api.plane.rules().rules_for(&self.user.name, &self.user.groups, namespace)
+                self.api
+                    .plane
+                    .rules()
+                    .rules_for(&self.user.name, &self.user.groups, namespace)
             }
             "SelfSubjectReview" => {
                 let mut status = Value::object();
@@ -50,7 +58,8 @@ impl Call {
     fn access_status(&self, user: &Identity, spec: Option<Node<'_>>) -> Result<Value, Status> {
         let resource = spec.and_then(|s| s.get("resourceAttributes"));
         let path = spec.and_then(|s| s.get("nonResourceAttributes"));
-        let text = |node: Option<Node<'_>>, key: &str| node.and_then(|n| n.str_at(&[key])).unwrap_or_default().to_owned();
+        let text =
+            |node: Option<Node<'_>>, key: &str| node.and_then(|n| n.str_at(&[key])).unwrap_or_default().to_owned();
         if resource.is_some() == path.is_some() {
             return Err(fault::bad_request(
                 "spec: exactly one of nonResourceAttributes or resourceAttributes must be specified",
@@ -103,7 +112,11 @@ impl Call {
 }
 
 fn subject(spec: Option<Node<'_>>) -> Identity {
-    let groups = spec.and_then(|s| s.get("groups")).map(Node::items).into_iter().flatten();
+    let groups = spec
+        .and_then(|s| s.get("groups"))
+        .map(Node::items)
+        .into_iter()
+        .flatten();
     Identity {
         name: spec.and_then(|s| s.str_at(&["user"])).unwrap_or_default().into(),
         uid: spec.and_then(|s| s.str_at(&["uid"])).unwrap_or_default().into(),

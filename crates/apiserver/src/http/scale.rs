@@ -40,14 +40,21 @@ impl Call {
                 _ => ridgeway_apply::merge_patch(current.node(), patch.root()).into_doc(),
             }
         };
-        let replicas = wanted.root().at(&["spec", "replicas"]).and_then(Node::as_i64).unwrap_or(0);
+        let replicas = wanted
+            .root()
+            .at(&["spec", "replicas"])
+            .and_then(Node::as_i64)
+            .unwrap_or(0);
         if replicas < 0 {
             return Err(fault::bad_request(format!(
                 "spec.replicas: Invalid value: {replicas}: must be greater than or equal to 0"
             )));
         }
         let mut patch = Value::object();
-        let version = wanted.root().str_at(&["metadata", "resourceVersion"]).unwrap_or_default();
+        let version = wanted
+            .root()
+            .str_at(&["metadata", "resourceVersion"])
+            .unwrap_or_default();
         if !version.is_empty() {
             patch.set(&["metadata", "resourceVersion"], version);
         }
@@ -55,7 +62,11 @@ impl Call {
         // The right to scale was decided above; the change itself is one to the object.
         let change = Change::Patch(PatchKind::Merge, patch.into_doc());
         let written = self.run(kind, target, "scale", change).await?;
-        Ok(negotiate::object(StatusCode::OK, scale_of(&written.doc()?, paths).node(), &[]))
+        Ok(negotiate::object(
+            StatusCode::OK,
+            scale_of(&written.doc()?, paths).node(),
+            &[],
+        ))
     }
 }
 
@@ -76,9 +87,14 @@ fn scale_of(object: &Doc, paths: &Scale) -> Value {
     }
     scale.set(&["spec", "replicas"], number(&paths.spec_replicas_path));
     scale.set(&["status", "replicas"], number(&paths.status_replicas_path));
-    let selector = paths.label_selector_path.as_deref().and_then(|path| root.at(&path_keys(path)));
+    let selector = paths
+        .label_selector_path
+        .as_deref()
+        .and_then(|path| root.at(&path_keys(path)));
     let selector = match selector {
-        Some(node) if node.is_object() => LabelSelector::from_node(node).map(|s| s.to_string()).unwrap_or_default(),
+        Some(node) if node.is_object() => LabelSelector::from_node(node)
+            .map(|s| s.to_string())
+            .unwrap_or_default(),
         Some(node) => node.as_str().unwrap_or_default().to_owned(),
         None => String::new(),
     };

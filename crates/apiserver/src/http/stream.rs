@@ -14,13 +14,13 @@ use ridgeway_store::Revision;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::negotiate::{self, Form};
 use super::Call;
+use super::negotiate::{self, Form};
 use super::resource::parse_version;
 use super::table::partial;
-use crate::serve::Closing;
-use crate::read::{Changes, ListQuery, Seen, SeenKind, Selection};
 use crate::codec;
+use crate::read::{Changes, ListQuery, Seen, SeenKind, Selection};
+use crate::serve::Closing;
 
 /// How long a watch lasts when the client does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1800);
@@ -41,9 +41,16 @@ impl Call {
         // Without a version, or with "0", a watch starts with what is there.
         let mut first = Vec::new();
         let after = if asked.is_empty() || asked == "0" || initial {
-            let query = ListQuery { selection: selection.clone(), ..ListQuery::default() };
+            let query = ListQuery {
+                selection: selection.clone(),
+                ..ListQuery::default()
+            };
             let page = plane.page(kind, namespace, &query).await?;
-            let added = |entry| Seen { kind: SeenKind::Added, entry, revision: page.revision };
+            let added = |entry| Seen {
+                kind: SeenKind::Added,
+                entry,
+                revision: page.revision,
+            };
             first.extend(page.entries.iter().cloned().map(added));
             page.revision
         } else {
@@ -52,7 +59,10 @@ impl Call {
             version
         };
         let changes = plane.changes(kind, namespace, selection, after).await?;
-        let timeout = self.query.number("timeoutSeconds").map_or(DEFAULT_TIMEOUT, Duration::from_secs);
+        let timeout = self
+            .query
+            .number("timeoutSeconds")
+            .map_or(DEFAULT_TIMEOUT, Duration::from_secs);
         let (sender, mut receiver) = mpsc::channel::<Bytes>(64);
         let run = Run {
             bookmarks: self.query.flag("allowWatchBookmarks"),
@@ -65,7 +75,9 @@ impl Call {
         };
         tokio::spawn(run.forever(first, initial.then_some(after), changes));
         let stream = futures_util::stream::poll_fn(move |context| {
-            receiver.poll_recv(context).map(|item| item.map(Ok::<_, std::convert::Infallible>))
+            receiver
+                .poll_recv(context)
+                .map(|item| item.map(Ok::<_, std::convert::Infallible>))
         });
         Ok(negotiate::json_bytes(StatusCode::OK, Body::from_stream(stream)))
     }
@@ -148,7 +160,9 @@ impl Run {
         if self.form == Form::Object && self.kind.only_version {
             return self.line(kind, &String::from_utf8_lossy(&json)).await;
         }
-        let Ok(doc) = Doc::parse_json(&json) else { return Err(()) };
+        let Ok(doc) = Doc::parse_json(&json) else {
+            return Err(());
+        };
         let doc = codec::in_version(&self.kind, doc);
         let object = match self.form {
             Form::Object => doc.root().to_value(),

@@ -26,24 +26,31 @@ impl Call {
             "scale" => self.scale(kind, target, body).await,
             "finalize" if self.method == Method::PUT => {
                 let object = self.document_of(body).await?;
-                let written = self.run(kind, target, "finalize", Change::Update(object.root().to_value())).await?;
+                let written = self
+                    .run(kind, target, "finalize", Change::Update(object.root().to_value()))
+                    .await?;
                 self.answer(kind, &written)
             }
             "eviction" if self.method == Method::POST => self.evict(kind, target, body).await,
             "binding" if self.method == Method::POST => self.bind(kind, target, body).await,
             "token" if self.method == Method::POST => self.token(kind, target, body).await,
             "log" if self.method == Method::GET => self.log(kind, target),
-            other => Err(fault::not_implemented(&format!("{} {}/{other}", self.method, kind.plural))),
+            other => Err(fault::not_implemented(&format!(
+                "{} {}/{other}",
+                self.method, kind.plural
+            ))),
         }
     }
 
     async fn status(self, kind: &Arc<Kind>, target: &Target, body: Body) -> Result<Response, Status> {
         let change = match self.method {
             Method::GET => {
-                self.api.plane.may_read(&self.user, "get", kind, "status", &target.namespace, &target.name)?;
+                self.api
+                    .plane
+                    .may_read(&self.user, "get", kind, "status", &target.namespace, &target.name)?;
                 return self.read_one(kind, target);
             }
-            Method::PUT => Change::Update(self.document_of(body).await?.root().to_value()),
+            Method::PUT => Change::Update(self.object_of(body).await?.root().to_value()),
             Method::PATCH => {
                 let (kind, patch) = self.patch_of(body).await?;
                 Change::Patch(kind, patch)
@@ -57,12 +64,19 @@ impl Call {
     /// An eviction is a deletion that disruption budgets may refuse.
     async fn evict(self, kind: &Arc<Kind>, target: &Target, body: Body) -> Result<Response, Status> {
         let eviction = self.document_of(body).await?;
-        let grace = eviction.root().at(&["deleteOptions", "gracePeriodSeconds"]).and_then(Node::as_i64);
-        self.api.plane.may_read(&self.user, "create", kind, "eviction", &target.namespace, &target.name)?;
+        let grace = eviction
+            .root()
+            .at(&["deleteOptions", "gracePeriodSeconds"])
+            .and_then(Node::as_i64);
+        self.api
+            .plane
+            .may_read(&self.user, "create", kind, "eviction", &target.namespace, &target.name)?;
         if let Some(budget) = self.exhausted_budget(kind, target)? {
             let mut status = Status::new(
                 Reason::TooManyRequests,
-                format!("Cannot evict pod as it would violate the pod's disruption budget: {budget} allows no disruption now"),
+                format!(
+                    "Cannot evict pod as it would violate the pod's disruption budget: {budget} allows no disruption now"
+                ),
             );
             status.causes.push(Cause {
                 reason: "DisruptionBudget".into(),
@@ -72,7 +86,10 @@ impl Call {
             status.retry_after = Some(10);
             return Err(status);
         }
-        let options = DeleteOptions { grace_period_seconds: grace, ..DeleteOptions::default() };
+        let options = DeleteOptions {
+            grace_period_seconds: grace,
+            ..DeleteOptions::default()
+        };
         self.run(kind, target, "", Change::Delete(options)).await?;
         Ok(success())
     }
@@ -88,7 +105,10 @@ impl Call {
             let budget = codec::decode(entry)?;
             let selector = LabelSelector::from_node(budget.root().at(&["spec", "selector"]));
             let covers = selector.is_ok_and(|s| s.matches(pod.root().at(&["metadata", "labels"])));
-            let allowed = budget.root().at(&["status", "disruptionsAllowed"]).and_then(Node::as_i64);
+            let allowed = budget
+                .root()
+                .at(&["status", "disruptionsAllowed"])
+                .and_then(Node::as_i64);
             if covers && allowed == Some(0) {
                 return Ok(budget.root().str_at(&["metadata", "name"]).map(str::to_owned));
             }
@@ -111,13 +131,14 @@ impl Call {
 
     /// `TokenRequest`: a signed token for a service account.
     async fn token(self, kind: &Arc<Kind>, target: &Target, body: Body) -> Result<Response, Status> {
-        self.api.plane.may_read(&self.user, "create", kind, "token", &target.namespace, &target.name)?;
+        self.api
+            .plane
+            .may_read(&self.user, "create", kind, "token", &target.namespace, &target.name)?;
         let request = self.document_of(body).await?;
         let spec = |path: &[&str]| request.root().get("spec").and_then(|spec| spec.at(path));
         let account = codec::decode(&*self.api.plane.must_entry(kind, &target.namespace, &target.name)?)?;
-        let bound = |object: &Doc, name: &str| {
-            Bound::new(name, object.root().str_at(&["metadata", "uid"]).unwrap_or_default())
-        };
+        let bound =
+            |object: &Doc, name: &str| Bound::new(name, object.root().str_at(&["metadata", "uid"]).unwrap_or_default());
         let pod = match spec(&["boundObjectRef"]).filter(|reference| !reference.is_empty()) {
             None => None,
             Some(reference) if reference.str_at(&["kind"]) == Some("Pod") => {
@@ -130,11 +151,18 @@ impl Call {
         };
         let seconds = spec(&["expirationSeconds"]).and_then(Node::as_i64).unwrap_or(3600);
         if seconds < 600 {
-            return Err(fault::bad_request("spec.expirationSeconds: may not specify a duration less than 10 minutes"));
+            return Err(fault::bad_request(
+                "spec.expirationSeconds: may not specify a duration less than 10 minutes",
+            ));
         }
         let seconds = seconds.min(24 * 3600);
-        let audiences: Vec<String> =
-            spec(&["audiences"]).map(Node::items).into_iter().flatten().filter_map(Node::as_str).map(Into::into).collect();
+        let audiences: Vec<String> = spec(&["audiences"])
+            .map(Node::items)
+            .into_iter()
+            .flatten()
+            .filter_map(Node::as_str)
+            .map(Into::into)
+            .collect();
         let account = bound(&account, &target.name);
         let now = self.api.plane.now();
         let issued = self
@@ -149,17 +177,25 @@ impl Call {
         answer.set(&["metadata", "namespace"], target.namespace.as_str());
         answer.set(&["spec", "expirationSeconds"], seconds);
         answer.set(&["status", "token"], issued.token);
-        answer.set(&["status", "expirationTimestamp"], ridgeway_cluster::rfc3339(issued.expires));
+        answer.set(
+            &["status", "expirationTimestamp"],
+            ridgeway_cluster::rfc3339(issued.expires),
+        );
         Ok(negotiate::object(StatusCode::CREATED, answer.node(), &[]))
     }
 
     fn log(self, kind: &Arc<Kind>, target: &Target) -> Result<Response, Status> {
-        self.api.plane.may_read(&self.user, "get", kind, "log", &target.namespace, &target.name)?;
+        self.api
+            .plane
+            .may_read(&self.user, "get", kind, "log", &target.namespace, &target.name)?;
         let entry = self.api.plane.must_entry(kind, &target.namespace, &target.name)?;
         let container = self.log_container(&codec::decode(&entry)?, &target.name)?;
-        let source = self.api.plane.logs().get().ok_or_else(|| {
-            fault::not_implemented("reading logs (no node runs here)")
-        })?;
+        let source = self
+            .api
+            .plane
+            .logs()
+            .get()
+            .ok_or_else(|| fault::not_implemented("reading logs (no node runs here)"))?;
         let mut lines = source.logs(&LogQuery {
             namespace: target.namespace.clone(),
             pod: target.name.clone(),
@@ -170,7 +206,9 @@ impl Call {
             timestamps: self.query.flag("timestamps"),
         })?;
         let stream = futures_util::stream::poll_fn(move |context| {
-            lines.poll_recv(context).map(|line| line.map(|l| Ok::<_, std::convert::Infallible>(Bytes::from(l))))
+            lines
+                .poll_recv(context)
+                .map(|line| line.map(|l| Ok::<_, std::convert::Infallible>(Bytes::from(l))))
         });
         Ok(negotiate::text(StatusCode::OK, Body::from_stream(stream)))
     }
@@ -190,7 +228,9 @@ impl Call {
                 all.join(" ")
             ))),
             (wanted, all) if all.contains(&wanted) => Ok(wanted.to_owned()),
-            (wanted, _) => Err(fault::bad_request(format!("container {wanted} is not valid for pod {name}"))),
+            (wanted, _) => Err(fault::bad_request(format!(
+                "container {wanted} is not valid for pod {name}"
+            ))),
         }
     }
 }

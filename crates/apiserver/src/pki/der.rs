@@ -86,7 +86,11 @@ pub(crate) fn subject(certificate: &[u8]) -> Option<Subject> {
             }
         }
     }
-    Some(Subject { common_name, organizations, not_after })
+    Some(Subject {
+        common_name,
+        organizations,
+        not_after,
+    })
 }
 
 /// `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`.
@@ -110,7 +114,9 @@ mod tests {
     fn subject_and_end_of_a_generated_certificate() {
         let mut params = rcgen::CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(rcgen::DnType::OrganizationName, "team-a");
+        params
+            .distinguished_name
+            .push(rcgen::DnType::OrganizationName, "team-a");
         params.distinguished_name.push(rcgen::DnType::CommonName, "älice");
         params.not_after = rcgen::date_time_ymd(2051, 3, 4);
         let key = rcgen::KeyPair::generate().unwrap();
@@ -123,8 +129,14 @@ mod tests {
 
     #[test]
     fn times_of_both_centuries() {
-        assert_eq!(time(UTC_TIME, "491231235959Z").unwrap().to_string(), "2049-12-31T23:59:59Z");
-        assert_eq!(time(UTC_TIME, "500101000000Z").unwrap().to_string(), "1950-01-01T00:00:00Z");
+        assert_eq!(
+            time(UTC_TIME, "491231235959Z").unwrap().to_string(),
+            "2049-12-31T23:59:59Z"
+        );
+        assert_eq!(
+            time(UTC_TIME, "500101000000Z").unwrap().to_string(),
+            "1950-01-01T00:00:00Z"
+        );
         assert_eq!(time(UTC_TIME, "5001010000Z"), None);
     }
 

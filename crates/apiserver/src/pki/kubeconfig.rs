@@ -43,11 +43,22 @@ mod tests {
 
     #[test]
     fn a_kubeconfig_with_a_token() {
-        let text = write("https://127.0.0.1:6443", "CA", "alice", &Credential::Token("t\"o".into()));
+        let text = write(
+            "https://127.0.0.1:6443",
+            "CA",
+            "alice",
+            &Credential::Token("t\"o".into()),
+        );
         let docs = ridgeway_doc::parse_yaml(&text).unwrap();
         let root = docs[0].root();
         let at = |list: &str, path: &[&str]| {
-            root.get(list).unwrap().item(0).unwrap().str_at(path).unwrap_or_default().to_owned()
+            root.get(list)
+                .unwrap()
+                .item(0)
+                .unwrap()
+                .str_at(path)
+                .unwrap_or_default()
+                .to_owned()
         };
         assert_eq!(at("clusters", &["cluster", "server"]), "https://127.0.0.1:6443");
         assert_eq!(at("clusters", &["cluster", "certificate-authority-data"]), "Q0E=");

@@ -103,7 +103,10 @@ impl Pki {
             _ => {
                 let mut params = ca_params();
                 set_validity(&mut params, now, CA_DAYS);
-                let made = params.self_signed(&ca_key).map_err(|e| issue("the authority", e))?.pem();
+                let made = params
+                    .self_signed(&ca_key)
+                    .map_err(|e| issue("the authority", e))?
+                    .pem();
                 write_file(&ca_path, &made, 0o644)?;
                 made
             }
@@ -144,7 +147,10 @@ impl Pki {
 
     /// TLS for the listener: HTTP/2 and 1.1, client certificates of this authority welcome but not demanded.
     pub fn server_config(&self) -> Result<Arc<rustls::ServerConfig>, PkiError> {
-        let fail = |reason: String| PkiError::Issue { subject: "the listener".into(), reason };
+        let fail = |reason: String| PkiError::Issue {
+            subject: "the listener".into(),
+            reason,
+        };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut roots = rustls::RootCertStore::empty();
         let ca = CertificateDer::from_pem_slice(self.ca_pem.as_bytes()).map_err(|e| fail(e.to_string()))?;
@@ -188,7 +194,10 @@ impl Pki {
         let key = KeyPair::generate().map_err(|e| issue(user, e))?;
         let issuer = Issuer::new(ca_params(), &self.ca_key);
         let certificate = params.signed_by(&key, &issuer).map_err(|e| issue(user, e))?;
-        Ok(ClientCertificate { cert_pem: certificate.pem(), key_pem: key.serialize_pem() })
+        Ok(ClientCertificate {
+            cert_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+        })
     }
 
     /// A kubeconfig for a server, with the authority embedded.
@@ -198,7 +207,10 @@ impl Pki {
 }
 
 fn issue(subject: &str, error: rcgen::Error) -> PkiError {
-    PkiError::Issue { subject: subject.into(), reason: error.to_string() }
+    PkiError::Issue {
+        subject: subject.into(),
+        reason: error.to_string(),
+    }
 }
 
 fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> PkiError {
@@ -212,8 +224,11 @@ fn ca_params() -> CertificateParams {
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "ridgeway-ca");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages =
-        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
     params
 }
 
@@ -238,11 +253,18 @@ fn serving_certificate(directory: &Path, ca_key: &KeyPair, now: Timestamp) -> Re
             made
         }
     };
-    let damaged = |reason: String| PkiError::Damaged { path: cert_path.clone(), reason };
+    let damaged = |reason: String| PkiError::Damaged {
+        path: cert_path.clone(),
+        reason,
+    };
     let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|e| damaged(e.to_string()))?;
     let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    CertifiedKey::from_der(vec![certificate], private, &rustls::crypto::aws_lc_rs::default_provider())
-        .map_err(|e| damaged(format!("certificate and serving.key do not belong together: {e}")))
+    CertifiedKey::from_der(
+        vec![certificate],
+        private,
+        &rustls::crypto::aws_lc_rs::default_provider(),
+    )
+    .map_err(|e| damaged(format!("certificate and serving.key do not belong together: {e}")))
 }
 
 fn issue_serving(key: &KeyPair, ca_key: &KeyPair, now: Timestamp) -> Result<String, PkiError> {
@@ -255,8 +277,11 @@ fn issue_serving(key: &KeyPair, ca_key: &KeyPair, now: Timestamp) -> Result<Stri
     ];
     let fail = |e| issue("the serving certificate", e);
     let mut params = CertificateParams::new(names.map(String::from).to_vec()).map_err(fail)?;
-    for address in [IpAddr::from([127, 0, 0, 1]), IpAddr::from(std::net::Ipv6Addr::LOCALHOST), IpAddr::from([10, 96, 0, 1])]
-    {
+    for address in [
+        IpAddr::from([127, 0, 0, 1]),
+        IpAddr::from(std::net::Ipv6Addr::LOCALHOST),
+        IpAddr::from([10, 96, 0, 1]),
+    ] {
         params.subject_alt_names.push(SanType::IpAddress(address));
     }
     params.distinguished_name = DistinguishedName::new();
@@ -271,7 +296,10 @@ fn issue_serving(key: &KeyPair, ca_key: &KeyPair, now: Timestamp) -> Result<Stri
 
 /// Whether a certificate is valid for some days more.
 fn lasts(pem: &str, path: &Path, now: Timestamp, days: i64) -> Result<bool, PkiError> {
-    let damaged = |reason: &str| PkiError::Damaged { path: path.to_owned(), reason: reason.into() };
+    let damaged = |reason: &str| PkiError::Damaged {
+        path: path.to_owned(),
+        reason: reason.into(),
+    };
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| damaged("it holds no PEM certificate"))?;
     let subject = der::subject(&der).ok_or_else(|| damaged("it holds no X.509 certificate"))?;
     let needed = now.checked_add(SignedDuration::from_hours(days * 24)).unwrap_or(now);
@@ -280,8 +308,10 @@ fn lasts(pem: &str, path: &Path, now: Timestamp, days: i64) -> Result<bool, PkiE
 
 fn load_or_make_key(path: &Path) -> Result<KeyPair, PkiError> {
     if let Some(pem) = read(path)? {
-        return KeyPair::from_pem(&pem)
-            .map_err(|e| PkiError::Damaged { path: path.to_owned(), reason: format!("no private key in PEM form: {e}") });
+        return KeyPair::from_pem(&pem).map_err(|e| PkiError::Damaged {
+            path: path.to_owned(),
+            reason: format!("no private key in PEM form: {e}"),
+        });
     }
     let key = KeyPair::generate().map_err(|e| issue("a new key", e))?;
     write_private(path, &key.serialize_pem())?;
@@ -298,7 +328,11 @@ fn read(path: &Path) -> Result<Option<String>, PkiError> {
 
 fn make_private_directory(path: &Path) -> Result<(), PkiError> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(file("create", path))?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(file("create", path))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(file("protect", path))
 }
 
@@ -320,7 +354,9 @@ fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), PkiError> {
         .mode(mode)
         .open(&temporary)
         .map_err(file("create", &temporary))?;
-    out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(file("write", &temporary))?;
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.sync_all())
+        .map_err(file("write", &temporary))?;
     std::fs::rename(&temporary, path).map_err(file("put in place", path))
 }
 
@@ -362,7 +398,10 @@ mod tests {
         let client = pki.client_certificate("alice", &["team-a"], now).unwrap();
         let der = CertificateDer::from_pem_slice(client.cert_pem.as_bytes()).unwrap();
         let subject = der::subject(&der).unwrap();
-        assert_eq!((subject.common_name.as_str(), subject.organizations.as_slice()), ("alice", &["team-a".to_owned()][..]));
+        assert_eq!(
+            (subject.common_name.as_str(), subject.organizations.as_slice()),
+            ("alice", &["team-a".to_owned()][..])
+        );
         assert!(pki.server_config().is_ok());
         assert!(pki.client_certificate("alice", &["a", "b"], now).is_err());
     }
@@ -371,7 +410,13 @@ mod tests {
     fn damaged_files_say_which_and_what_to_do() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("ca.key"), "nonsense").unwrap();
-        let error = Pki::open(directory.path(), at("2026-01-01T00:00:00Z")).err().unwrap().to_string();
-        assert!(error.contains("ca.key is damaged") && error.contains("move it away"), "{error}");
+        let error = Pki::open(directory.path(), at("2026-01-01T00:00:00Z"))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("ca.key is damaged") && error.contains("move it away"),
+            "{error}"
+        );
     }
 }

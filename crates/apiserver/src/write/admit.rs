@@ -22,7 +22,11 @@ impl ControlPlane {
     /// The objects of a core kind in a namespace, with their keys and revisions.
     fn in_namespace(&self, kind: &str, namespace: &str) -> Result<Vec<(Bytes, Revision, Doc)>, Status> {
         let kind = self.kind(&Gvk::new("", "v1", kind))?;
-        let page = self.inner.store.range_latest(&keys::prefix(&kind, Some(namespace)), 0).map_err(fault::store)?;
+        let page = self
+            .inner
+            .store
+            .range_latest(&keys::prefix(&kind, Some(namespace)), 0)
+            .map_err(fault::store)?;
         let parse = |entry: &std::sync::Arc<ridgeway_store::Entry>| {
             Ok((entry.key.clone(), entry.mod_revision, codec::decode(entry)?))
         };
@@ -32,15 +36,24 @@ impl ControlPlane {
     /// What a namespace uses of the things that a quota bounds, counted anew.
     pub(crate) fn count_usage(&self, namespace: &str, quota_object: Node<'_>) -> Result<quota::Usage, Status> {
         let mut total = quota::Usage::new();
-        let Some(hard) = quota_object.at(&["spec", "hard"]) else { return Ok(total) };
+        let Some(hard) = quota_object.at(&["spec", "hard"]) else {
+            return Ok(total);
+        };
         let kinds = self.kinds();
         let mut seen = std::collections::HashSet::new();
-        for kind in kinds.kinds().filter(|kind| kind.namespaced && quota::concerns(hard, kind)) {
+        for kind in kinds
+            .kinds()
+            .filter(|kind| kind.namespaced && quota::concerns(hard, kind))
+        {
             // Versions of one resource share their objects.
             if !seen.insert((kind.gvk.group.clone(), kind.plural.clone())) {
                 continue;
             }
-            let page = self.inner.store.range_latest(&keys::prefix(&kind, Some(namespace)), 0).map_err(fault::store)?;
+            let page = self
+                .inner
+                .store
+                .range_latest(&keys::prefix(&kind, Some(namespace)), 0)
+                .map_err(fault::store)?;
             for entry in &page.entries {
                 let object = codec::decode(entry)?;
                 if quota::in_scope(quota_object, &kind, object.root()) {
@@ -98,7 +111,12 @@ impl Change<'_> {
         match faults.as_slice() {
             [] => Ok(()),
             [one] => Err(Status::forbidden("", &self.kind.plural, &self.name, one)),
-            many => Err(Status::forbidden("", &self.kind.plural, &self.name, &format!("[{}]", many.join(", ")))),
+            many => Err(Status::forbidden(
+                "",
+                &self.kind.plural,
+                &self.name,
+                &format!("[{}]", many.join(", ")),
+            )),
         }
     }
 
@@ -113,7 +131,9 @@ impl Change<'_> {
         let mut usage = None;
         for (key, seen, object) in self.plane.in_namespace("ResourceQuota", &self.write.namespace)? {
             let root = object.root();
-            let Some(hard) = root.at(&["spec", "hard"]).filter(|hard| quota::concerns(*hard, kind)) else { continue };
+            let Some(hard) = root.at(&["spec", "hard"]).filter(|hard| quota::concerns(*hard, kind)) else {
+                continue;
+            };
             if !quota::in_scope(root, kind, new) {
                 continue;
             }
@@ -125,9 +145,13 @@ impl Change<'_> {
                 break;
             }
             // Until a quota's usage has been counted for all that it bounds, it is counted here.
-            let counted = hard.members().all(|(name, _)| root.at(&["status", "used", name]).is_some());
+            let counted = hard
+                .members()
+                .all(|(name, _)| root.at(&["status", "used", name]).is_some());
             let used = if counted {
-                quantities(root.at(&["status", "used"])).map(|(name, amount)| (name.to_owned(), amount)).collect()
+                quantities(root.at(&["status", "used"]))
+                    .map(|(name, amount)| (name.to_owned(), amount))
+                    .collect()
             } else {
                 self.plane.count_usage(&self.write.namespace, root)?
             };
@@ -137,7 +161,11 @@ impl Change<'_> {
             if next != used || !counted {
                 let mut charged = root.to_value();
                 charged.set(&["status"], quota::status(hard, &next));
-                charges.push(Charge { key, seen, value: codec::encode(charged.node()) });
+                charges.push(Charge {
+                    key,
+                    seen,
+                    value: codec::encode(charged.node()),
+                });
             }
         }
         Ok(charges)

@@ -27,9 +27,7 @@ impl Change<'_> {
                 self.prepare_new(&mut object)?;
                 Ok(Outcome::Put { object, book: true })
             }
-            (Body::Update(_), None) | (Body::Create(_), Some(_)) => {
-                Err(Status::not_found(group, plural, &self.name))
-            }
+            (Body::Update(_), None) | (Body::Create(_), Some(_)) => Err(Status::not_found(group, plural, &self.name)),
             (Body::Patch(PatchKind::Apply, patch), old) => self.compose_apply(patch, old, warnings),
             (Body::Patch(..), None) => Err(Status::not_found(group, plural, &self.name)),
             (Body::Update(object), Some(old)) => {
@@ -51,7 +49,7 @@ impl Change<'_> {
     /// What a new object gets from the server: metadata, defaults, and what its namespace adds.
     fn prepare_new(&self, object: &mut Value) -> Result<(), Status> {
         strategy::before_create(self, object)?;
-        self.default(object);
+        self.default(object)?;
         self.default_from_namespace(object)
     }
 
@@ -62,8 +60,15 @@ impl Change<'_> {
             named => named,
         };
         let (schema, subresource) = (self.schema(), &self.write.subresource);
-        ridgeway_apply::update(old.map(Doc::root), object.node(), schema, manager, subresource, &self.now)
-            .map_err(|e| self.apply_fault(e))
+        ridgeway_apply::update(
+            old.map(Doc::root),
+            object.node(),
+            schema,
+            manager,
+            subresource,
+            &self.now,
+        )
+        .map_err(|e| self.apply_fault(e))
     }
 
     fn patched(&self, kind: PatchKind, patch: &Doc, old: &Doc) -> Result<Value, Status> {
@@ -87,20 +92,16 @@ impl Change<'_> {
 
     fn compose_update(&self, mut object: Value, old: &Doc) -> Result<Outcome, Status> {
         self.keep_identity(&mut object, old.root());
-        self.default(&mut object);
+        self.default(&mut object)?;
         strategy::separate_status(self, &mut object, old.root());
-        if same_but_bookkeeping(object.node(), old.root(), true) {
+        // A client may also rewrite `managedFields`, as kubectl does when it turns to server-side apply.
+        if object.node() == old.root() {
             return Ok(Outcome::Unchanged);
         }
         Ok(Outcome::Put { object, book: true })
     }
 
-    fn compose_apply(
-        &self,
-        patch: &Doc,
-        old: Option<&Doc>,
-        warnings: &mut Vec<String>,
-    ) -> Result<Outcome, Status> {
+    fn compose_apply(&self, patch: &Doc, old: Option<&Doc>, warnings: &mut Vec<String>) -> Result<Outcome, Status> {
         if self.write.options.field_manager.is_empty() {
             return Err(Status::invalid(
                 "meta.k8s.io",
@@ -123,9 +124,13 @@ impl Change<'_> {
         }
         applied.set(&["metadata", "name"], self.name.as_str());
         self.decode(&mut applied, warnings)?;
-        if let (Some(wanted), Some(old)) =
-            (patch.root().str_at(&["metadata", "resourceVersion"]).filter(|v| !v.is_empty()), old)
-            && wanted != text(old.root(), &["metadata", "resourceVersion"])
+        if let (Some(wanted), Some(old)) = (
+            patch
+                .root()
+                .str_at(&["metadata", "resourceVersion"])
+                .filter(|v| !v.is_empty()),
+            old,
+        ) && wanted != text(old.root(), &["metadata", "resourceVersion"])
         {
             return Err(self.stale());
         }
@@ -148,7 +153,7 @@ impl Change<'_> {
                     return Ok(Outcome::Unchanged);
                 }
                 self.keep_identity(&mut object, old.root());
-                self.default(&mut object);
+                self.default(&mut object)?;
                 strategy::separate_status(self, &mut object, old.root());
             }
         }
@@ -177,9 +182,15 @@ impl Change<'_> {
     fn decode(&self, object: &mut Value, warnings: &mut Vec<String>) -> Result<(), Status> {
         let node = object.node();
         if !node.is_object() {
-            return Err(fault::bad_request(format!("the body must be an object, found {}", node.kind())));
+            return Err(fault::bad_request(format!(
+                "the body must be an object, found {}",
+                node.kind()
+            )));
         }
-        for (field, wanted) in [("kind", &self.kind.gvk.kind), ("apiVersion", &self.kind.gvk.api_version())] {
+        for (field, wanted) in [
+            ("kind", &self.kind.gvk.kind),
+            ("apiVersion", &self.kind.gvk.api_version()),
+        ] {
             match object.node().str_at(&[field]) {
                 None | Some("") => object.set(&[field], wanted.as_str()),
                 Some(found) if found == wanted => {}
@@ -233,11 +244,12 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn default(&self, object: &mut Value) {
+    /// Fills in what the schema and the kind's own rules say about fields that were left out.
+    pub(super) fn default(&self, object: &mut Value) -> Result<(), Status> {
         if let Some(schema) = self.schema() {
             ridgeway_schema::default(schema, object);
         }
-        strategy::default(self, object);
+        strategy::default(self, object)
     }
 
     fn check_version(&self, asked: Node<'_>, old: Node<'_>) -> Result<(), Status> {
@@ -249,7 +261,12 @@ impl Change<'_> {
         let have = text(old, &["metadata", "uid"]);
         if !uid.is_empty() && uid != have {
             let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {have}");
-            return Err(Status::conflict(&self.kind.gvk.group, &self.kind.plural, &self.name, &why));
+            return Err(Status::conflict(
+                &self.kind.gvk.group,
+                &self.kind.plural,
+                &self.name,
+                &why,
+            ));
         }
         Ok(())
     }
@@ -281,25 +298,4 @@ impl Change<'_> {
             metadata.insert("managedFields", managed);
         }
     }
-}
-
-/// Whether nothing but `managedFields` differs (when ownership is still to be booked), or nothing at all.
-pub(super) fn same_but_bookkeeping(new: Node<'_>, old: Node<'_>, unbooked: bool) -> bool {
-    if new.len() != old.len() {
-        return false;
-    }
-    if !unbooked {
-        return new == old;
-    }
-    let rest = |node: Node<'_>| node.members().filter(|(key, _)| *key != "managedFields").count();
-    new.members().all(|(key, member)| match (key, old.get(key)) {
-        ("metadata", Some(before)) => {
-            rest(member) == rest(before)
-                && member
-                    .members()
-                    .filter(|(key, _)| *key != "managedFields")
-                    .all(|(key, value)| before.get(key) == Some(value))
-        }
-        (_, before) => before == Some(member),
-    })
 }

@@ -30,9 +30,8 @@ impl Change<'_> {
             if let Some(wanted) = wanted
                 && wanted != have
             {
-                let why = format!(
-                    "Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {have}"
-                );
+                let why =
+                    format!("Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {have}");
                 return Err(Status::conflict(group, plural, &self.name, &why));
             }
         }
@@ -57,7 +56,10 @@ impl Change<'_> {
         if !held && grace == 0 {
             return Ok(Outcome::Remove);
         }
-        let shorter = old.at(&["metadata", "deletionGracePeriodSeconds"]).and_then(Node::as_i64).is_some_and(|g| grace < g);
+        let shorter = old
+            .at(&["metadata", "deletionGracePeriodSeconds"])
+            .and_then(Node::as_i64)
+            .is_some_and(|g| grace < g);
         let same_finalizers = finalizers.len() == old.at(&["metadata", "finalizers"]).map_or(0, Node::len);
         if marked && !shorter && same_finalizers {
             return Ok(Outcome::Unchanged);
@@ -81,7 +83,14 @@ impl Change<'_> {
 /// Marked for deletion, and nothing holds it any more.
 pub(super) fn is_released(object: Node<'_>) -> bool {
     object.at(&["metadata", "deletionTimestamp"]).is_some()
-        && object.at(&["metadata", "deletionGracePeriodSeconds"]).and_then(Node::as_i64).unwrap_or(0) == 0
+        && object
+            .at(&["metadata", "deletionGracePeriodSeconds"])
+            .and_then(Node::as_i64)
+            .unwrap_or(0)
+            == 0
         && object.at(&["metadata", "finalizers"]).is_none_or(Node::is_empty)
-        && object.at(&["spec", "finalizers"]).filter(|_| text(object, &["kind"]) == "Namespace").is_none_or(Node::is_empty)
+        && object
+            .at(&["spec", "finalizers"])
+            .filter(|_| text(object, &["kind"]) == "Namespace")
+            .is_none_or(Node::is_empty)
 }

@@ -7,6 +7,7 @@ mod compose;
 mod delete;
 mod record;
 mod refusal;
+mod service;
 mod strategy;
 mod validate;
 mod written;
@@ -25,7 +26,7 @@ use crate::plane::ControlPlane;
 use crate::{codec, fault, keys};
 
 pub(crate) use delete::{FOREGROUND, ORPHAN};
-pub(crate) use strategy::is_review;
+pub(crate) use strategy::{CLEANUP, is_review};
 pub(crate) use written::Written;
 
 /// How often a change without `resourceVersion` is tried again when somebody else was faster.
@@ -82,13 +83,22 @@ impl ControlPlane {
     pub(crate) async fn execute(&self, user: &Identity, write: Write) -> Result<Written, Status> {
         let kind = self.kind(&write.gvk)?;
         if kind.namespaced && write.namespace.is_empty() {
-            return Err(fault::bad_request(format!("{} is namespaced: name a namespace", kind.gvk.kind)));
+            return Err(fault::bad_request(format!(
+                "{} is namespaced: name a namespace",
+                kind.gvk.kind
+            )));
         }
         if !kind.namespaced && !write.namespace.is_empty() {
-            return Err(fault::bad_request(format!("{} is cluster-scoped: remove `metadata.namespace`", kind.gvk.kind)));
+            return Err(fault::bad_request(format!(
+                "{} is cluster-scoped: remove `metadata.namespace`",
+                kind.gvk.kind
+            )));
         }
         if is_review(&kind.gvk) {
-            return Err(fault::bad_request(format!("{} is answered over HTTP and never stored", kind.gvk.kind)));
+            return Err(fault::bad_request(format!(
+                "{} is answered over HTTP and never stored",
+                kind.gvk.kind
+            )));
         }
         let verb = match &write.body {
             Body::Create(_) => "create",
@@ -98,7 +108,11 @@ impl ControlPlane {
         };
         let name = self.settle_name(&write)?;
         let gvr = Gvr::new(&kind.gvk.group, &kind.gvk.version, &kind.plural);
-        let causality = write.options.causality.clone().unwrap_or_else(|| self.fresh_causality());
+        let causality = write
+            .options
+            .causality
+            .clone()
+            .unwrap_or_else(|| self.fresh_causality());
         let mut change = Change {
             plane: self,
             user,
@@ -160,7 +174,10 @@ impl ControlPlane {
         const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
         let mut random = [0u8; 5];
         self.inner.randomness.fill(&mut random);
-        random.iter().map(|b| ALPHABET[usize::from(*b) % ALPHABET.len()] as char).collect()
+        random
+            .iter()
+            .map(|b| ALPHABET[usize::from(*b) % ALPHABET.len()] as char)
+            .collect()
     }
 }
 
@@ -173,7 +190,11 @@ impl Change<'_> {
             resource: &self.kind.plural,
             subresource: &self.write.subresource,
             namespace: &self.write.namespace,
-            name: if self.verb == "create" && self.write.subresource.is_empty() { "" } else { &self.name },
+            name: if self.verb == "create" && self.write.subresource.is_empty() {
+                ""
+            } else {
+                &self.name
+            },
             path: "",
         }
     }
@@ -212,16 +233,29 @@ impl Change<'_> {
     }
 
     async fn attempt(&self, live: Option<Arc<Entry>>) -> Result<Written, Attempt> {
-        let old = live.as_deref().map(|entry| codec::decode_as(&self.kind, entry)).transpose()?;
+        let old = live
+            .as_deref()
+            .map(|entry| codec::decode_as(&self.kind, entry))
+            .transpose()?;
         let namespace = self.namespace_object(old.is_none())?;
         let mut warnings = Vec::new();
         let (operation, outcome) = match &self.write.body {
             Body::Delete(options) => (Operation::Delete, self.compose_delete(old.as_ref(), options)?),
             _ => {
-                let operation = if old.is_none() { Operation::Create } else { Operation::Update };
+                let operation = if old.is_none() {
+                    Operation::Create
+                } else {
+                    Operation::Update
+                };
                 if operation == Operation::Create && self.verb == "patch" {
                     // Applying what is not there creates it, which is a right of its own.
-                    self.plane.authorize(self.user, Question { name: "", ..self.question("create") })?;
+                    self.plane.authorize(
+                        self.user,
+                        Question {
+                            name: "",
+                            ..self.question("create")
+                        },
+                    )?;
                 }
                 (operation, self.compose(old.as_ref(), &mut warnings)?)
             }
@@ -238,7 +272,12 @@ impl Change<'_> {
         // Controllers report status; policies judge what users may ask for, so status is not put before them.
         if self.write.subresource != "status" {
             let judged = if deleting { None } else { next.as_ref() };
-            if let Some(changed) = self.judge(operation, judged, old.as_ref(), namespace.as_ref(), &mut warnings).await? {
+            if let Some(mut changed) = self
+                .judge(operation, judged, old.as_ref(), namespace.as_ref(), &mut warnings)
+                .await?
+            {
+                // What a policy adds may leave out what has a default.
+                self.default(&mut changed)?;
                 next = Some(changed);
             }
         }
@@ -246,9 +285,13 @@ impl Change<'_> {
         if let Some(mut value) = next.take_if(|_| !deleting) {
             if let Err(status) = self.check(value.node(), old.as_ref()) {
                 // Missing rights are recorded as refusals; faulty objects are only said to their author.
-                return Err(Attempt::Failed(if status.code() == 403 { self.refused(status).await } else { status }));
+                return Err(Attempt::Failed(if status.code() == 403 {
+                    self.refused(status).await
+                } else {
+                    status
+                }));
             }
-            if let Some(old) = old.clone().filter(|old| compose::same_but_bookkeeping(value.node(), old.root(), book)) {
+            if let Some(old) = old.clone().filter(|old| old.root() == value.node()) {
                 return Ok(Written::of(old, warnings));
             }
             strategy::finish(self, &mut value, old.as_ref());
@@ -266,7 +309,10 @@ impl Change<'_> {
         }
         if self.write.options.dry_run {
             let created = old.is_none();
-            let object = next.map(Value::into_doc).or(old).ok_or_else(|| fault::internal("empty dry run"))?;
+            let object = next
+                .map(Value::into_doc)
+                .or(old)
+                .ok_or_else(|| fault::internal("empty dry run"))?;
             let mut written = Written::of(object, warnings);
             written.created = created;
             return Ok(written);
@@ -283,7 +329,11 @@ impl Change<'_> {
             && self.write.subresource.is_empty()
             && matches!(self.write.body, Body::Create(_) | Body::Patch(PatchKind::Apply, _));
         let Some(namespace) = self.plane.namespace(&self.write.namespace)? else {
-            return if creating { Err(Status::not_found("", "namespaces", &self.write.namespace)) } else { Ok(None) };
+            return if creating {
+                Err(Status::not_found("", "namespaces", &self.write.namespace))
+            } else {
+                Ok(None)
+            };
         };
         if creating && namespace.root().at(&["metadata", "deletionTimestamp"]).is_some() {
             let why = format!(
@@ -342,7 +392,9 @@ impl Change<'_> {
         let key = keys::object(&self.kind, &self.write.namespace, &self.name);
         let encoded: Option<Bytes> = next.as_ref().map(|value| codec::encode(value.node()));
         let intent = self.record_intent(live.as_deref(), encoded.as_deref()).await?;
-        let expect = live.as_ref().map_or(Expect::Absent, |entry| Expect::ModRevision(entry.mod_revision));
+        let expect = live
+            .as_ref()
+            .map_or(Expect::Absent, |entry| Expect::ModRevision(entry.mod_revision));
         let mut txn = Txn::new().expect(key.clone(), expect);
         txn = match &encoded {
             Some(bytes) => txn.put(key, bytes.clone()),
@@ -352,7 +404,10 @@ impl Change<'_> {
             let seen = Expect::ModRevision(charge.seen);
             txn = txn.expect(charge.key.clone(), seen).put(charge.key, charge.value);
         }
-        let committed = match self.plane.inner.store.commit(txn).await {
+        let changing = self.plane.changing(&self.kind);
+        let committed = self.plane.inner.store.commit(txn).await;
+        drop(changing);
+        let committed = match committed {
             Ok(committed) => committed,
             Err(StoreError::Conflict { index, current, .. }) => {
                 self.record_outcome(intent, 409, "somebody else changed the object first", None);
@@ -374,7 +429,9 @@ impl Change<'_> {
         let created = live.is_none();
         self.record_outcome(intent, if created { 201 } else { 200 }, "", Some(committed.revision));
         self.plane.inner.metrics.writes(self.verb);
-        self.plane.changed(&self.kind, &self.name, encoded.is_none());
+        if encoded.is_none() && self.kind.plural == "namespaces" {
+            self.plane.forget_namespace(&self.name);
+        }
         match encoded {
             Some(bytes) => Ok(Written::stored(bytes, committed.revision, created, warnings)),
             None => {

@@ -41,7 +41,12 @@ impl Change<'_> {
                 name: self.name.clone(),
                 uid: String::new(),
             },
-            detail: self.user.impersonator.iter().map(|by| ("impersonatedBy".to_owned(), by.clone())).collect(),
+            detail: self
+                .user
+                .impersonator
+                .iter()
+                .map(|by| ("impersonatedBy".to_owned(), by.clone()))
+                .collect(),
             ..Record::default()
         }
     }
@@ -52,28 +57,48 @@ impl Change<'_> {
         before: Option<&Entry>,
         after: Option<&[u8]>,
     ) -> Result<Option<u64>, Status> {
-        let Some(ledger) = self.plane.ledger() else { return Ok(None) };
+        let Some(ledger) = self.plane.ledger() else {
+            return Ok(None);
+        };
         let mut record = self.record(Phase::Intent);
-        record.decision = Verdict { allowed: true, by: self.decision.reason.clone(), message: String::new() };
+        record.decision = Verdict {
+            allowed: true,
+            by: self.decision.reason.clone(),
+            message: String::new(),
+        };
         // Digests cover the stored form (without resource version); its first four bytes are an offset.
-        record.before = before.map(|entry| digest(entry.value.get(4..).unwrap_or_default())).unwrap_or_default();
-        record.after = after.map(|bytes| digest(bytes.get(4..).unwrap_or_default())).unwrap_or_default();
+        record.before = before
+            .map(|entry| digest(entry.value.get(4..).unwrap_or_default()))
+            .unwrap_or_default();
+        record.after = after
+            .map(|bytes| digest(bytes.get(4..).unwrap_or_default()))
+            .unwrap_or_default();
         if let Some(entry) = before {
-            record.detail.insert("beforeRevision".into(), entry.mod_revision.to_string());
+            record
+                .detail
+                .insert("beforeRevision".into(), entry.mod_revision.to_string());
         }
         ledger.append(&record).await.map(Some).map_err(|error| {
             tracing::error!(%error, "the ledger refused an intent; the change was not made");
-            fault::internal(format!("the change was not made because it could not be recorded: {error}"))
+            fault::internal(format!(
+                "the change was not made because it could not be recorded: {error}"
+            ))
         })
     }
 
     /// Writes down what came of it; durable with the next group of records.
     pub(super) fn record_outcome(&self, intent: Option<u64>, code: u16, message: &str, revision: Option<Revision>) {
-        let (Some(ledger), Some(intent)) = (self.plane.ledger(), intent) else { return };
+        let (Some(ledger), Some(intent)) = (self.plane.ledger(), intent) else {
+            return;
+        };
         let mut record = self.record(Phase::Outcome);
         record.of = Some(intent);
         record.code = code;
-        record.decision = Verdict { allowed: code < 400, by: String::new(), message: message.into() };
+        record.decision = Verdict {
+            allowed: code < 400,
+            by: String::new(),
+            message: message.into(),
+        };
         if let Some(revision) = revision {
             record.detail.insert("revision".into(), revision.to_string());
         }
@@ -88,11 +113,22 @@ impl Change<'_> {
             return status;
         }
         self.plane.inner.metrics.refused(self.verb);
-        let Some(ledger) = self.plane.ledger() else { return status };
+        let Some(ledger) = self.plane.ledger() else {
+            return status;
+        };
         let mut record = self.record(Phase::Event);
         record.code = status.code();
-        let by = status.causes.iter().map(|c| c.reason.as_str()).collect::<Vec<_>>().join(", ");
-        record.decision = Verdict { allowed: false, by, message: status.message.clone() };
+        let by = status
+            .causes
+            .iter()
+            .map(|c| c.reason.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
+        record.decision = Verdict {
+            allowed: false,
+            by,
+            message: status.message.clone(),
+        };
         if let Err(error) = ledger.append(&record).await {
             tracing::error!(%error, "a refusal could not be recorded");
         }

@@ -29,8 +29,16 @@ fn sentence(refusal: &Refusal) -> String {
 }
 
 fn cause(refusal: &Refusal) -> Cause {
-    let rule = if refusal.rule.is_empty() { String::new() } else { format!("/{}", refusal.rule) };
-    let remedy = if refusal.remedy.is_empty() { String::new() } else { format!(" {}", refusal.remedy) };
+    let rule = if refusal.rule.is_empty() {
+        String::new()
+    } else {
+        format!("/{}", refusal.rule)
+    };
+    let remedy = if refusal.remedy.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", refusal.remedy)
+    };
     Cause {
         reason: format!("{}{rule}", refusal.policy),
         message: format!("{}{remedy}", refusal.message),

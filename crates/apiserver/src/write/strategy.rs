@@ -2,8 +2,6 @@
 //!
 //! Everything that data can say is in the kind table and the defaults table; here is only what computes.
 
-use std::net::Ipv4Addr;
-
 use jiff::SignedDuration;
 use ridgeway_cluster::{Status, rfc3339};
 use ridgeway_doc::{Doc, Node, Value};
@@ -13,6 +11,9 @@ use super::{Change, text};
 
 /// Namespaces that cannot be deleted.
 const LASTING: [&str; 3] = ["default", "kube-system", "kube-public"];
+
+/// Keeps a CRD until its objects are gone.
+pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 /// Kinds that are questions: they are answered and never stored.
 pub(crate) fn is_review(gvk: &Gvk) -> bool {
@@ -29,7 +30,13 @@ pub(super) fn before_create(change: &Change<'_>, object: &mut Value) -> Result<(
         object.make_object().remove("status");
     }
     let metadata = object.object_at(&["metadata"]);
-    for field in ["resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
+    for field in [
+        "resourceVersion",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "selfLink",
+        "generation",
+    ] {
         metadata.remove(field);
     }
     metadata.insert("name", change.name.as_str());
@@ -40,37 +47,57 @@ pub(super) fn before_create(change: &Change<'_>, object: &mut Value) -> Result<(
         object.set(&["metadata", "generation"], 1i64);
     }
     if is(change, "", "Namespace") {
-        object.set(&["metadata", "labels", "kubernetes.io/metadata.name"], change.name.as_str());
+        object.set(
+            &["metadata", "labels", "kubernetes.io/metadata.name"],
+            change.name.as_str(),
+        );
         object.set(&["spec", "finalizers"], ["kubernetes"].into_iter().collect::<Value>());
         object.set(&["status", "phase"], "Active");
     } else if is(change, "", "Pod") {
         object.set(&["status", "phase"], "Pending");
     } else if is(change, "", "PersistentVolumeClaim") || is(change, "", "PersistentVolume") {
-        object.set(&["status", "phase"], if is(change, "", "PersistentVolume") { "Available" } else { "Pending" });
+        object.set(
+            &["status", "phase"],
+            if is(change, "", "PersistentVolume") {
+                "Available"
+            } else {
+                "Pending"
+            },
+        );
     } else if is(change, "batch", "Job") {
         job_selector(object);
     } else if is(change, "apiextensions.k8s.io", "CustomResourceDefinition") {
         accept_crd(change, object);
+        // Its objects go before it does.
+        let metadata = object.object_at(&["metadata"]);
+        let finalizers = metadata.entry("finalizers", Value::array).make_array();
+        if !finalizers.iter().any(|finalizer| finalizer.as_str() == Some(CLEANUP)) {
+            finalizers.push(CLEANUP.into());
+        }
     }
     Ok(())
 }
 
 /// Defaults that are computed rather than constant.
-pub(super) fn default(change: &Change<'_>, object: &mut Value) {
+pub(super) fn default(change: &Change<'_>, object: &mut Value) -> Result<(), Status> {
     if is(change, "", "Service") {
-        service_addresses(change, object);
+        super::service::addresses(change, object)?;
     } else if is(change, "", "Secret") {
         encode_string_data(object);
     } else if is(change, "apiextensions.k8s.io", "CustomResourceDefinition") {
         crd_names(object);
     }
+    Ok(())
 }
 
 /// Events and leases change all the time; a generation there would only cost.
 fn counts_generations(change: &Change<'_>) -> bool {
     !matches!(
         (change.kind.gvk.group.as_str(), change.kind.gvk.kind.as_str()),
-        ("", "Service" | "ServiceAccount" | "Namespace" | "Node" | "PersistentVolumeClaim") | ("coordination.k8s.io", _)
+        (
+            "",
+            "Service" | "ServiceAccount" | "Namespace" | "Node" | "PersistentVolumeClaim"
+        ) | ("coordination.k8s.io", _)
     )
 }
 
@@ -120,7 +147,9 @@ pub(super) fn finish(change: &Change<'_>, object: &mut Value, old: Option<&Doc>)
         && change.write.subresource != "status"
     {
         let asked = |node: Node<'_>| {
-            node.members().filter(|(key, _)| !matches!(*key, "metadata" | "status")).count()
+            node.members()
+                .filter(|(key, _)| !matches!(*key, "metadata" | "status"))
+                .count()
         };
         let changed = asked(object.node()) != asked(old.root())
             || object
@@ -143,7 +172,9 @@ pub(super) fn grace(change: &Change<'_>, old: Node<'_>, asked: Option<i64>) -> i
     if text(old, &["spec", "nodeName"]).is_empty() || finished {
         return 0;
     }
-    let own = old.at(&["spec", "terminationGracePeriodSeconds"]).and_then(Node::as_i64);
+    let own = old
+        .at(&["spec", "terminationGracePeriodSeconds"])
+        .and_then(Node::as_i64);
     asked.or(own).unwrap_or(30).max(0)
 }
 
@@ -154,7 +185,8 @@ pub(super) fn holds_itself(change: &Change<'_>, old: Node<'_>) -> bool {
 
 /// Why an object may not be deleted at all.
 pub(super) fn forbids_deletion(change: &Change<'_>) -> Option<&'static str> {
-    (is(change, "", "Namespace") && LASTING.contains(&change.name.as_str())).then_some("this namespace may not be deleted")
+    (is(change, "", "Namespace") && LASTING.contains(&change.name.as_str()))
+        .then_some("this namespace may not be deleted")
 }
 
 /// When the deletion takes effect.
@@ -199,7 +231,10 @@ fn job_selector(object: &mut Value) {
     }
     let uid = text(object.node(), &["metadata", "uid"]).to_owned();
     let name = text(object.node(), &["metadata", "name"]).to_owned();
-    object.set(&["spec", "selector", "matchLabels", "batch.kubernetes.io/controller-uid"], uid.as_str());
+    object.set(
+        &["spec", "selector", "matchLabels", "batch.kubernetes.io/controller-uid"],
+        uid.as_str(),
+    );
     for (key, value) in [
         ("batch.kubernetes.io/controller-uid", &uid),
         ("batch.kubernetes.io/job-name", &name),
@@ -210,26 +245,12 @@ fn job_selector(object: &mut Value) {
     }
 }
 
-/// A cluster address from 10.96.0.0/16, derived from the service's name so that it needs no allocator.
-fn service_addresses(change: &Change<'_>, object: &mut Value) {
-    let node = object.node();
-    let kind = text(node, &["spec", "type"]).to_owned();
-    if kind == "ExternalName" || !text(node, &["spec", "clusterIP"]).is_empty() {
-        return;
-    }
-    let key = format!("{}/{}", change.write.namespace, change.name);
-    let hash = key.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
-    let address = Ipv4Addr::new(10, 96, (hash >> 8) as u8, (hash as u8).clamp(2, 254)).to_string();
-    object.set(&["spec", "clusterIP"], address.as_str());
-    object.set(&["spec", "clusterIPs"], [address.as_str()].into_iter().collect::<Value>());
-    object.set(&["spec", "ipFamilies"], ["IPv4"].into_iter().collect::<Value>());
-    object.set(&["spec", "ipFamilyPolicy"], "SingleStack");
-}
-
 /// `stringData` is write-only: it moves into `data`.
 fn encode_string_data(object: &mut Value) {
     use base64::Engine;
-    let Some(plain) = object.remove(&["stringData"]) else { return };
+    let Some(plain) = object.remove(&["stringData"]) else {
+        return;
+    };
     for (key, value) in plain.node().members() {
         let encoded = base64::engine::general_purpose::STANDARD.encode(value.as_str().unwrap_or_default());
         object.set(&["data", key], encoded);
@@ -275,7 +296,12 @@ fn accept_crd(change: &Change<'_>, object: &mut Value) {
     object.set(&["status", "acceptedNames"], names);
     let conditions = [
         condition("NamesAccepted", "NoConflicts", "no conflicts found", &since),
-        condition("Established", "InitialNamesAccepted", "the initial names have been accepted", &since),
+        condition(
+            "Established",
+            "InitialNamesAccepted",
+            "the initial names have been accepted",
+            &since,
+        ),
     ];
     object.set(&["status", "conditions"], conditions.into_iter().collect::<Value>());
     let stored: Value = object

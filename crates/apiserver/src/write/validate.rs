@@ -14,11 +14,16 @@ impl Change<'_> {
             self.check_metadata(object, &mut causes);
         }
         if let Some(schema) = self.schema()
-            && self.write.subresource != "status"
+            // The status of built-in kinds comes from controllers, which owe nobody all required fields.
+            && (self.write.subresource != "status" || !self.kind.schema_is_builtin)
         {
             let mut errors = ridgeway_schema::validate(schema, object, old.map(Doc::root));
             if self.kind.schema_is_builtin {
-                errors.extend(ridgeway_schema::validate_builtin(&self.kind.gvk, object, old.map(Doc::root)));
+                errors.extend(ridgeway_schema::validate_builtin(
+                    &self.kind.gvk,
+                    object,
+                    old.map(Doc::root),
+                ));
             }
             causes.extend(errors.into_iter().map(|error| Cause {
                 reason: error.reason().into(),
@@ -36,7 +41,12 @@ impl Change<'_> {
             });
         }
         if !causes.is_empty() {
-            return Err(Status::invalid(&self.kind.gvk.group, &self.kind.gvk.kind, &self.name, causes));
+            return Err(Status::invalid(
+                &self.kind.gvk.group,
+                &self.kind.gvk.kind,
+                &self.name,
+                causes,
+            ));
         }
         if old.is_none() && self.write.subresource.is_empty() {
             self.check_limits(object)?;
@@ -65,7 +75,9 @@ impl Change<'_> {
             fail("metadata.name", name, why);
         }
         for (field, values) in [("metadata.labels", true), ("metadata.annotations", false)] {
-            let Some(map) = object.at(&["metadata", if values { "labels" } else { "annotations" }]) else { continue };
+            let Some(map) = object.at(&["metadata", if values { "labels" } else { "annotations" }]) else {
+                continue;
+            };
             for (key, value) in map.members() {
                 if let Err(why) = ridgeway_krm::validate_label_key(key) {
                     fail(field, key, why);
@@ -91,15 +103,22 @@ impl Change<'_> {
         let rules = self.plane.rules();
         let binding = self.kind.gvk.kind.ends_with("Binding");
         let same = old.is_some_and(|old| {
-            let parts: &[&str] = if binding { &["roleRef", "subjects"] } else { &["rules", "aggregationRule"] };
+            let parts: &[&str] = if binding {
+                &["roleRef", "subjects"]
+            } else {
+                &["rules", "aggregationRule"]
+            };
             parts.iter().all(|key| old.get(key) == object.get(key))
         });
         if same {
             return Ok(());
         }
         let role_name = text(object, &["roleRef", "name"]).to_owned();
-        let role_resource =
-            if text(object, &["roleRef", "kind"]) == "Role" { "roles" } else { "clusterroles" };
+        let role_resource = if text(object, &["roleRef", "kind"]) == "Role" {
+            "roles"
+        } else {
+            "clusterroles"
+        };
         let mut question = self.question(if binding { "bind" } else { "escalate" });
         if binding {
             question.resource = role_resource;
@@ -115,9 +134,8 @@ impl Change<'_> {
         } else {
             rules.rules_in(object)
         };
-        let granted = granted.map_err(|missing| {
-            Status::not_found("rbac.authorization.k8s.io", role_resource, &missing)
-        })?;
+        let granted =
+            granted.map_err(|missing| Status::not_found("rbac.authorization.k8s.io", role_resource, &missing))?;
         rules
             .escalation_check(&self.user.name, &self.user.groups, &granted, &self.write.namespace)
             .map_err(|why| Status::forbidden(&self.kind.gvk.group, &self.kind.plural, &self.name, &why))

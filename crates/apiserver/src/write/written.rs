@@ -29,12 +29,22 @@ enum Object {
 impl Written {
     /// A change that stored nothing new.
     pub(crate) fn of(object: Doc, warnings: Vec<String>) -> Written {
-        Written { object: Object::Parsed(object), created: false, removed: false, warnings }
+        Written {
+            object: Object::Parsed(object),
+            created: false,
+            removed: false,
+            warnings,
+        }
     }
 
     /// A change that was just stored.
     pub(crate) fn stored(bytes: Bytes, revision: Revision, created: bool, warnings: Vec<String>) -> Written {
-        Written { object: Object::Stored(bytes, revision), created, removed: false, warnings }
+        Written {
+            object: Object::Stored(bytes, revision),
+            created,
+            removed: false,
+            warnings,
+        }
     }
 
     /// The object afterwards, with its resource version; of a removed object its last state.

@@ -55,7 +55,11 @@ impl Plane {
     pub async fn at(clock: Arc<dyn Clock>) -> Plane {
         let plane = ControlPlane::in_memory(clock);
         bootstrap(&plane).await.unwrap();
-        Plane { plane, tasks: Mutex::default(), ledger: None }
+        Plane {
+            plane,
+            tasks: Mutex::default(),
+            ledger: None,
+        }
     }
 
     /// With a ledger.
@@ -71,15 +75,25 @@ impl Plane {
         };
         let plane = ControlPlane::open(parts).await.unwrap();
         bootstrap(&plane).await.unwrap();
-        Plane { plane, tasks: Mutex::default(), ledger: Some((ledger, directory)) }
+        Plane {
+            plane,
+            tasks: Mutex::default(),
+            ledger: Some((ledger, directory)),
+        }
     }
 
     pub fn ledger(&self) -> &Arc<Ledger> {
-        &self.ledger.as_ref().expect("the plane was started with Plane::recorded").0
+        &self
+            .ledger
+            .as_ref()
+            .expect("the plane was started with Plane::recorded")
+            .0
     }
 
     pub fn run_controllers(&self) {
-        let options = controllers::Options { root_ca: Some(ROOT_CA.into()) };
+        let options = controllers::Options {
+            root_ca: Some(ROOT_CA.into()),
+        };
         let run = controllers::run(self.plane.clone(), options, std::future::pending());
         self.tasks.lock().unwrap().push(tokio::spawn(run));
     }

@@ -21,6 +21,7 @@ mod template;
 mod validate;
 
 pub(crate) use crate::pattern_text::wildcard;
+pub(crate) use context::Env;
 pub(crate) use exception::Exception;
 pub(crate) use pattern::{Expected, Failure};
 pub(crate) use policy::{Body, Policy, Rule};

@@ -1,6 +1,6 @@
 //! Loading a policy: every rule compiled, every fault with its place.
 
-use ridgeway_doc::{Node, Value};
+use ridgeway_doc::Node;
 use ridgeway_krm::LabelSelector;
 
 use super::autogen;
@@ -193,6 +193,11 @@ impl Policy {
         if errors.is_empty() { Ok(policy) } else { Err(errors) }
     }
 
+    /// The strictest action among its rules.
+    pub(crate) fn strictest(&self) -> Action {
+        self.rules.iter().map(|rule| rule.action.unwrap_or(self.action)).max().unwrap_or(self.action)
+    }
+
     /// What a violation of a rule does in a namespace.
     pub(crate) fn action_for(&self, rule: &Rule, request: &Request<'_>) -> Action {
         let of = |overrides: &[Override]| {
@@ -314,9 +319,4 @@ impl Rule {
 pub(crate) fn context(node: Option<Node<'_>>, path: &str) -> Result<Vec<ContextEntry>, Fault> {
     let compile = |(i, entry)| ContextEntry::compile(entry).map_err(|e| Fault::new(format!("{path}[{i}]"), e));
     node.into_iter().flat_map(Node::items).enumerate().map(compile).collect()
-}
-
-/// A policy's source with its defaults, for views.
-pub(crate) fn rule_names(policy: &Policy) -> Vec<Value> {
-    policy.rules.iter().filter(|rule| rule.origin.is_none()).map(|rule| Value::from(rule.name.as_str())).collect()
 }

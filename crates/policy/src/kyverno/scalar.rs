@@ -6,7 +6,6 @@ use ridgeway_doc::{Kind, Node, Number};
 use ridgeway_krm::{GoDuration, Quantity};
 
 use super::wildcard;
-use crate::jmespath::Val;
 
 /// A compiled leaf pattern.
 #[derive(Clone, Debug)]
@@ -69,17 +68,6 @@ impl<'v> Leaf<'v> {
             Kind::String => Leaf::Text(node.as_str().unwrap_or_default()),
             Kind::Array => Leaf::Array,
             Kind::Object => Leaf::Object,
-        }
-    }
-
-    pub(crate) fn of_val(value: &'v Val<'_>) -> Leaf<'v> {
-        match value {
-            Val::Null => Leaf::Null,
-            Val::Bool(b) => Leaf::Bool(*b),
-            Val::Number(n) => Leaf::Number(*n),
-            Val::Str(s) => Leaf::Text(s),
-            other if other.is_array() => Leaf::Array,
-            _ => Leaf::Object,
         }
     }
 }

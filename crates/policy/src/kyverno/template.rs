@@ -45,14 +45,6 @@ impl Template {
         })
     }
 
-    /// The text, when there is no variable in it.
-    pub(crate) fn fixed(&self) -> Option<&str> {
-        match self {
-            Template::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
     /// The value: typed for a lone variable, else a text.
     pub(crate) fn eval<'a>(&'a self, env: &Env<'a>) -> Result<Val<'a>, Fault> {
         match self {
@@ -170,6 +162,8 @@ pub(crate) enum Tree {
     Fixed(Value),
     /// A leaf with variables.
     Leaf(Template),
+    /// A leaf with variables that is a text whatever they hold.
+    Text(Template),
     /// An array with variables somewhere.
     Array(Vec<Tree>),
     /// An object with variables somewhere.
@@ -213,6 +207,7 @@ impl Tree {
         Ok(match self {
             Tree::Fixed(value) => value.clone(),
             Tree::Leaf(template) => template.eval(env)?.to_value(),
+            Tree::Text(template) => template.text(env)?.as_ref().into(),
             Tree::Array(items) => {
                 let items = items.iter().map(|item| item.eval(env)).collect::<Result<Vec<_>, _>>()?;
                 items.into()
@@ -232,6 +227,7 @@ impl Tree {
         match self {
             Tree::Fixed(value) => Ok(Val::of(value.node())),
             Tree::Leaf(template) => template.eval(env),
+            Tree::Text(template) => template.text(env).map(Val::Str),
             other => Ok(Val::copy(other.eval(env)?.node())),
         }
     }
@@ -240,7 +236,7 @@ impl Tree {
     pub(crate) fn plain_path(&self) -> Option<String> {
         match self {
             Tree::Fixed(_) => None,
-            Tree::Leaf(template) => template.plain_path(),
+            Tree::Leaf(template) | Tree::Text(template) => template.plain_path(),
             Tree::Array(items) => items.iter().find_map(Tree::plain_path),
             Tree::Object(members) => members.iter().find_map(|(_, member)| member.plain_path()),
         }

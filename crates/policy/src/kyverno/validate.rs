@@ -5,7 +5,7 @@ use ridgeway_doc::{Node, Value};
 use super::condition::Conditions;
 use super::context::{ContextEntry, Env};
 use super::pattern::{Failure, Mismatch, Pattern};
-use super::pod_security::PodSecurity;
+use super::pod_security::{Exclude, PodSecurity};
 use super::policy::{self, Fault as Place};
 use super::template::Template;
 use crate::jmespath::{Expression, Fault, Val};
@@ -43,6 +43,8 @@ struct Foreach {
 pub(crate) enum Finding {
     Pass,
     Skip(String),
+    /// The rule has nothing to say: there was nothing to look at.
+    Nothing,
     Fail(Violation),
     Error(String),
 }
@@ -59,6 +61,8 @@ pub(crate) struct Violation {
     pub(crate) value: Option<Value>,
     /// Sentences that are complete already, with their remedies (Pod Security).
     pub(crate) sentences: Vec<(String, String)>,
+    /// A JSON patch that was worked out already.
+    pub(crate) patch: Option<Value>,
 }
 
 const FIELDS: [&str; 13] = [
@@ -99,8 +103,14 @@ impl Validate {
         matches!(self.check, Check::Deny(_))
     }
 
-    pub(crate) fn eval<'a>(&'a self, env: &Env<'a>) -> Finding {
-        let mut finding = self.check.eval(env, env.object(), &FieldPath::default(), 0);
+    /// Judges the object of an environment; `excepted` are controls of Pod Security Standards that do not count.
+    pub(crate) fn eval<'a, 'e>(&'a self, env: &Env<'a>, excepted: impl Iterator<Item = &'e Exclude>) -> Finding {
+        let mut finding = match (&self.check, env.object()) {
+            (Check::PodSecurity(standard), Some(object)) => {
+                standard.eval(&env.request.gvk.kind, object, &excepted.collect::<Vec<_>>())
+            }
+            (check, object) => check.eval(env, object, &FieldPath::default(), 0),
+        };
         if let Finding::Fail(violation) = &mut finding {
             let own = self.message.as_ref().map(|message| message.text(env));
             let own = match own {
@@ -163,10 +173,10 @@ impl Check {
                         Err(finding) => return finding,
                     }
                 }
-                if applied == 0 { Finding::Skip("no element applied".into()) } else { Finding::Pass }
+                if applied == 0 { Finding::Nothing } else { Finding::Pass }
             }
             _ if env.request.operation == Operation::Delete && nesting == 0 => {
-                Finding::Skip("the object is going away".into())
+                Finding::Nothing
             }
             Check::Pattern(pattern) => match pattern.check(env, object) {
                 Ok(()) => Finding::Pass,
@@ -182,7 +192,7 @@ impl Check {
             },
             Check::AnyPattern(patterns) => any_pattern(patterns, env, object, at),
             Check::PodSecurity(standard) => match env.object() {
-                Some(object) => standard.eval(&env.request.gvk.kind, object),
+                Some(object) => standard.eval(&env.request.gvk.kind, object, &[]),
                 None => Finding::Skip("there is no object".into()),
             },
         }
@@ -279,7 +289,7 @@ impl Foreach {
             env.unwind(depth);
             match finding {
                 Finding::Pass => applied += 1,
-                Finding::Skip(_) => {}
+                Finding::Skip(_) | Finding::Nothing => {}
                 other => return Err(other),
             }
         }

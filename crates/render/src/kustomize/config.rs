@@ -111,7 +111,12 @@ impl Config {
                             group: text("group"),
                             version: text("version"),
                             kind: text("kind"),
-                            fields: item.get("fieldSpecs").into_iter().flat_map(Node::items).map(FieldSpec::from_node).collect(),
+                            fields: item
+                                .get("fieldSpecs")
+                                .into_iter()
+                                .flat_map(Node::items)
+                                .map(FieldSpec::from_node)
+                                .collect(),
                         });
                     }
                 }

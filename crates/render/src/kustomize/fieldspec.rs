@@ -112,7 +112,9 @@ fn walk(value: &mut Value, path: &[Cow<'_, str>], create: Option<&Value>, set: &
             let is_list = key.len() < first.len();
             let missing = value.node().get(key).is_none_or(Node::is_null);
             if missing {
-                let Some(leaf) = create.filter(|_| !is_list) else { return };
+                let Some(leaf) = create.filter(|_| !is_list) else {
+                    return;
+                };
                 let fresh = if rest.is_empty() { leaf.clone() } else { Value::object() };
                 value.set(&[key], fresh);
             }
@@ -138,8 +140,18 @@ mod tests {
             spec.visit(&mut value, &Value::from(""), &mut |v| *v = "x".into());
             assert_eq!(value.to_json(), want, "{path}");
         };
-        check(r#"{"a":[{"b":1},{"c":2}]}"#, "a/b", false, r#"{"a":[{"b":"x"},{"c":2}]}"#);
-        check(r#"{"a":[{"b":1},{"c":2}]}"#, "a[]/b", true, r#"{"a":[{"b":"x"},{"c":2,"b":"x"}]}"#);
+        check(
+            r#"{"a":[{"b":1},{"c":2}]}"#,
+            "a/b",
+            false,
+            r#"{"a":[{"b":"x"},{"c":2}]}"#,
+        );
+        check(
+            r#"{"a":[{"b":1},{"c":2}]}"#,
+            "a[]/b",
+            true,
+            r#"{"a":[{"b":"x"},{"c":2,"b":"x"}]}"#,
+        );
         check("{}", "a/b", true, r#"{"a":{"b":"x"}}"#);
         check("{}", "a[]/b", true, "{}");
         check("{}", "a/b", false, "{}");

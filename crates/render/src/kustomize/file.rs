@@ -43,16 +43,34 @@ const FIELDS: [(&str, Kind); 28] = [
 
 /// The fields that are refused, with the reason.
 const REFUSED: [(&str, &str); 7] = [
-    ("helmCharts", "Helm charts are not rendered yet; commit the output of `helm template` and list it in resources"),
+    (
+        "helmCharts",
+        "Helm charts are not rendered yet; commit the output of `helm template` and list it in resources",
+    ),
     (
         "helmChartInflationGenerator",
         "Helm charts are not rendered yet; commit the output of `helm template` and list it in resources",
     ),
-    ("generators", "generator plugins are not supported; list the generated objects in resources"),
-    ("transformers", "transformer plugins are not supported; use the built-in fields of the kustomization"),
-    ("validators", "validator plugins are not supported; use an admission policy"),
-    ("openapi", "custom schemas are not supported; patch lists of custom resources with JSON patches"),
-    ("buildMetadata", "origin and transformer annotations are not supported; remove the field"),
+    (
+        "generators",
+        "generator plugins are not supported; list the generated objects in resources",
+    ),
+    (
+        "transformers",
+        "transformer plugins are not supported; use the built-in fields of the kustomization",
+    ),
+    (
+        "validators",
+        "validator plugins are not supported; use an admission policy",
+    ),
+    (
+        "openapi",
+        "custom schemas are not supported; patch lists of custom resources with JSON patches",
+    ),
+    (
+        "buildMetadata",
+        "origin and transformer annotations are not supported; remove the field",
+    ),
 ];
 
 /// A kustomization that was read.
@@ -78,19 +96,26 @@ impl Kustomization {
         }
         let (file, text) = match found.len() {
             0 => {
-                let message = format!("there is no kustomization file here; one of {}", KUSTOMIZATION_FILES.join(", "));
+                let message = format!(
+                    "there is no kustomization file here; one of {}",
+                    KUSTOMIZATION_FILES.join(", ")
+                );
                 return Err(Fault::in_file(dir, message).into());
             }
             1 => found.remove(0),
             _ => {
-                let message = format!("there are several kustomization files here; keep one of {}", names(&found));
+                let message = format!(
+                    "there are several kustomization files here; keep one of {}",
+                    names(&found)
+                );
                 return Err(Fault::in_file(dir, message).into());
             }
         };
-        let mut docs =
-            yaml::parse_yaml_as(&text, yaml::Reading::GoYaml3).map_err(|e| RenderError::parse(&file, &e))?;
+        let mut docs = yaml::parse_yaml_as(&text, yaml::Reading::GoYaml3).map_err(|e| RenderError::parse(&file, &e))?;
         if docs.len() > 1 {
-            return Err(Fault::in_file(&file, "a kustomization file holds one document").at(docs[1].root()).into());
+            return Err(Fault::in_file(&file, "a kustomization file holds one document")
+                .at(docs[1].root())
+                .into());
         }
         if docs.is_empty() {
             return Err(Fault::in_file(&file, "the kustomization file is empty; it needs at least resources").into());
@@ -122,7 +147,10 @@ impl Kustomization {
             }
             match FIELDS.iter().find(|(name, _)| *name == key) {
                 None => {
-                    let close = FIELDS.iter().map(|(name, _)| *name).find(|name| name.eq_ignore_ascii_case(key));
+                    let close = FIELDS
+                        .iter()
+                        .map(|(name, _)| *name)
+                        .find(|name| name.eq_ignore_ascii_case(key));
                     let hint = close.map_or_else(String::new, |name| format!("; did you mean {name}?"));
                     faults.push(self.fault(value, key, format!("is no field of a kustomization{hint}")));
                 }
@@ -185,15 +213,26 @@ impl Kustomization {
     }
 
     /// The text of a file this kustomization names.
-    pub(super) fn read(&self, recorder: &Recorder<'_>, node: Node<'_>, field: &str) -> Result<(String, String), RenderError> {
+    pub(super) fn read(
+        &self,
+        recorder: &Recorder<'_>,
+        node: Node<'_>,
+        field: &str,
+    ) -> Result<(String, String), RenderError> {
         let path = self.path(node, field)?;
         match recorder.read_text(&path)? {
             Some(text) => Ok((path, text)),
-            None => Err(self.fault(node, field, format!("there is no file {path:?} in this revision")).into()),
+            None => Err(self
+                .fault(node, field, format!("there is no file {path:?} in this revision"))
+                .into()),
         }
     }
 }
 
 fn names(found: &[(String, String)]) -> String {
-    found.iter().map(|(path, _)| crate::files::base_name(path)).collect::<Vec<_>>().join(", ")
+    found
+        .iter()
+        .map(|(path, _)| crate::files::base_name(path))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -24,7 +24,12 @@ fn step(target: &mut Value, operation: Node<'_>) -> Result<(), String> {
         Pointer::parse(text).map_err(|e| e.to_string())
     };
     let path = pointer("path")?;
-    let value = || operation.get("value").map(Node::to_value).ok_or("value is missing".to_owned());
+    let value = || {
+        operation
+            .get("value")
+            .map(Node::to_value)
+            .ok_or("value is missing".to_owned())
+    };
     match operation.str_at(&["op"]) {
         Some("add") => add(target, path.tokens(), value()?),
         Some("remove") => remove(target, path.tokens()).map(drop),
@@ -50,7 +55,9 @@ fn step(target: &mut Value, operation: Node<'_>) -> Result<(), String> {
                 Err(format!("the value there is {have}"))
             }
         }
-        Some(other) => Err(format!("{other:?} is no operation; use add, remove, replace, move, copy or test")),
+        Some(other) => Err(format!(
+            "{other:?} is no operation; use add, remove, replace, move, copy or test"
+        )),
         None => Err("op is missing".into()),
     }
 }
@@ -93,7 +100,11 @@ fn add(target: &mut Value, tokens: &[String], value: Value) -> Result<(), String
         }
         Kind::Array => {
             let items = parent.make_array();
-            let at = if last == "-" { Some(items.len()) } else { index(last, items.len()) };
+            let at = if last == "-" {
+                Some(items.len())
+            } else {
+                index(last, items.len())
+            };
             match at.filter(|&at| at <= items.len()) {
                 Some(at) => {
                     items.insert(at, value);
@@ -113,7 +124,9 @@ fn remove(target: &mut Value, tokens: &[String]) -> Result<Value, String> {
     match parent.kind() {
         Kind::Array => {
             let items = parent.make_array();
-            let at = index(last, items.len()).filter(|&at| at < items.len()).ok_or_else(missing)?;
+            let at = index(last, items.len())
+                .filter(|&at| at < items.len())
+                .ok_or_else(missing)?;
             Ok(items.remove(at))
         }
         _ => parent.remove(&[last]).ok_or_else(missing),
@@ -129,17 +142,61 @@ mod tests {
     #[test]
     fn operations() {
         for (target, patch, want) in [
-            (r#"{"a":1}"#, r#"[{"op":"add","path":"/b","value":2}]"#, Ok(r#"{"a":1,"b":2}"#)),
-            (r#"{"a":[1,3]}"#, r#"[{"op":"add","path":"/a/1","value":2}]"#, Ok(r#"{"a":[1,2,3]}"#)),
-            (r#"{"a":[1]}"#, r#"[{"op":"add","path":"/a/-","value":2}]"#, Ok(r#"{"a":[1,2]}"#)),
-            (r#"{"a":{"b/c":1}}"#, r#"[{"op":"remove","path":"/a/b~1c"}]"#, Ok(r#"{"a":{}}"#)),
-            (r#"{"a":[1,2]}"#, r#"[{"op":"replace","path":"/a/-1","value":9}]"#, Ok(r#"{"a":[1,9]}"#)),
-            (r#"{"a":1}"#, r#"[{"op":"move","from":"/a","path":"/b"}]"#, Ok(r#"{"b":1}"#)),
-            (r#"{"a":{"x":1}}"#, r#"[{"op":"copy","from":"/a","path":"/b"}]"#, Ok(r#"{"a":{"x":1},"b":{"x":1}}"#)),
-            (r#"{"a":1}"#, r#"[{"op":"test","path":"/a","value":1}]"#, Ok(r#"{"a":1}"#)),
-            (r#"{"a":1}"#, r#"[{"op":"test","path":"/a","value":2}]"#, Err("the value there is 1")),
-            (r#"{"a":1}"#, r#"[{"op":"remove","path":"/b"}]"#, Err("no \"b\" to remove")),
-            (r#"{"a":1}"#, r#"[{"op":"add","path":"/b/c","value":1}]"#, Err("add it first")),
+            (
+                r#"{"a":1}"#,
+                r#"[{"op":"add","path":"/b","value":2}]"#,
+                Ok(r#"{"a":1,"b":2}"#),
+            ),
+            (
+                r#"{"a":[1,3]}"#,
+                r#"[{"op":"add","path":"/a/1","value":2}]"#,
+                Ok(r#"{"a":[1,2,3]}"#),
+            ),
+            (
+                r#"{"a":[1]}"#,
+                r#"[{"op":"add","path":"/a/-","value":2}]"#,
+                Ok(r#"{"a":[1,2]}"#),
+            ),
+            (
+                r#"{"a":{"b/c":1}}"#,
+                r#"[{"op":"remove","path":"/a/b~1c"}]"#,
+                Ok(r#"{"a":{}}"#),
+            ),
+            (
+                r#"{"a":[1,2]}"#,
+                r#"[{"op":"replace","path":"/a/-1","value":9}]"#,
+                Ok(r#"{"a":[1,9]}"#),
+            ),
+            (
+                r#"{"a":1}"#,
+                r#"[{"op":"move","from":"/a","path":"/b"}]"#,
+                Ok(r#"{"b":1}"#),
+            ),
+            (
+                r#"{"a":{"x":1}}"#,
+                r#"[{"op":"copy","from":"/a","path":"/b"}]"#,
+                Ok(r#"{"a":{"x":1},"b":{"x":1}}"#),
+            ),
+            (
+                r#"{"a":1}"#,
+                r#"[{"op":"test","path":"/a","value":1}]"#,
+                Ok(r#"{"a":1}"#),
+            ),
+            (
+                r#"{"a":1}"#,
+                r#"[{"op":"test","path":"/a","value":2}]"#,
+                Err("the value there is 1"),
+            ),
+            (
+                r#"{"a":1}"#,
+                r#"[{"op":"remove","path":"/b"}]"#,
+                Err("no \"b\" to remove"),
+            ),
+            (
+                r#"{"a":1}"#,
+                r#"[{"op":"add","path":"/b/c","value":1}]"#,
+                Err("add it first"),
+            ),
             (r#"{"a":1}"#, r#"[{"op":"grow","path":"/b"}]"#, Err("is no operation")),
         ] {
             let mut value = Value::from(parse_json(target.as_bytes()).unwrap());

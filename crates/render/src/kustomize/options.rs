@@ -49,7 +49,10 @@ impl KustomizeOptions {
             let flag = || value.as_bool();
             let strings = || -> Option<Vec<String>> { value.items().map(|i| i.as_str().map(str::to_owned)).collect() };
             let pairs = || -> Option<Vec<(String, String)>> {
-                value.members().map(|(k, v)| Some((k.to_owned(), v.as_str()?.to_owned()))).collect()
+                value
+                    .members()
+                    .map(|(k, v)| Some((k.to_owned(), v.as_str()?.to_owned())))
+                    .collect()
             };
             let known = match key {
                 "namePrefix" => text().map(|v| options.name_prefix = v),
@@ -69,8 +72,9 @@ impl KustomizeOptions {
                     Some(())
                 }
                 // They choose or feed a binary, which is not used.
-                "version" | "kubeVersion" | "apiVersions" | "commonAnnotationsEnvsubst"
-                | "ignoreMissingComponents" => Some(()),
+                "version" | "kubeVersion" | "apiVersions" | "commonAnnotationsEnvsubst" | "ignoreMissingComponents" => {
+                    Some(())
+                }
                 _ => None,
             };
             if known.is_none() {
@@ -106,7 +110,9 @@ impl KustomizeOptions {
             put_by_name(kustomization, "images", image);
         }
         for (name, count) in &self.replicas {
-            let entry: Map = [("name", Value::from(name)), ("count", Value::from(*count))].into_iter().collect();
+            let entry: Map = [("name", Value::from(name)), ("count", Value::from(*count))]
+                .into_iter()
+                .collect();
             put_by_name(kustomization, "replicas", entry);
         }
         if self.label_without_selector && !self.common_labels.is_empty() {
@@ -116,10 +122,22 @@ impl KustomizeOptions {
             entry.set(&["includeTemplates"], self.label_include_templates);
             append(kustomization, "labels", [entry]);
         } else {
-            add_pairs(kustomization, file, "commonLabels", &self.common_labels, self.force_common_labels)?;
+            add_pairs(
+                kustomization,
+                file,
+                "commonLabels",
+                &self.common_labels,
+                self.force_common_labels,
+            )?;
         }
         let force = self.force_common_annotations;
-        add_pairs(kustomization, file, "commonAnnotations", &self.common_annotations, force)?;
+        add_pairs(
+            kustomization,
+            file,
+            "commonAnnotations",
+            &self.common_annotations,
+            force,
+        )?;
         append(kustomization, "patches", self.patches.iter().cloned());
         append(kustomization, "components", self.components.iter().map(Value::from));
         Ok(())
@@ -138,7 +156,11 @@ fn replicas(value: Node<'_>) -> Option<Vec<(String, i64)>> {
 fn append(kustomization: &mut Value, field: &str, items: impl IntoIterator<Item = Value>) {
     let mut items = items.into_iter().peekable();
     if items.peek().is_some() {
-        kustomization.make_object().entry(field, Value::array).make_array().extend(items);
+        kustomization
+            .make_object()
+            .entry(field, Value::array)
+            .make_array()
+            .extend(items);
     }
 }
 
@@ -175,7 +197,11 @@ fn add_pairs(
     let map = kustomization.make_object().entry(field, Value::object).make_object();
     for (key, value) in pairs {
         if map.contains_key(key) && !force {
-            let option = if field == "commonLabels" { "forceCommonLabels" } else { "forceCommonAnnotations" };
+            let option = if field == "commonLabels" {
+                "forceCommonLabels"
+            } else {
+                "forceCommonAnnotations"
+            };
             let message = format!("{key} is set already; set spec.source.kustomize.{option} to overrule it");
             return Err(Fault::in_file(file, message).field(field).into());
         }
@@ -223,37 +249,62 @@ mod tests {
     #[test]
     fn image_overrides() {
         for (text, want) in [
-            ("nginx=reg:5000/nginx:1.2", Some(r#"{"name":"nginx","newName":"reg:5000/nginx","newTag":"1.2"}"#)),
+            (
+                "nginx=reg:5000/nginx:1.2",
+                Some(r#"{"name":"nginx","newName":"reg:5000/nginx","newTag":"1.2"}"#),
+            ),
             ("nginx:1.2", Some(r#"{"name":"nginx","newTag":"1.2"}"#)),
-            ("reg:5000/nginx:1.2", Some(r#"{"name":"reg:5000/nginx","newTag":"1.2"}"#)),
+            (
+                "reg:5000/nginx:1.2",
+                Some(r#"{"name":"reg:5000/nginx","newTag":"1.2"}"#),
+            ),
             ("nginx@sha256:ab", Some(r#"{"name":"nginx","digest":"sha256:ab"}"#)),
             ("nginx=other", Some(r#"{"name":"nginx","newName":"other"}"#)),
             ("nginx", None),
             ("", None),
         ] {
-            assert_eq!(parse_image(text).map(|m| Value::from(m).to_json()).as_deref(), want, "{text}");
+            assert_eq!(
+                parse_image(text).map(|m| Value::from(m).to_json()).as_deref(),
+                want,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn options_edit_the_kustomization() {
         let node = parse_yaml(
-            "namePrefix: p-\nimages: ['a:2', 'b=c']\nreplicas: [{name: w, count: '3'}]\ncommonLabels: {x: y}\nlabelWithoutSelector: true\npatches: [{patch: q}]\n",
+            "namePrefix: p-\nimages: ['a:2', 'b=c']\nreplicas: [{name: w, count: '3'}]\ncommonLabels: {x: z}\nlabelWithoutSelector: true\npatches: [{patch: q}]\n",
         )
         .unwrap();
         let options = KustomizeOptions::from_node(Some(node[0].root())).unwrap();
-        let mut kustomization =
-            Value::from(parse_yaml("namePrefix: old\nimages: [{name: a, newName: z, digest: d}]\n").unwrap().remove(0));
+        let mut kustomization = Value::from(
+            parse_yaml("namePrefix: old\nimages: [{name: a, newName: z, digest: d}]\n")
+                .unwrap()
+                .remove(0),
+        );
         options.edit(&mut kustomization, "k").unwrap();
         assert_eq!(
             kustomization.to_json(),
-            r#"{"namePrefix":"p-","images":[{"name":"a","newName":"z","newTag":"2"},{"name":"b","newName":"c"}],"replicas":[{"name":"w","count":3}],"labels":[{"pairs":{"x":"y"},"includeTemplates":false}],"patches":[{"patch":"q"}]}"#
+            r#"{"namePrefix":"p-","images":[{"name":"a","newName":"z","newTag":"2"},{"name":"b","newName":"c"}],"replicas":[{"name":"w","count":3}],"labels":[{"pairs":{"x":"z"},"includeTemplates":false}],"patches":[{"patch":"q"}]}"#
         );
         let bad = parse_yaml("namePrefix: 1\nnope: 2\n").unwrap();
-        assert_eq!(KustomizeOptions::from_node(Some(bad[0].root())).unwrap_err().faults.len(), 2);
+        assert_eq!(
+            KustomizeOptions::from_node(Some(bad[0].root()))
+                .unwrap_err()
+                .faults
+                .len(),
+            2
+        );
         let labels = parse_yaml("commonLabels: {a: b}\n").unwrap();
         let options = KustomizeOptions::from_node(Some(labels[0].root())).unwrap();
         let mut has = Value::from(labels[0].clone());
-        assert!(options.edit(&mut has, "k").unwrap_err().to_string().contains("forceCommonLabels"));
+        assert!(
+            options
+                .edit(&mut has, "k")
+                .unwrap_err()
+                .to_string()
+                .contains("forceCommonLabels")
+        );
     }
 }

@@ -53,7 +53,13 @@ pub(super) fn sort(resources: &mut Resources, kustomization: &Kustomization) -> 
     }
     let custom = options.is_some_and(|o| o.get("legacySortOptions").is_some());
     let table = |names: Option<Vec<String>>, default: &[&str]| {
-        names.unwrap_or_else(|| if custom { Vec::new() } else { default.iter().map(|s| (*s).to_owned()).collect() })
+        names.unwrap_or_else(|| {
+            if custom {
+                Vec::new()
+            } else {
+                default.iter().map(|s| (*s).to_owned()).collect()
+            }
+        })
     };
     let first = table(strings("orderFirst"), &FIRST);
     let last = table(strings("orderLast"), &LAST);
@@ -67,7 +73,13 @@ pub(super) fn sort(resources: &mut Resources, kustomization: &Kustomization) -> 
     };
     resources.0.sort_by_cached_key(|resource: &Resource| {
         let id = resource.id();
-        let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
+        let or = |text: &str, other: &str| {
+            if text.is_empty() {
+                other.to_owned()
+            } else {
+                text.to_owned()
+            }
+        };
         let (group, version) = (or(&id.gvk.group, "~G"), or(&id.gvk.version, "~V"));
         let names = format!("{}|{}", or(&id.namespace, "~X"), or(&id.name, "~N"));
         (rank(&id.gvk.kind), format!("{group}_{version}_{}", id.gvk.kind), names)

@@ -38,9 +38,7 @@ impl Id {
 
     /// Whether two identities are of the same object.
     pub(crate) fn same(&self, other: &Id) -> bool {
-        self.name == other.name
-            && self.gvk == other.gvk
-            && self.effective_namespace() == other.effective_namespace()
+        self.name == other.name && self.gvk == other.gvk && self.effective_namespace() == other.effective_namespace()
     }
 
     /// Whether the kind fits a partial one, in which empty parts stand for anything.
@@ -135,10 +133,6 @@ impl Resource {
         self.node().str_at(&["metadata", "namespace"]).unwrap_or_default()
     }
 
-    pub(crate) fn kind(&self) -> &str {
-        self.node().str_at(&["kind"]).unwrap_or_default()
-    }
-
     pub(crate) fn set_name(&mut self, name: &str) {
         self.value.set(&["metadata", "name"], name);
     }
@@ -164,12 +158,8 @@ const MAX_OBJECTS: usize = 50_000;
 impl Resources {
     /// Appends resources; one whose identity is taken is a fault.
     pub(crate) fn append(&mut self, more: Vec<Resource>) -> Result<(), RenderError> {
-        let mut taken: std::collections::HashMap<(String, String, String, String), usize> = self
-            .0
-            .iter()
-            .enumerate()
-            .map(|(i, r)| (key_of(&r.id()), i))
-            .collect();
+        let mut taken: std::collections::HashMap<(String, String, String, String), usize> =
+            self.0.iter().enumerate().map(|(i, r)| (key_of(&r.id()), i)).collect();
         for resource in more {
             let key = key_of(&resource.id());
             if let Some(&first) = taken.get(&key).filter(|&&i| self.0[i].id().same(&resource.id())) {
@@ -200,8 +190,8 @@ impl Resources {
             match (found.as_slice(), new.behavior) {
                 ([], Behavior::Create) => self.append(vec![new])?,
                 ([], behavior) => {
-                    let message = format!("behavior is {behavior:?} but {id} is nowhere to be found; use create")
-                        .to_lowercase();
+                    let message =
+                        format!("behavior is {behavior:?} but {id} is nowhere to be found; use create").to_lowercase();
                     return Err(new.fault(message).into());
                 }
                 (_, Behavior::Create) => {

@@ -17,13 +17,14 @@ const CLUSTER_SCOPED: [(&str, &[&str]); 13] = [
     ),
     ("apiextensions.k8s.io", &["CustomResourceDefinition"]),
     ("apiregistration.k8s.io", &["APIService"]),
-    (
-        "authentication.k8s.io",
-        &["SelfSubjectReview", "TokenReview"],
-    ),
+    ("authentication.k8s.io", &["SelfSubjectReview", "TokenReview"]),
     (
         "authorization.k8s.io",
-        &["SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"],
+        &[
+            "SelfSubjectAccessReview",
+            "SelfSubjectRulesReview",
+            "SubjectAccessReview",
+        ],
     ),
     (
         "certificates.k8s.io",
@@ -39,7 +40,13 @@ const CLUSTER_SCOPED: [(&str, &[&str]); 13] = [
     ("scheduling.k8s.io", &["PriorityClass"]),
     (
         "storage.k8s.io",
-        &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"],
+        &[
+            "CSIDriver",
+            "CSINode",
+            "StorageClass",
+            "VolumeAttachment",
+            "VolumeAttributesClass",
+        ],
     ),
 ];
 

@@ -42,7 +42,10 @@ impl Selector {
                 "options",
             ];
             if !known.contains(&key) {
-                return Err(format!("{key} is no field of a selector; use {}", known[..7].join(", ")));
+                return Err(format!(
+                    "{key} is no field of a selector; use {}",
+                    known[..7].join(", ")
+                ));
             }
         }
         let pattern = |key: &str| -> Result<Option<Regex>, String> {
@@ -69,7 +72,9 @@ impl Selector {
         let (now, first) = (resource.id(), resource.original_id());
         let fits = |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
         let either = |pattern: &Option<Regex>, of: &dyn Fn(&Id) -> String| {
-            pattern.as_ref().is_none_or(|p| p.is_match(&of(&first)) || p.is_match(&of(&now)))
+            pattern
+                .as_ref()
+                .is_none_or(|p| p.is_match(&of(&first)) || p.is_match(&of(&now)))
         };
         let metadata = |field: &str, wants: &[Requirement]| {
             let map = resource.node().at(&["metadata", field]);
@@ -112,7 +117,12 @@ fn requirements(text: &str) -> Result<Vec<Requirement>, String> {
         }
     }
     parts.push(&text[from..]);
-    parts.into_iter().map(str::trim).filter(|p| !p.is_empty()).map(requirement).collect()
+    parts
+        .into_iter()
+        .map(str::trim)
+        .filter(|p| !p.is_empty())
+        .map(requirement)
+        .collect()
 }
 
 fn requirement(text: &str) -> Result<Requirement, String> {

@@ -93,10 +93,13 @@ impl Merger {
         path: &mut Vec<&'a str>,
     ) -> Option<Value> {
         // `- $patch: replace` as an item speaks for the whole list.
-        let whole = patch.items().filter(|item| item.len() == 1).find_map(|item| match directive(item) {
-            Directive::Merge => None,
-            other => Some(other),
-        });
+        let whole = patch
+            .items()
+            .filter(|item| item.len() == 1)
+            .find_map(|item| match directive(item) {
+                Directive::Merge => None,
+                other => Some(other),
+            });
         if whole == Some(Directive::Delete) {
             return None;
         }
@@ -291,8 +294,14 @@ spec:
             );
         };
         let head = "apiVersion: v1\n";
-        list("automountServiceAccountToken: null\nsecrets: [{name: a, $patch: delete}]", &format!("{head}kind: ServiceAccount\nsecrets:\n- name: b\n"));
-        list("secrets: [{$patch: replace}, {name: c}]", &format!("{head}automountServiceAccountToken: true\nkind: ServiceAccount\nsecrets:\n- name: c\n"));
+        list(
+            "automountServiceAccountToken: null\nsecrets: [{name: a, $patch: delete}]",
+            &format!("{head}kind: ServiceAccount\nsecrets:\n- name: b\n"),
+        );
+        list(
+            "secrets: [{$patch: replace}, {name: c}]",
+            &format!("{head}automountServiceAccountToken: true\nkind: ServiceAccount\nsecrets:\n- name: c\n"),
+        );
         list("$patch: delete", "gone");
         check(
             "{apiVersion: v1, kind: ConfigMap, data: {a: '1', b: '2'}}",
@@ -300,9 +309,9 @@ spec:
             "apiVersion: v1\ndata:\n  c: \"3\"\nkind: ConfigMap\n",
         );
         check(
-            "{apiVersion: v1, kind: ConfigMap, metadata: {finalizers: [x, y]}}",
-            "metadata: {finalizers: [z, y]}",
-            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  finalizers:\n  - z\n  - \"y\"\n  - x\n",
+            "{apiVersion: v1, kind: ConfigMap, metadata: {finalizers: [x, w]}}",
+            "metadata: {finalizers: [z, w]}",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  finalizers:\n  - z\n  - w\n  - x\n",
         );
         check(
             "{apiVersion: example.com/v1, kind: My, spec: {containers: [{name: a}]}}",

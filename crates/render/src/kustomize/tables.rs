@@ -71,7 +71,12 @@ pub(crate) fn name_references() -> Vec<NameReference> {
     let field = |kind: &'static str, path: &'static str| FieldSpec::new(kind, path, false);
     let rbac = "rbac.authorization.k8s.io";
     for kind in ["Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"] {
-        add("", "", kind, vec![field("HorizontalPodAutoscaler", "spec/scaleTargetRef/name")]);
+        add(
+            "",
+            "",
+            kind,
+            vec![field("HorizontalPodAutoscaler", "spec/scaleTargetRef/name")],
+        );
     }
 
     let mut config_maps = Vec::new();
@@ -91,7 +96,10 @@ pub(crate) fn name_references() -> Vec<NameReference> {
         field("Node", "spec/configSource/configMap"),
         field("Role", "rules/resourceNames"),
         field("ClusterRole", "rules/resourceNames"),
-        field("Ingress", r"metadata/annotations/nginx.ingress.kubernetes.io\/fastcgi-params-configmap"),
+        field(
+            "Ingress",
+            r"metadata/annotations/nginx.ingress.kubernetes.io\/fastcgi-params-configmap",
+        ),
     ]);
     add("", "v1", "ConfigMap", config_maps);
 
@@ -112,8 +120,14 @@ pub(crate) fn name_references() -> Vec<NameReference> {
     secrets.extend([
         field("Ingress", "spec/tls/secretName"),
         field("Ingress", r"metadata/annotations/ingress.kubernetes.io\/auth-secret"),
-        field("Ingress", r"metadata/annotations/nginx.ingress.kubernetes.io\/auth-secret"),
-        field("Ingress", r"metadata/annotations/nginx.ingress.kubernetes.io\/auth-tls-secret"),
+        field(
+            "Ingress",
+            r"metadata/annotations/nginx.ingress.kubernetes.io\/auth-secret",
+        ),
+        field(
+            "Ingress",
+            r"metadata/annotations/nginx.ingress.kubernetes.io\/auth-tls-secret",
+        ),
         field("ServiceAccount", "imagePullSecrets/name"),
         field("StorageClass", "parameters/secretName"),
         field("StorageClass", "parameters/adminSecretName"),
@@ -121,9 +135,12 @@ pub(crate) fn name_references() -> Vec<NameReference> {
         field("StorageClass", "parameters/secretRef"),
         field("Role", "rules/resourceNames"),
         field("ClusterRole", "rules/resourceNames"),
-        field("Service", "spec/template/spec/containers/env/valueFrom/secretKeyRef/name")
-            .group("serving.knative.dev")
-            .version("v1"),
+        field(
+            "Service",
+            "spec/template/spec/containers/env/valueFrom/secretKeyRef/name",
+        )
+        .group("serving.knative.dev")
+        .version("v1"),
         field("PersistentVolume", "spec/azureFile/secretName"),
     ]);
     add("", "v1", "Secret", secrets);
@@ -188,7 +205,12 @@ pub(crate) fn name_references() -> Vec<NameReference> {
     let mut priorities = Vec::new();
     in_pods(&NAME_USERS, &["priorityClassName"], &mut priorities);
     add("scheduling.k8s.io", "v1", "PriorityClass", priorities);
-    add("networking.k8s.io", "v1", "IngressClass", vec![field("Ingress", "spec/ingressClassName")]);
+    add(
+        "networking.k8s.io",
+        "v1",
+        "IngressClass",
+        vec![field("Ingress", "spec/ingressClassName")],
+    );
     references
 }
 
@@ -258,7 +280,9 @@ pub(crate) fn common_labels() -> Vec<FieldSpec> {
         specs.push(spec(kind, spread, false).group("apps"));
     }
     for path in ["podSelector", "ingress/from/podSelector", "egress/to/podSelector"] {
-        specs.push(FieldSpec::new("NetworkPolicy", format!("spec/{path}/matchLabels"), false).group("networking.k8s.io"));
+        specs.push(
+            FieldSpec::new("NetworkPolicy", format!("spec/{path}/matchLabels"), false).group("networking.k8s.io"),
+        );
     }
     specs.extend(template_labels());
     specs
@@ -269,8 +293,12 @@ pub(crate) fn namespaces() -> Vec<FieldSpec> {
     vec![
         FieldSpec::new("Namespace", "metadata/name", true),
         FieldSpec::new("APIService", "spec/service/namespace", true).group("apiregistration.k8s.io"),
-        FieldSpec::new("CustomResourceDefinition", "spec/conversion/webhook/clientConfig/service/namespace", false)
-            .group("apiextensions.k8s.io"),
+        FieldSpec::new(
+            "CustomResourceDefinition",
+            "spec/conversion/webhook/clientConfig/service/namespace",
+            false,
+        )
+        .group("apiextensions.k8s.io"),
     ]
 }
 
@@ -293,7 +321,16 @@ pub(crate) fn images() -> Vec<FieldSpec> {
 pub(crate) fn variables() -> Vec<FieldSpec> {
     let mut specs = Vec::new();
     in_pods(
-        &["Pod", "Deployment", "ReplicaSet", "DaemonSet", "StatefulSet", "Job", "CronJob", "ReplicationController"],
+        &[
+            "Pod",
+            "Deployment",
+            "ReplicaSet",
+            "DaemonSet",
+            "StatefulSet",
+            "Job",
+            "CronJob",
+            "ReplicationController",
+        ],
         &[
             "containers/args",
             "containers/command",

@@ -39,7 +39,7 @@ fn job_spec(report: &mut Report, path: &Path<'_>, spec: Option<Node<'_>>) {
         &["NonIndexed", "Indexed"],
     );
     let template_path = path.field("template");
-    pod::template(report, &template_path, get("template"));
+    pod::template(report, &template_path, get("template"), &[]);
     let restart = get("template").and_then(|t| t.at(&["spec", "restartPolicy"]));
     let policy_path = template_path.field("spec");
     match restart.and_then(Node::as_str) {
@@ -76,7 +76,7 @@ pub(super) fn cron_job(report: &mut Report, object: Node<'_>) {
                 report.invalid(&path.field("schedule"), schedule, why);
             }
         }
-        _ => report.required(&path.field("schedule"), ""),
+        schedule => report.not_empty(&path.field("schedule"), schedule),
     }
     report.one_of(
         &path.field("concurrencyPolicy"),

@@ -121,7 +121,7 @@ pub(super) fn role(report: &mut Report, object: Node<'_>) {
     for (i, rule) in object.get("rules").map(Node::items).into_iter().flatten().enumerate() {
         let path = list.index(i);
         let empty = |key: &str| rule.get(key).is_none_or(Node::is_empty);
-        if empty("verbs") {
+        if rule.get("verbs").is_some_and(Node::is_empty) {
             report.required(&path.field("verbs"), "verbs must contain at least one value");
         }
         if let Some(urls) = rule.get("nonResourceURLs").filter(|u| !u.is_empty()) {
@@ -171,11 +171,8 @@ pub(super) fn binding(report: &mut Report, kind: &str, object: Node<'_>, old: Op
     } else {
         &["ClusterRole"]
     };
-    match get("kind") {
-        None => report.required(&path.field("kind"), ""),
-        found => report.one_of(&path.field("kind"), found, kinds),
-    }
-    report.required_text(&path.field("name"), get("name"));
+    report.one_of(&path.field("kind"), get("kind"), kinds);
+    report.not_empty(&path.field("name"), get("name"));
     let list = root.field("subjects");
     for (i, subject) in object
         .get("subjects")
@@ -185,10 +182,15 @@ pub(super) fn binding(report: &mut Report, kind: &str, object: Node<'_>, old: Op
         .enumerate()
     {
         let path = list.index(i);
-        report.required_text(&path.field("name"), subject.get("name"));
-        let kind = subject.get("kind");
-        report.one_of(&path.field("kind"), kind, &["ServiceAccount", "User", "Group"]);
-        if kind.and_then(Node::as_str) == Some("ServiceAccount") {
+        report.not_empty(&path.field("name"), subject.get("name"));
+        let account = subject.str_at(&["kind"]) == Some("ServiceAccount");
+        report.one_of(
+            &path.field("kind"),
+            subject.get("kind"),
+            &["ServiceAccount", "User", "Group"],
+        );
+        // Within a namespace an account without one is of that namespace.
+        if account && kind == "ClusterRoleBinding" {
             report.required_text(&path.field("namespace"), subject.get("namespace"));
         }
     }

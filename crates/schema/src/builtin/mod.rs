@@ -1,4 +1,7 @@
 //! What built-in kinds demand beyond their schema: the checks that users meet most, in Kubernetes' words.
+//!
+//! That a field is there at all is the schema's to say where it lists the field as required; here is only that it is
+//! not empty.
 
 mod batch;
 mod config;
@@ -22,7 +25,7 @@ pub fn validate_builtin(gvk: &Gvk, object: Node<'_>, old: Option<Node<'_>>) -> V
     let part = |key: &str| object.get(key).filter(|n| n.is_object());
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("", "Pod") => pod::pod(&mut report, object, old),
-        ("", "PodTemplate") => pod::template(&mut report, &root.field("template"), object.get("template")),
+        ("", "PodTemplate") => pod::template(&mut report, &root.field("template"), object.get("template"), &[]),
         ("apps", "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet") => {
             workload::workload(&mut report, &gvk.kind, object, old);
         }
@@ -48,7 +51,7 @@ pub fn validate_builtin(gvk: &Gvk, object: Node<'_>, old: Option<Node<'_>>) -> V
             config::binding(&mut report, &gvk.kind, object, old);
         }
         ("storage.k8s.io", "StorageClass") => {
-            report.required_text(&root.field("provisioner"), object.get("provisioner"));
+            report.not_empty(&root.field("provisioner"), object.get("provisioner"));
         }
         ("scheduling.k8s.io", "PriorityClass") => config::priority_class(&mut report, object, old),
         _ => {}
@@ -90,7 +93,15 @@ impl Report {
 
     /// A text that must be there and not empty.
     fn required_text(&mut self, path: &Path<'_>, value: Option<Node<'_>>) {
-        if value.and_then(Node::as_str).unwrap_or_default().is_empty() && value.is_none_or(|v| v.as_str().is_some()) {
+        match value.filter(|v| !v.is_null()) {
+            None => self.required(path, ""),
+            value => self.not_empty(path, value),
+        }
+    }
+
+    /// A text that, where given, is not empty.
+    fn not_empty(&mut self, path: &Path<'_>, value: Option<Node<'_>>) {
+        if value.is_some_and(|v| v.as_str() == Some("")) {
             self.required(path, "");
         }
     }
@@ -132,16 +143,14 @@ impl Report {
 
     /// A port by number or name.
     fn port(&mut self, path: &Path<'_>, value: Option<Node<'_>>) {
-        match value {
-            None => self.required(path, ""),
-            Some(value) => match value.as_str() {
-                None => self.port_number(path, value),
-                Some(name) => {
-                    if let Err(why) = port_name(name) {
-                        self.invalid(path, value, why);
-                    }
+        let Some(value) = value else { return };
+        match value.as_str() {
+            None => self.port_number(path, value),
+            Some(name) => {
+                if let Err(why) = port_name(name) {
+                    self.invalid(path, value, why);
                 }
-            },
+            }
         }
     }
 
@@ -212,9 +221,8 @@ impl Report {
                 Some("In" | "NotIn" | "Exists" | "DoesNotExist") => {}
                 _ => {
                     let operator = path.field("operator");
-                    match expression.get("operator") {
-                        Some(value) => self.invalid(&operator, value, "not a valid selector operator"),
-                        None => self.required(&operator, ""),
+                    if let Some(value) = expression.get("operator") {
+                        self.invalid(&operator, value, "not a valid selector operator");
                     }
                 }
             }

@@ -48,14 +48,11 @@ pub(super) fn service(report: &mut Report, object: Node<'_>, old: Option<Node<'_
                 }
             }
         }
-        match port.get("port") {
-            None => report.required(&path.field("port"), ""),
-            Some(number) => {
-                report.port_number(&path.field("port"), number);
-                let protocol = port.str_at(&["protocol"]).unwrap_or("TCP");
-                if !numbers.insert((number.as_i64(), protocol)) {
-                    report.duplicate(&path, port);
-                }
+        if let Some(number) = port.get("port") {
+            report.port_number(&path.field("port"), number);
+            let protocol = port.str_at(&["protocol"]).unwrap_or("TCP");
+            if !numbers.insert((number.as_i64(), protocol)) {
+                report.duplicate(&path, port);
             }
         }
         report.one_of(&path.field("protocol"), port.get("protocol"), &["SCTP", "TCP", "UDP"]);
@@ -99,28 +96,24 @@ pub(super) fn ingress(report: &mut Report, object: Node<'_>) {
         };
         let http_path = path.field("http");
         let paths = http_path.field("paths");
-        if http.get("paths").is_none_or(Node::is_empty) {
+        if http.get("paths").is_some_and(Node::is_empty) {
             report.required(&paths, "");
         }
         for (i, entry) in http.get("paths").map(Node::items).into_iter().flatten().enumerate() {
             let path = paths.index(i);
-            match entry.get("pathType") {
-                None => report.required(&path.field("pathType"), "pathType must be specified"),
-                kind => report.one_of(
-                    &path.field("pathType"),
-                    kind,
-                    &["Exact", "ImplementationSpecific", "Prefix"],
-                ),
-            }
+            report.one_of(
+                &path.field("pathType"),
+                entry.get("pathType"),
+                &["Exact", "ImplementationSpecific", "Prefix"],
+            );
             if let Some(text) = entry.get("path")
                 && matches!(entry.str_at(&["pathType"]), Some("Exact" | "Prefix"))
                 && text.as_str().is_some_and(|t| !t.starts_with('/'))
             {
                 report.invalid(&path.field("path"), text, "must be an absolute path");
             }
-            match entry.get("backend") {
-                Some(found) => backend(report, &path.field("backend"), found),
-                None => report.required(&path.field("backend"), ""),
+            if let Some(found) = entry.get("backend") {
+                backend(report, &path.field("backend"), found);
             }
         }
     }
@@ -134,7 +127,7 @@ fn backend(report: &mut Report, path: &Path<'_>, backend: Node<'_>) {
         (None, None) => report.required(path, "port name or number is required"),
         (Some(service), None) => {
             let path = path.field("service");
-            report.required_text(&path.field("name"), service.get("name"));
+            report.not_empty(&path.field("name"), service.get("name"));
             let port = service.get("port");
             let named = port.and_then(|p| p.str_at(&["name"])).is_some_and(|n| !n.is_empty());
             let number = port.and_then(|p| p.get("number")).filter(|n| n.as_i64() != Some(0));
@@ -200,6 +193,6 @@ fn network_peer(report: &mut Report, path: &Path<'_>, peer: Node<'_>) {
         }
     }
     if let Some(block) = block {
-        report.required_text(&path.field("ipBlock").field("cidr"), block.get("cidr"));
+        report.not_empty(&path.field("ipBlock").field("cidr"), block.get("cidr"));
     }
 }

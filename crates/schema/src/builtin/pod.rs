@@ -16,26 +16,27 @@ pub(super) fn pod(report: &mut Report, object: Node<'_>, old: Option<Node<'_>>) 
         report.required(&path.field("containers"), "");
         return;
     };
-    spec(report, &path, pod_spec);
+    spec(report, &path, pod_spec, &[]);
     if let Some(old) = old.and_then(|o| o.get("spec")) {
         unchanged(report, &path, pod_spec, old);
     }
 }
 
-/// The template of a workload; it must be there.
-pub(super) fn template(report: &mut Report, path: &Path<'_>, template: Option<Node<'_>>) {
+/// The template of a workload. `claims` are volumes that the workload gives its Pods.
+pub(super) fn template<'a>(report: &mut Report, path: &Path<'_>, template: Option<Node<'a>>, claims: &[&'a str]) {
     let spec_path = path.field("spec");
-    match template.and_then(|t| t.get("spec")) {
-        Some(pod_spec) => spec(report, &spec_path, pod_spec),
+    let Some(template) = template else { return };
+    match template.get("spec") {
+        Some(pod_spec) => spec(report, &spec_path, pod_spec, claims),
         None => report.required(&spec_path.field("containers"), ""),
     }
-    if let Some(labels) = template.and_then(|t| t.at(&["metadata", "labels"])) {
+    if let Some(labels) = template.at(&["metadata", "labels"]) {
         report.labels(&path.field("metadata").field("labels"), labels);
     }
 }
 
 /// A Pod spec.
-fn spec(report: &mut Report, path: &Path<'_>, spec: Node<'_>) {
+fn spec<'a>(report: &mut Report, path: &Path<'_>, spec: Node<'a>, claims: &[&'a str]) {
     report.one_of(
         &path.field("restartPolicy"),
         spec.get("restartPolicy"),
@@ -60,10 +61,11 @@ fn spec(report: &mut Report, path: &Path<'_>, spec: Node<'_>) {
     {
         report.invalid(&path.field("serviceAccountName"), name, why);
     }
-    let volumes = volumes(report, &path.field("volumes"), spec.get("volumes"));
+    let mut volumes = volumes(report, &path.field("volumes"), spec.get("volumes"));
+    volumes.extend(claims);
     let containers = path.field("containers");
-    let list = spec.get("containers").filter(|c| !c.is_null());
-    if list.is_none_or(|c| c.is_array() && c.is_empty()) {
+    let list = spec.get("containers");
+    if list.is_some_and(|c| c.is_array() && c.is_empty()) {
         report.required(&containers, "");
     }
     let mut names = HashSet::new();
@@ -94,7 +96,7 @@ fn volumes<'a>(report: &mut Report, path: &Path<'_>, volumes: Option<Node<'a>>) 
                     report.duplicate(&path.field("name"), name);
                 }
             }
-            _ => report.required(&path.field("name"), ""),
+            name => report.not_empty(&path.field("name"), name),
         }
         let mut sources = volume
             .members()
@@ -110,7 +112,12 @@ fn volumes<'a>(report: &mut Report, path: &Path<'_>, volumes: Option<Node<'a>>) 
             ("hostPath", "path"),
         ] {
             if let Some(source) = volume.get(kind).filter(|s| s.is_object()) {
-                report.required_text(&path.field(kind).field(field), source.get(field));
+                let field_path = path.field(kind);
+                if kind == "secret" {
+                    report.required_text(&field_path.field(field), source.get(field));
+                } else {
+                    report.not_empty(&field_path.field(field), source.get(field));
+                }
             }
         }
     }
@@ -120,7 +127,7 @@ fn volumes<'a>(report: &mut Report, path: &Path<'_>, volumes: Option<Node<'a>>) 
 fn container(report: &mut Report, path: &Path<'_>, container: Node<'_>, volumes: &HashSet<&str>) {
     match container.get("name") {
         Some(name) if name.as_str() != Some("") => report.label(&path.field("name"), name),
-        _ => report.required(&path.field("name"), ""),
+        name => report.not_empty(&path.field("name"), name),
     }
     let image = container.get("image");
     report.required_text(&path.field("image"), image);
@@ -166,9 +173,8 @@ fn ports(report: &mut Report, path: &Path<'_>, ports: Option<Node<'_>>) {
     let mut names = HashSet::new();
     for (i, port) in ports.map(Node::items).into_iter().flatten().enumerate() {
         let path = path.index(i);
-        match port.get("containerPort") {
-            None => report.required(&path.field("containerPort"), ""),
-            Some(number) => report.port_number(&path.field("containerPort"), number),
+        if let Some(number) = port.get("containerPort") {
+            report.port_number(&path.field("containerPort"), number);
         }
         if let Some(number) = port.get("hostPort").filter(|n| n.as_i64() != Some(0)) {
             report.port_number(&path.field("hostPort"), number);
@@ -221,7 +227,7 @@ fn environment(report: &mut Report, path: &Path<'_>, container: Node<'_>) {
             }
             for kind in ["configMapKeyRef", "secretKeyRef"] {
                 if let Some(reference) = source.get(kind) {
-                    report.required_text(&path.field(kind).field("key"), reference.get("key"));
+                    report.not_empty(&path.field(kind).field("key"), reference.get("key"));
                 }
             }
         }
@@ -238,10 +244,10 @@ fn mounts(report: &mut Report, path: &Path<'_>, mounts: Option<Node<'_>>, volume
                     report.not_found(&path.field("name"), name);
                 }
             }
-            _ => report.required(&path.field("name"), ""),
+            name => report.not_empty(&path.field("name"), name),
         }
         let target = mount.get("mountPath");
-        report.required_text(&path.field("mountPath"), target);
+        report.not_empty(&path.field("mountPath"), target);
         if let Some(target) = target
             && !targets.insert(target.as_str().unwrap_or_default())
         {

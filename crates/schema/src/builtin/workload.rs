@@ -18,27 +18,28 @@ pub(super) fn workload(report: &mut Report, kind: &str, object: Node<'_>, old: O
     report.non_negative(&path.field("replicas"), get("replicas"));
     report.non_negative(&path.field("minReadySeconds"), get("minReadySeconds"));
     report.non_negative(&path.field("revisionHistoryLimit"), get("revisionHistoryLimit"));
-    match get("selector").filter(|s| !s.is_null()) {
-        None => report.required(&selector_path, ""),
-        Some(selector) => {
-            report.selector(&selector_path, selector);
-            if selector.members().all(|(_, part)| part.is_empty()) {
-                let what = if kind == "StatefulSet" {
-                    "statefulset"
-                } else {
-                    "deployment"
-                };
-                report.invalid(
-                    &selector_path,
-                    selector,
-                    format!("empty selector is invalid for {what}"),
-                );
-            } else if let Ok(parsed) = LabelSelector::from_node(selector) {
-                matches_template(report, &template_path, &parsed, get("template"));
-            }
+    if let Some(selector) = get("selector").filter(|s| s.is_object()) {
+        report.selector(&selector_path, selector);
+        if selector.members().all(|(_, part)| part.is_empty()) {
+            let what = if kind == "StatefulSet" {
+                "statefulset"
+            } else {
+                "deployment"
+            };
+            report.invalid(
+                &selector_path,
+                selector,
+                format!("empty selector is invalid for {what}"),
+            );
+        } else if let Ok(parsed) = LabelSelector::from_node(selector) {
+            matches_template(report, &template_path, &parsed, get("template"));
         }
+    } else if get("selector").is_some_and(Node::is_null) {
+        report.required(&selector_path, "");
     }
-    pod::template(report, &template_path, get("template"));
+    let claims = get("volumeClaimTemplates").map(Node::items).into_iter().flatten();
+    let claims: Vec<&str> = claims.filter_map(|claim| claim.str_at(&["metadata", "name"])).collect();
+    pod::template(report, &template_path, get("template"), &claims);
     let restart = get("template").and_then(|t| t.at(&["spec", "restartPolicy"]));
     if let Some(restart) = restart.filter(|r| r.as_str().is_some_and(|r| matches!(r, "OnFailure" | "Never"))) {
         let pod_spec = template_path.field("spec");
@@ -165,7 +166,7 @@ pub(super) fn replication_controller(report: &mut Report, object: Node<'_>) {
             }
         }
     }
-    pod::template(report, &template_path, get("template"));
+    pod::template(report, &template_path, get("template"), &[]);
 }
 
 /// Autoscalers: bounds in order, a target that can be found.
@@ -197,7 +198,7 @@ pub(super) fn autoscaler(report: &mut Report, object: Node<'_>) {
     }
     let target = path.field("scaleTargetRef");
     for field in ["kind", "name"] {
-        report.required_text(&target.field(field), get(&["scaleTargetRef", field]));
+        report.not_empty(&target.field(field), get(&["scaleTargetRef", field]));
     }
 }
 

@@ -56,7 +56,7 @@ fn filled(schema: SchemaRef<'_>, node: Node<'_>, reading: Reading) -> Option<Val
                         // In a map of texts a null is the empty text; elsewhere it is nothing.
                         if schema.property(name).is_none() && found.schema().ty == Some(SchemaType::String) {
                             edit.insert(name, "");
-                        } else {
+                        } else if !is_required_reference(schema, name, found) {
                             edit.remove(name);
                         }
                     }
@@ -103,6 +103,11 @@ fn filled(schema: SchemaRef<'_>, node: Node<'_>, reading: Reading) -> Option<Val
         _ => {}
     }
     edit.finish()
+}
+
+/// A required pointer to a structure is `null` where Go has nil, and Go's decoder is content with it.
+fn is_required_reference(schema: SchemaRef<'_>, name: &str, found: SchemaRef<'_>) -> bool {
+    found.schema().ty == Some(SchemaType::Object) && schema.schema().required.iter().any(|required| &**required == name)
 }
 
 /// Free-form values keep their nulls.

@@ -26,7 +26,8 @@ enum Step {
 }
 
 enum Action {
-    Put(Doc),
+    /// Puts a value where there is none; the second value counts as none too.
+    Put(Doc, Option<Doc>),
     Compute(Computed),
     Enter(usize),
 }
@@ -67,8 +68,8 @@ impl Defaults {
                         out = Some(changed);
                     }
                 }
-                Action::Put(value) => {
-                    if lacks(current, &rule.path) {
+                Action::Put(value, zero) => {
+                    if lacks(current, &rule.path, zero.as_ref()) {
                         let value = value.root().to_value();
                         put(out.get_or_insert_with(|| node.to_value()), &rule.path, value);
                     }
@@ -155,7 +156,11 @@ impl Defaults {
                 Some(name) => {
                     Action::Compute(computed::named(name).ok_or_else(|| format!("no function is called {name}"))?)
                 }
-                None => Action::Put(json(value)?),
+                None => match value.split_once(" over ") {
+                    Some((value, zero)) => Action::Put(json(value)?, Some(json(zero)?)),
+                    // An empty text is Go's way to leave a text out.
+                    None => Action::Put(json(value)?, Some(json("\"\"")?)),
+                },
             };
             Ok(Rule {
                 path: steps(path.trim()),
@@ -213,7 +218,7 @@ fn steps(path: &'static str) -> Vec<Step> {
 }
 
 /// Whether the path's end is absent and may be put there: what lies on the way is an object or nothing.
-fn lacks(node: Node<'_>, path: &[Step]) -> bool {
+fn lacks(node: Node<'_>, path: &[Step], zero: Option<&Doc>) -> bool {
     let mut node = node;
     for step in path {
         let Step::Member(name) = step else { return false };
@@ -225,7 +230,7 @@ fn lacks(node: Node<'_>, path: &[Step]) -> bool {
             None => return true,
         }
     }
-    node.is_null()
+    node.is_null() || zero.is_some_and(|zero| zero.root() == node)
 }
 
 fn put(object: &mut Value, path: &[Step], value: Value) {

@@ -88,7 +88,9 @@ impl Judge {
 
     fn visit(&mut self, schema: SchemaRef<'_>, place: &Place<'_>) {
         let node = place.new;
-        if node.is_null() && schema.schema().nullable {
+        // Built-in kinds are decoded as Go does, for which a null structure is one that was not given.
+        let absent = !self.custom && schema.schema().ty == Some(SchemaType::Object);
+        if node.is_null() && (schema.schema().nullable || absent) {
             return;
         }
         if let Some(wanted) = wrong_type(schema, node) {

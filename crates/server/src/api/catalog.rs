@@ -9,7 +9,7 @@ use ridgeway_doc::{Doc, Node};
 use serde_json::{Value, json};
 
 use super::applications::{self, text};
-use super::{Answer, policies};
+use super::{Answer, home, policies};
 use crate::Shared;
 use crate::catalog_index::component_of;
 use crate::error::ApiError;
@@ -126,28 +126,33 @@ pub(crate) async fn show(
         .collect();
     let pair = |(key, value): (&str, &str)| (key.to_owned(), json!(value));
     let origin = entity.origin();
-    let namespaces: Vec<String> = shared
-        .applications_of(entity, &all)
-        .iter()
-        .map(|a| text(a.root(), &["spec", "destination", "namespace"]).to_owned())
-        .collect();
+    let deployed = shared.applications_of(entity, &all);
+    let namespaces: Vec<String> =
+        deployed.iter().map(|a| text(a.root(), &["spec", "destination", "namespace"]).to_owned()).collect();
+    let changes = if caller.identity.in_group("system:masters") { home::changes(&shared, 200, &namespaces) } else { Vec::new() };
     let extra = json!({
-        "relations": relations,
-        "links": entity.links().map(|l| json!({"title": l.title, "url": l.url})).collect::<Vec<_>>(),
-        "labels": entity.labels().map(pair).collect::<serde_json::Map<_, _>>(),
         "annotations": entity.annotations().map(pair).collect::<serde_json::Map<_, _>>(),
-        "source": {
-            "repository": origin.repository,
-            "path": origin.path,
-            "line": origin.line,
-            "url": shared.clone_url(&origin.repository),
-        },
-        "policies": policies::score_of_namespaces(&shared, &namespaces),
-        "definition": entity.spec("definition").and_then(Node::as_str),
+        "labels": entity.labels().map(pair).collect::<serde_json::Map<_, _>>(),
+        "links": entity.links().map(|l| json!({"title": l.title, "url": l.url})).collect::<Vec<_>>(),
+        "relations": relations,
+        "source": {"repository": origin.repository, "path": origin.path, "line": origin.line},
+        "violations": policies::violations_in(&shared, &namespaces),
+        "changes": changes,
+        "readme": shared.readme(&origin.repository).await,
         "yaml": entity.node().to_yaml(),
     });
     merge(&mut detail, extra);
     Ok(Json(detail))
+}
+
+impl Shared {
+    /// The README of a repository, if it has one.
+    async fn readme(&self, repository: &str) -> Option<String> {
+        let commit = self.repositories.resolve(repository, "HEAD").await.ok()?;
+        let snapshot = self.repositories.snapshot(repository, commit).await.ok()?;
+        let bytes = ["README.md", "readme.md"].into_iter().find_map(|name| snapshot.read(name).ok().flatten())?;
+        String::from_utf8(bytes.to_vec()).ok()
+    }
 }
 
 /// Adds the members of an object to another.
@@ -199,8 +204,8 @@ impl Shared {
             Ok(info) => json!({
                 "sha": sha,
                 "message": info.subject(),
-                "author": info.author.name,
-                "at": time_of(info.author_time),
+                "author": info.author,
+                "at": time_of(info.time),
             }),
             Err(_) => Value::Null,
         }

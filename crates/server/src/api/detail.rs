@@ -197,6 +197,13 @@ pub(crate) fn facts(object: Node<'_>) -> Vec<Value> {
     facts
 }
 
+/// The why line of an application, with its commit looked up.
+pub(crate) async fn why_of(shared: &Shared, application: Node<'_>) -> Vec<Value> {
+    let revision = text(application, &["status", "sync", "revision"]);
+    let commit = shared.commit(text(application, &["spec", "source", "repoURL"]), revision).await;
+    why(shared, application, &commit)
+}
+
 /// The line from commit to running, each step with its place in the ledger.
 fn why(shared: &Shared, application: Node<'_>, commit: &Value) -> Vec<Value> {
     let revision = text(application, &["status", "sync", "revision"]);

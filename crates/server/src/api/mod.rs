@@ -1,14 +1,14 @@
 //! The portal's API, one file a page; shapes and paths follow `openapi.json`.
 
-mod applications;
+pub(crate) mod applications;
 mod audit;
 mod catalog;
 mod changes;
-mod detail;
+pub(crate) mod detail;
 mod events;
 mod home;
 mod objects;
-mod policies;
+pub(crate) mod policies;
 mod promotions;
 pub(crate) mod runs;
 mod session;

@@ -1,6 +1,6 @@
 //! Who may do what: a member of `team-checkout` ships workloads and touches nothing else.
 
-use anyhow::{Result, bail};
+use anyhow::bail;
 
 use super::World;
 use crate::kube::As;

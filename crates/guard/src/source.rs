@@ -1,0 +1,122 @@
+//! Which objects are policies, what they are called here, and how they are read.
+
+use ridgeway_doc::{Doc, Node, parse_yaml};
+use ridgeway_krm::{Gvk, ObjectRef};
+
+/// Kyverno's group.
+const KYVERNO: &str = "kyverno.io";
+/// The group of constraint templates.
+const TEMPLATES: &str = "templates.gatekeeper.sh";
+/// The group of constraints.
+pub(crate) const CONSTRAINTS: &str = "constraints.gatekeeper.sh";
+/// The version that constraints are served in.
+pub(crate) const CONSTRAINT_VERSION: &str = "v1beta1";
+/// Identifies the view of Pod Security Standards, which no object stands for.
+pub(crate) const POD_SECURITY: &str = "pod-security-standards";
+
+/// What part a policy object plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// `ClusterPolicy` or `Policy`.
+    Policy,
+    /// `PolicyException`.
+    Exception,
+    /// `ConstraintTemplate`.
+    Template,
+    /// A constraint.
+    Constraint,
+}
+
+/// The kinds that are always followed.
+pub(crate) fn kinds() -> Vec<Gvk> {
+    vec![
+        Gvk::new(KYVERNO, "v1", "ClusterPolicy"),
+        Gvk::new(KYVERNO, "v1", "Policy"),
+        Gvk::new(KYVERNO, "v2", "PolicyException"),
+        template(),
+    ]
+}
+
+/// The kind of constraint templates.
+pub(crate) fn template() -> Gvk {
+    Gvk::new(TEMPLATES, "v1", "ConstraintTemplate")
+}
+
+/// The kind of the constraints of a template.
+pub(crate) fn constraint(kind: &str) -> Gvk {
+    Gvk::new(CONSTRAINTS, CONSTRAINT_VERSION, kind)
+}
+
+/// What part objects of a kind play; `None` for kinds that are no policies.
+pub(crate) fn role(group: &str, kind: &str) -> Option<Role> {
+    match (group, kind) {
+        (KYVERNO, "ClusterPolicy" | "Policy") => Some(Role::Policy),
+        (KYVERNO, "PolicyException") => Some(Role::Exception),
+        (TEMPLATES, "ConstraintTemplate") => Some(Role::Template),
+        (CONSTRAINTS, _) => Some(Role::Constraint),
+        _ => None,
+    }
+}
+
+/// The name under which results speak of a policy: `name`, `namespace/name`, `Kind/name` for constraints.
+pub(crate) fn spoken(key: &ObjectRef) -> String {
+    match role(&key.group, &key.kind) {
+        Some(Role::Constraint) => format!("{}/{}", key.kind, key.name),
+        _ if key.namespace.is_empty() => key.name.clone(),
+        _ => format!("{}/{}", key.namespace, key.name),
+    }
+}
+
+/// A policy's id from the name that results use; safe in URLs.
+pub(crate) fn id(spoken: &str) -> String {
+    spoken.replace('/', "~")
+}
+
+/// A policy as it is shown and compiled: without bookkeeping, with positions of its YAML form.
+pub(crate) fn readable(object: Node<'_>) -> Doc {
+    let mut value = object.to_value();
+    value.remove(&["metadata", "managedFields"]);
+    value.remove(&["status"]);
+    let text = value.node().to_yaml();
+    parse_yaml(&text).ok().and_then(|docs| docs.into_iter().next()).unwrap_or_else(|| value.into_doc())
+}
+
+/// Text at a path, or nothing.
+pub(crate) fn text<'a>(node: Node<'a>, path: &[&str]) -> &'a str {
+    node.str_at(path).unwrap_or_default()
+}
+
+/// The items of a list at a path.
+pub(crate) fn items<'a>(node: Node<'a>, path: &[&str]) -> impl Iterator<Item = Node<'a>> {
+    node.at(path).into_iter().flat_map(Node::items)
+}
+
+/// The reference of an object whose kind is known (lists may leave it out).
+pub(crate) fn reference(gvk: &Gvk, namespace: &str, name: &str) -> ObjectRef {
+    ObjectRef { group: gvk.group.clone(), kind: gvk.kind.clone(), namespace: namespace.into(), name: name.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_ids() {
+        for (gvk, namespace, name, want) in [
+            (Gvk::new(KYVERNO, "v1", "ClusterPolicy"), "", "p", "p"),
+            (Gvk::new(KYVERNO, "v1", "Policy"), "shop", "p", "shop~p"),
+            (constraint("K8sRequiredLabels"), "", "owner", "K8sRequiredLabels~owner"),
+        ] {
+            assert_eq!(id(&spoken(&reference(&gvk, namespace, name))), want);
+        }
+    }
+
+    #[test]
+    fn a_readable_policy_has_lines() {
+        let json = r#"{"spec":{"rules":[{"name":"a"}]},"metadata":{"name":"p","managedFields":[{}]},"kind":"ClusterPolicy"}"#;
+        let doc = readable(Doc::parse_json(json.as_bytes()).unwrap().root());
+        let rule = doc.root().at(&["spec", "rules"]).and_then(|rules| rules.item(0)).unwrap();
+        assert_eq!(rule.position().unwrap().line, 6);
+        assert!(doc.root().at(&["metadata", "managedFields"]).is_none());
+    }
+}

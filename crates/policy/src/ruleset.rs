@@ -1,0 +1,414 @@
+//! [`RuleSet`]: every policy compiled, indexed by kind, immutable.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ridgeway_doc::{Node, Value};
+
+use crate::budget::Fuel;
+use crate::gatekeeper::{Constraints, Gatekeeper};
+use crate::jmespath::Fault;
+use crate::kyverno::{Body, Env, Exception, Finding, Policy, Rule};
+use crate::pod_security;
+use crate::refine::{self, Refined};
+use crate::request::{Operation, Request};
+use crate::verdict::{Action, CompileError, Dialect, Generated, Outcome, RuleResult, Verdicts};
+
+/// A place in the set: policy and rule.
+type Place = (u32, u32);
+
+/// All rules, compiled. Cheap to share, never changed: a new set replaces an old one.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    policies: Arc<Vec<Policy>>,
+    exceptions: Arc<Vec<Exception>>,
+    gatekeeper: Arc<Constraints>,
+    by_kind: Arc<HashMap<String, Vec<Place>>>,
+    any_kind: Arc<Vec<Place>>,
+    hash: u64,
+}
+
+/// A policy, described for views.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyInfo {
+    /// The policy's name, as results name it.
+    pub name: String,
+    /// The dialect.
+    pub dialect: Dialect,
+    /// The title its author gave it.
+    pub title: String,
+    /// The category its author put it in.
+    pub category: String,
+    /// What violations do.
+    pub action: Action,
+    /// Its rules, without those carried over to controllers.
+    pub rules: Vec<String>,
+    /// Whether stored objects are judged by it.
+    pub background: bool,
+    /// Whether it generates objects.
+    pub generates: bool,
+    /// Whether it changes objects.
+    pub mutates: bool,
+}
+
+impl RuleSet {
+    /// Compiles policies, exceptions, templates and constraints; objects of other kinds are passed over. Policies with
+    /// faults are left out and their faults returned, the others work.
+    pub fn compile(sources: &[Node<'_>]) -> (RuleSet, Vec<CompileError>) {
+        let mut errors = Vec::new();
+        let (mut policies, mut exceptions) = (Vec::new(), Vec::new());
+        let mut gatekeeper = Gatekeeper::default();
+        let mut hash = Fnv::default();
+        for source in sources {
+            let group = source.str_at(&["apiVersion"]).unwrap_or_default().split('/').next().unwrap_or_default();
+            let kind = source.str_at(&["kind"]).unwrap_or_default();
+            match (group, kind) {
+                ("kyverno.io", "ClusterPolicy" | "Policy") => match Policy::compile(*source) {
+                    Ok(policy) => policies.push(policy),
+                    Err(faults) => errors.extend(faults),
+                },
+                ("kyverno.io", "PolicyException") => match Exception::compile(*source) {
+                    Ok(exception) => exceptions.push(exception),
+                    Err(fault) => errors.push(fault),
+                },
+                ("templates.gatekeeper.sh", "ConstraintTemplate") => gatekeeper.template(*source, &mut errors),
+                ("constraints.gatekeeper.sh", _) => gatekeeper.constraint(*source),
+                _ => continue,
+            }
+            hash.write(kind);
+            hash.write(source.str_at(&["metadata", "namespace"]).unwrap_or_default());
+            hash.write(source.str_at(&["metadata", "name"]).unwrap_or_default());
+            hash.write(&source.get("spec").map(Node::to_json).unwrap_or_default());
+        }
+        policies.sort_by(|a, b| a.name.cmp(&b.name));
+        let (mut by_kind, mut any_kind): (HashMap<String, Vec<Place>>, _) = (HashMap::new(), Vec::new());
+        for (p, policy) in policies.iter().enumerate() {
+            for (r, rule) in policy.rules.iter().enumerate() {
+                let place = (p as u32, r as u32);
+                match rule.matches.kinds() {
+                    None => any_kind.push(place),
+                    Some(mut kinds) => {
+                        kinds.sort_unstable();
+                        kinds.dedup();
+                        for kind in kinds {
+                            by_kind.entry(kind.to_owned()).or_default().push(place);
+                        }
+                    }
+                }
+            }
+        }
+        let set = RuleSet {
+            policies: Arc::new(policies),
+            exceptions: Arc::new(exceptions),
+            gatekeeper: Arc::new(gatekeeper.finish(&mut errors)),
+            by_kind: Arc::new(by_kind),
+            any_kind: Arc::new(any_kind),
+            hash: hash.0,
+        };
+        (set, errors)
+    }
+
+    /// A fingerprint of the sources: equal sets have equal ones.
+    pub fn hash(&self) -> String {
+        format!("{:016x}", self.hash)
+    }
+
+    /// How many policies and constraints are loaded.
+    pub fn len(&self) -> usize {
+        self.policies.len() + self.gatekeeper.len()
+    }
+
+    /// Whether nothing is loaded.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The loaded policies and constraints.
+    pub fn policies(&self) -> Vec<PolicyInfo> {
+        let of = |policy: &Policy| PolicyInfo {
+            name: policy.name.clone(),
+            dialect: Dialect::Kyverno,
+            title: policy.title.clone(),
+            category: policy.category.clone(),
+            action: policy.strictest(),
+            rules: policy.rules.iter().filter(|r| r.origin.is_none()).map(|r| r.name.clone()).collect(),
+            background: policy.background,
+            generates: policy.rules.iter().any(|r| matches!(r.body, Body::Generate(_))),
+            mutates: policy.rules.iter().any(|r| matches!(r.body, Body::Mutate(_))),
+        };
+        self.policies.iter().map(of).chain(self.gatekeeper.policies()).collect()
+    }
+
+    /// The rules that may be for a kind, in policy order.
+    fn candidates(&self, kind: &str) -> impl Iterator<Item = (&Policy, &Rule)> {
+        let named = self.by_kind.get(kind).map(Vec::as_slice).unwrap_or_default();
+        let mut places: Vec<Place> = named.iter().chain(self.any_kind.iter()).copied().collect();
+        if !self.any_kind.is_empty() {
+            places.sort_unstable();
+        }
+        places.into_iter().map(|(p, r)| {
+            let policy = &self.policies[p as usize];
+            (policy, &policy.rules[r as usize])
+        })
+    }
+
+    /// Judges a change: mutations first, then everything that validates, on the object as mutated.
+    pub fn admit(&self, request: &Request<'_>) -> Verdicts {
+        let mut verdicts = Verdicts::default();
+        verdicts.mutated = self.mutate(request, &mut verdicts.results);
+        let object = verdicts.mutated.as_ref().map(Value::node).or(request.object);
+        let request = Request { object, ..*request };
+        self.validate(&request, false, &mut verdicts.results);
+        if let Some(mutated) = verdicts.mutated.take() {
+            verdicts.mutated = Some(mutated);
+        }
+        verdicts
+    }
+
+    /// Judges a stored object: only rules that may be judged in the background.
+    pub fn scan(&self, request: &Request<'_>) -> Vec<RuleResult> {
+        let mut results = Vec::new();
+        self.validate(request, true, &mut results);
+        results
+    }
+
+    pub(crate) fn mutate(&self, request: &Request<'_>, results: &mut Vec<RuleResult>) -> Option<Value> {
+        let subject = request.subject()?;
+        let mut work: Option<Value> = None;
+        for (policy, rule) in self.candidates(&request.gvk.kind) {
+            let Body::Mutate(mutate) = &rule.body else { continue };
+            if mutate.existing || !rule.applies(policy, request, subject) {
+                continue;
+            }
+            let made = {
+                let object = work.as_ref().map(Value::node).or(request.object);
+                let request = Request { object, ..*request };
+                let fuel = Fuel::default();
+                let env = Env::new(&request, object, &fuel, &rule.context);
+                match rule.preconditions.eval(&env) {
+                    Err(fault) => Err(fault),
+                    Ok(answer) if !answer.holds => Ok(None),
+                    Ok(_) => mutate.eval(&env),
+                }
+            };
+            let action = policy.action_for(rule, request);
+            let mut result = RuleResult::new(Dialect::Kyverno, &policy.name, &rule.name, Outcome::Pass, action);
+            match made {
+                Ok(Some(value)) => work = Some(value),
+                Ok(None) => {
+                    result.outcome = Outcome::Skip;
+                    result.message = "no patches applied".into();
+                }
+                Err(fault) => {
+                    result.outcome = Outcome::Error;
+                    // A mutation that fails must not pass silently, unless its author said so.
+                    result.action = if policy.fail_open { Action::Audit } else { Action::Enforce };
+                    result.message = broken(policy, rule, &fault);
+                }
+            }
+            results.push(result);
+        }
+        work
+    }
+
+    pub(crate) fn validate(&self, request: &Request<'_>, background: bool, results: &mut Vec<RuleResult>) {
+        let Some(subject) = request.subject() else { return };
+        let mut done: Option<&str> = None;
+        for (policy, rule) in self.candidates(&request.gvk.kind) {
+            let Body::Validate(_) = &rule.body else { continue };
+            if background && !(policy.background && rule.in_background()) {
+                continue;
+            }
+            if policy.apply_one && done == Some(&policy.name) || !rule.applies(policy, request, subject) {
+                continue;
+            }
+            if let Some(result) = self.judge(policy, rule, request, subject) {
+                if matches!(result.outcome, Outcome::Pass | Outcome::Fail | Outcome::Warn) {
+                    done = Some(&policy.name);
+                }
+                results.push(result);
+            }
+        }
+        self.gatekeeper.judge(request, background, results);
+        if !background {
+            pod_security::judge(request, results);
+        }
+    }
+
+    fn judge(&self, policy: &Policy, rule: &Rule, request: &Request<'_>, subject: Node<'_>) -> Option<RuleResult> {
+        let action = policy.action_for(rule, request);
+        let mut result = RuleResult::new(Dialect::Kyverno, &policy.name, &rule.name, Outcome::Pass, action);
+        let excepted: Vec<&Exception> = {
+            let own = rule.origin.as_deref().unwrap_or(&rule.name);
+            let about = self.exceptions.iter().filter(|e| e.names(&policy.name, own) || e.names(&policy.name, &rule.name));
+            let fuel = Fuel::default();
+            let env = Env::new(request, request.object, &fuel, &rule.context);
+            about.filter(|e| e.covers(request, subject, &env)).collect()
+        };
+        if let Some(exception) = excepted.iter().find(|e| e.controls.is_empty()) {
+            result.outcome = Outcome::Skip;
+            result.message = format!("excepted by {}", exception.name);
+            return Some(result);
+        }
+        let mut finding = self.finding(rule, request, &excepted);
+        if action == Action::Enforce && matches!(finding, Finding::Fail(_)) && self.violated_before(rule, request, &excepted) {
+            finding = Finding::Skip("the object violated the rule before the change".into());
+        }
+        match finding {
+            Finding::Nothing => return None,
+            Finding::Pass => {}
+            Finding::Skip(why) => {
+                result.outcome = Outcome::Skip;
+                result.message = why;
+            }
+            Finding::Error(why) => {
+                result.outcome = Outcome::Error;
+                if policy.fail_open {
+                    result.action = Action::Audit;
+                }
+                result.message = broken(policy, rule, &why);
+                result.remedy = format!("Ask the author of the policy {} to mend the rule.", policy.name);
+            }
+            Finding::Fail(violation) => {
+                result.outcome = if policy.unscored { Outcome::Warn } else { Outcome::Fail };
+                let refined = if violation.failures.is_empty() {
+                    Refined {
+                        sentences: violation.sentences,
+                        path: violation.path,
+                        value: violation.value,
+                        patch: violation.patch,
+                    }
+                } else {
+                    refine::failures(&violation.failures, &request.gvk.kind, subject)
+                };
+                let author = if violation.author.is_empty() {
+                    format!("the rule {} is violated", rule.name)
+                } else {
+                    violation.author.trim().to_owned()
+                };
+                result.message = refined.message(&author);
+                result.remedy = refined.remedy();
+                if result.remedy.is_empty() {
+                    result.remedy = if refined.path.is_empty() {
+                        format!("Change the object so that it satisfies: {author}")
+                    } else {
+                        format!("Change {} so that it satisfies: {author}", refined.path)
+                    };
+                }
+                result.author = author;
+                result.path = refined.path;
+                result.value = refined.value;
+                result.patch = refined.patch;
+            }
+        }
+        Some(result)
+    }
+
+    fn finding(&self, rule: &Rule, request: &Request<'_>, excepted: &[&Exception]) -> Finding {
+        let Body::Validate(validate) = &rule.body else { return Finding::Nothing };
+        let fuel = Fuel::default();
+        let env = Env::new(request, request.object, &fuel, &rule.context);
+        match rule.preconditions.eval(&env) {
+            Err(fault) => Finding::Error(format!("the preconditions cannot be evaluated: {fault}")),
+            Ok(answer) if !answer.holds => {
+                let message = if answer.message.is_empty() { "preconditions not met".into() } else { answer.message };
+                Finding::Skip(message)
+            }
+            Ok(_) => validate.eval(&env, excepted.iter().flat_map(|e| &e.controls)),
+        }
+    }
+
+    /// Whether the object violated the rule already and its author lets that be.
+    fn violated_before(&self, rule: &Rule, request: &Request<'_>, excepted: &[&Exception]) -> bool {
+        let Body::Validate(validate) = &rule.body else { return false };
+        if request.operation != Operation::Update || request.old_object.is_none() || !validate.allow_existing {
+            return false;
+        }
+        let before = Request { operation: Operation::Create, object: request.old_object, old_object: None, ..*request };
+        matches!(self.finding(rule, &before, excepted), Finding::Fail(_))
+    }
+
+    /// The objects that a trigger asks for, and how each rule that makes them ended.
+    pub fn generate(&self, request: &Request<'_>) -> (Vec<Generated>, Vec<RuleResult>) {
+        let (mut made, mut results) = (Vec::new(), Vec::new());
+        let Some(subject) = request.subject() else { return (made, results) };
+        for (policy, rule) in self.candidates(&request.gvk.kind) {
+            let Body::Generate(generate) = &rule.body else { continue };
+            if !rule.applies(policy, request, subject) {
+                continue;
+            }
+            let fuel = Fuel::default();
+            let env = Env::new(request, request.object, &fuel, &rule.context);
+            let objects = match rule.preconditions.eval(&env) {
+                Err(fault) => Err(fault),
+                Ok(answer) if !answer.holds => Ok(None),
+                Ok(_) => generate.eval(&env).map(Some),
+            };
+            let mut result = RuleResult::new(Dialect::Kyverno, &policy.name, &rule.name, Outcome::Pass, policy.action);
+            match objects {
+                Ok(Some(objects)) => made.extend(objects.into_iter().map(|object| Generated {
+                    policy: policy.name.clone(),
+                    rule: rule.name.clone(),
+                    object,
+                    synchronize: generate.synchronize,
+                })),
+                Ok(None) => {
+                    result.outcome = Outcome::Skip;
+                    result.message = "preconditions not met".into();
+                }
+                Err(fault) => {
+                    result.outcome = Outcome::Error;
+                    result.message = broken(policy, rule, &fault);
+                }
+            }
+            results.push(result);
+        }
+        (made, results)
+    }
+
+    /// Kinds that trigger generation; `None` among them means that any may.
+    pub fn triggers(&self) -> Vec<Option<String>> {
+        let mut out: Vec<Option<String>> = Vec::new();
+        for rule in self.policies.iter().flat_map(|p| &p.rules).filter(|r| matches!(r.body, Body::Generate(_))) {
+            match rule.matches.kinds() {
+                None => out.push(None),
+                Some(kinds) => out.extend(kinds.into_iter().map(|kind| Some(kind.to_owned()))),
+            }
+        }
+        out.sort();
+        out.dedup();
+        out
+    }
+
+    /// The policies whose generated objects are made for triggers that were there before them.
+    pub fn generates_existing(&self, policy: &str) -> bool {
+        self.policies.iter().any(|p| p.name == policy && p.generate_existing)
+    }
+}
+
+fn broken(policy: &Policy, rule: &Rule, why: &dyn std::fmt::Display) -> String {
+    format!("The rule {} of the policy {} could not be evaluated: {why}", rule.name, policy.name)
+}
+
+/// FNV-1a, for fingerprints.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn write(&mut self, text: &str) {
+        for b in text.bytes().chain([0xff]) {
+            self.0 = (self.0 ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
+
+impl From<Fault> for Finding {
+    fn from(fault: Fault) -> Finding {
+        Finding::Error(fault.to_string())
+    }
+}

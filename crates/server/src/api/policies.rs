@@ -1,0 +1,187 @@
+//! Policies: their score, what violates them, and a playground.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use ridgeway_doc::{Doc, parse_yaml};
+use ridgeway_guard::{PolicyView, ViolationView};
+use ridgeway_policy::{Action, Outcome, RuleResult};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::applications::reference;
+use super::catalog::merge;
+use super::changes::json_of;
+use super::{Answer, Input};
+use crate::Shared;
+use crate::error::ApiError;
+use crate::gateway::Caller;
+
+/// `PolicySummary` of the contract.
+pub(crate) fn summary(view: &PolicyView) -> Value {
+    // The trend starts with the day the platform first counted; older days are not known and count as none.
+    let mut trend = vec![0; 13];
+    trend.push(view.failed);
+    json!({
+        "id": view.id,
+        "name": view.name,
+        "kind": view.kind,
+        "title": view.title,
+        "description": view.description,
+        "category": view.category,
+        "severity": view.severity,
+        "mode": if view.enforce { "enforce" } else { "audit" },
+        "rules": view.rules.len(),
+        "passed": view.passed,
+        "failed": view.failed,
+        "refused24h": view.refused_24h,
+        "trend": trend,
+    })
+}
+
+/// `Violation` of the contract.
+fn violation(view: &ViolationView) -> Value {
+    json!({
+        "refusal": {
+            "policy": view.policy,
+            "policyId": view.policy_id,
+            "rule": view.rule,
+            "message": view.message,
+            "path": view.path,
+            "value": view.value.as_ref().map_or(Value::Null, |v| json_of(v.node())),
+            "remedy": view.remedy,
+            "patch": view.patch.as_ref().map(|p| json_of(p.node())),
+            "object": reference(
+                &view.object.group,
+                &view.api_version,
+                &view.object.kind,
+                &view.object.namespace,
+                &view.object.name,
+            ),
+            "ask": null,
+        },
+        "application": null,
+        "owner": null,
+        "since": view.since,
+    })
+}
+
+/// Violations in some namespaces; for the page of a service.
+pub(crate) fn violations_in(shared: &Shared, namespaces: &[String]) -> Vec<Value> {
+    let all = shared.guard.violations();
+    all.iter().filter(|v| namespaces.contains(&v.object.namespace)).map(violation).collect()
+}
+
+pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Answer {
+    let mut views = shared.guard.policies();
+    views.sort_by(|a, b| b.failed.cmp(&a.failed).then_with(|| a.name.cmp(&b.name)));
+    Ok(Json(json!({"items": views.iter().map(summary).collect::<Vec<_>>()})))
+}
+
+pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
+    let views = shared.guard.policies();
+    let view = views.iter().find(|view| view.id == id).ok_or_else(|| ApiError::not_found(format!("policy {id}")))?;
+    let violations: Vec<ViolationView> =
+        shared.guard.violations().into_iter().filter(|v| v.policy_id == view.id).collect();
+    let rules: Vec<Value> = view
+        .rules
+        .iter()
+        .map(|rule| {
+            let failed = violations.iter().filter(|v| v.rule.trim_start_matches("autogen-cronjob-").trim_start_matches("autogen-") == rule.name).count();
+            json!({
+                "name": rule.name,
+                "kind": rule.kind,
+                "words": rule.words,
+                "applies": rule.applies,
+                "line": rule.line,
+                "passed": view.passed,
+                "failed": failed,
+            })
+        })
+        .collect();
+    let mut detail = summary(view);
+    merge(
+        &mut detail,
+        json!({
+            "ruleList": rules,
+            "violations": violations.iter().map(violation).collect::<Vec<_>>(),
+            "yaml": without_bookkeeping(&view.source),
+        }),
+    );
+    Ok(Json(detail))
+}
+
+fn without_bookkeeping(source: &Doc) -> String {
+    let mut value = source.root().to_value();
+    value.remove(&["metadata", "managedFields"]);
+    value.node().to_yaml()
+}
+
+/// What to judge.
+#[derive(Deserialize)]
+pub(crate) struct Playground {
+    resource: String,
+    policy: String,
+}
+
+/// A document's problem, where it is.
+fn problem(source: &str, line: Option<u32>, message: String) -> Value {
+    json!({"source": source, "line": line, "message": message})
+}
+
+pub(crate) async fn playground(
+    State(shared): State<Arc<Shared>>,
+    _caller: Caller,
+    Input(input): Input<Playground>,
+) -> Answer {
+    let mut problems = Vec::new();
+    let mut read = |source: &str, text: &str| match parse_yaml(text) {
+        Ok(docs) => docs,
+        Err(error) => {
+            problems.push(problem(source, Some(error.position.line), error.message));
+            Vec::new()
+        }
+    };
+    let (resources, policies) = (read("resource", &input.resource), read("policy", &input.policy));
+    let start = tokio::time::Instant::now();
+    let (results, faults) = shared.guard.evaluate(&resources, &policies);
+    let took = start.elapsed();
+    problems.extend(faults.into_iter().map(|fault| {
+        problem("policy", (fault.line > 0).then_some(fault.line), fault.to_string())
+    }));
+    let verdicts: Vec<Value> = results.iter().map(|(object, result)| verdict(object, result)).collect();
+    Ok(Json(json!({
+        "verdicts": verdicts,
+        "problems": problems,
+        "mutated": null,
+        "microseconds": took.as_micros() as u64,
+    })))
+}
+
+fn verdict(object: &str, result: &RuleResult) -> Value {
+    let failed = matches!(result.outcome, Outcome::Fail | Outcome::Warn | Outcome::Error);
+    let shown = match (result.outcome, result.action) {
+        (Outcome::Fail, Action::Warn) => "warn",
+        (outcome, _) => outcome.as_str(),
+    };
+    json!({
+        "policy": result.policy,
+        "rule": result.rule,
+        "object": object,
+        "result": shown,
+        "message": result.message,
+        "refusal": failed.then(|| json!({
+            "policy": result.policy,
+            "policyId": null,
+            "rule": result.rule,
+            "message": result.message,
+            "path": result.path,
+            "value": result.value.as_ref().map_or(Value::Null, |v| json_of(v.node())),
+            "remedy": result.remedy,
+            "patch": result.patch.as_ref().map(|p| json_of(p.node())),
+            "object": null,
+            "ask": null,
+        })),
+    })
+}
