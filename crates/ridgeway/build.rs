@@ -19,9 +19,10 @@ fn main() -> std::io::Result<()> {
         collect(&folder, &folder, &mut files)?;
         files.sort();
         let _ = writeln!(code, "/// Files of `{name}`: path and content.\npub(crate) static {name}: &[(&str, &[u8])] = &[");
+        let ready: Vec<String> = files.iter().map(|(path, _)| path.clone()).filter(|p| p.ends_with(".br")).collect();
         for (path, file) in files {
             let _ = writeln!(code, "    ({path:?}, include_bytes!({:?})),", file.canonicalize()?);
-            if pack && compressible(&path) {
+            if pack && compressible(&path) && !ready.contains(&format!("{path}.br")) {
                 let packed = out.join(format!("{}.br", path.replace('/', "_")));
                 let mut writer = brotli::CompressorWriter::new(std::fs::File::create(&packed)?, 1 << 16, 9, 22);
                 writer.write_all(&std::fs::read(&file)?)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ridgeway_cluster::{Cluster, Identity, List, ListOptions, Status, Watch, WatchEvent, Write};
+use ridgeway_cluster::{Body, Cluster, Identity, List, ListOptions, Status, Watch, WatchEvent, Write};
 use ridgeway_doc::Doc;
 use ridgeway_krm::{Gvk, KindTable};
 use ridgeway_store::Revision;
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::access::{self, Question};
 use crate::plane::ControlPlane;
 use crate::read::{ListQuery, Seen, SeenKind, Selection};
+use crate::write::is_review;
 use crate::{codec, fault};
 
 /// How many events a controller may lag before the watch waits for it.
@@ -112,6 +113,17 @@ impl Cluster for DirectCluster {
 
     async fn write(&self, write: Write) -> Result<Doc, Status> {
         let identity = self.identity()?;
+        let kind = self.plane.kind(&write.gvk)?;
+        if let Body::Create(review) = &write.body
+            && is_review(&kind.gvk)
+        {
+            self.plane
+                .may_read(identity, "create", &kind, "", &write.namespace, "")?;
+            return self
+                .plane
+                .review(identity, &kind, review.node())
+                .map(ridgeway_doc::Value::into_doc);
+        }
         let written = self.plane.execute(identity, write).await?;
         for warning in &written.warnings {
             tracing::debug!(user = %identity.name, "{warning}");

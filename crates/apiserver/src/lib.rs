@@ -32,6 +32,7 @@ pub mod pki;
 mod plane;
 mod randomness;
 mod read;
+mod review;
 mod serve;
 mod snapshot;
 #[cfg(test)]

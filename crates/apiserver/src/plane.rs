@@ -1,6 +1,6 @@
 //! [`ControlPlane`]: the shared state of the embedded control plane, and its snapshots.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -70,7 +70,7 @@ pub(crate) struct Inner {
 /// Stored objects in parsed form, with the revisions they were parsed at.
 #[derive(Default)]
 struct Parsed {
-    objects: HashMap<Bytes, (Revision, Doc)>,
+    objects: BTreeMap<Bytes, (Revision, Doc)>,
     kinds: HashMap<Bytes, (Revision, Vec<Kind>)>,
 }
 
@@ -289,7 +289,7 @@ impl ControlPlane {
     fn compute_rules(&self) -> Rules {
         let kinds = ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
         let mut parsed = self.parsed();
-        let mut fresh = HashMap::new();
+        let mut fresh = BTreeMap::new();
         for entry in kinds
             .iter()
             .flat_map(|kind| self.all("rbac.authorization.k8s.io", kind))

@@ -1,103 +1,15 @@
-//! The plane through the `Cluster` trait: what controllers see.
+//! The plane through the `Cluster` trait: what controllers can do.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
 use ridgeway_cluster::{
-    Body, Cluster, DeleteOptions, Identity, ListOptions, PatchKind, Preconditions, Propagation, Reason, WatchEvent,
-    Write, WriteOptions,
+    Body, DeleteOptions, Gate, GateAnswer, GateRequest, Identity, ListOptions, Operation, PatchKind, Preconditions,
+    Reason, Refusal, Write,
 };
-use ridgeway_doc::{Doc, Node, Value};
+use ridgeway_doc::{Node, Value};
 use ridgeway_krm::Gvk;
-use support::{Plane, eventually, yaml};
-
-fn core(kind: &str) -> Gvk {
-    Gvk::new("", "v1", kind)
-}
-
-fn text(doc: &Doc, path: &[&str]) -> String {
-    doc.root().str_at(path).unwrap_or_default().to_owned()
-}
-
-fn by(manager: &str) -> WriteOptions {
-    WriteOptions::by(manager, None)
-}
-
-fn config(name: &str, value: &str) -> Value {
-    yaml(&format!(
-        "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, namespace: default}}, data: {{k: \"{value}\"}}}}"
-    ))
-}
-
-#[tokio::test]
-async fn a_list_and_a_watch_from_it_miss_nothing() {
-    let plane = Plane::start().await;
-    let cluster = plane.admin();
-    cluster.create(config("a", "1"), by("t")).await.unwrap();
-    let all = ListOptions::default();
-    let list = cluster.list(&core("ConfigMap"), Some("default"), &all).await.unwrap();
-    assert_eq!(
-        list.items
-            .iter()
-            .map(|d| text(d, &["metadata", "name"]))
-            .collect::<Vec<_>>(),
-        ["a"]
-    );
-    let mut watch = cluster
-        .watch(&core("ConfigMap"), Some("default"), &all, &list.resource_version)
-        .await
-        .unwrap();
-    cluster.create(config("b", "1"), by("t")).await.unwrap();
-    cluster.update(config("a", "2"), by("t")).await.unwrap();
-    cluster
-        .delete(&core("ConfigMap"), "default", "b", DeleteOptions::default(), by("t"))
-        .await
-        .unwrap();
-    let mut versions = Vec::new();
-    let mut seen = Vec::new();
-    for _ in 0..3 {
-        let (kind, doc) = match watch.recv().await.unwrap() {
-            WatchEvent::Added(doc) => ("added", doc),
-            WatchEvent::Modified(doc) => ("modified", doc),
-            WatchEvent::Deleted(doc) => ("deleted", doc),
-            other => panic!("{other:?}"),
-        };
-        versions.push(text(&doc, &["metadata", "resourceVersion"]).parse::<u64>().unwrap());
-        seen.push(format!("{kind} {}", text(&doc, &["metadata", "name"])));
-    }
-    assert_eq!(seen, ["added b", "modified a", "deleted b"]);
-    assert!(
-        versions.is_sorted() && versions[0] > list.resource_version.parse().unwrap(),
-        "{versions:?}"
-    );
-    // A watch that resumes from the middle sees the rest, once.
-    let mut resumed = cluster
-        .watch(&core("ConfigMap"), Some("default"), &all, &versions[1].to_string())
-        .await
-        .unwrap();
-    assert!(
-        matches!(resumed.recv().await.unwrap(), WatchEvent::Deleted(doc) if text(&doc, &["metadata", "name"]) == "b")
-    );
-}
-
-#[tokio::test]
-async fn leaving_a_selection_looks_like_a_deletion() {
-    let plane = Plane::start().await;
-    let cluster = plane.admin();
-    let mut labelled = config("a", "1");
-    labelled.set(&["metadata", "labels", "team"], "x");
-    let made = cluster.create(labelled.clone(), by("t")).await.unwrap();
-    let options = ListOptions {
-        labels: "team=x".into(),
-        fields: String::new(),
-    };
-    let from = text(&made, &["metadata", "resourceVersion"]);
-    let mut watch = cluster.watch(&core("ConfigMap"), None, &options, &from).await.unwrap();
-    cluster.update(config("a", "2"), by("t")).await.unwrap();
-    cluster.update(labelled, by("t")).await.unwrap();
-    assert!(matches!(watch.recv().await.unwrap(), WatchEvent::Deleted(_)));
-    assert!(matches!(watch.recv().await.unwrap(), WatchEvent::Added(_)));
-}
+use support::{Plane, by, config, core, eventually, is_gone, text, yaml};
 
 #[tokio::test]
 async fn versions_pin_and_no_change_is_no_write() {
@@ -398,301 +310,6 @@ async fn nobody_grants_what_they_do_not_hold() {
     );
 }
 
-fn owned(name: &str, owner: &Doc, more: &str) -> Value {
-    let mut object = config(name, "1");
-    let reference = format!(
-        "[{{apiVersion: v1, kind: ConfigMap, name: {}, uid: {}{more}}}]",
-        text(owner, &["metadata", "name"]),
-        text(owner, &["metadata", "uid"])
-    );
-    object.set(&["metadata", "ownerReferences"], yaml(&reference));
-    object
-}
-
-async fn is_gone(cluster: &dyn Cluster, name: &str) -> bool {
-    cluster
-        .get(&core("ConfigMap"), "default", name)
-        .await
-        .is_err_and(|status| status.reason == Reason::NotFound)
-}
-
-#[tokio::test]
-async fn dependents_go_with_their_owners() {
-    let plane = Plane::start().await;
-    plane.run_controllers();
-    let cluster = plane.admin();
-    let delete = |name: &'static str, propagation| {
-        let cluster = cluster.clone();
-        async move {
-            let options = DeleteOptions {
-                propagation,
-                ..DeleteOptions::default()
-            };
-            cluster
-                .delete(&core("ConfigMap"), "default", name, options, by("t"))
-                .await
-                .unwrap()
-        }
-    };
-    // Background: the owner goes at once, its dependents and theirs after it.
-    let a = cluster.create(config("a", "1"), by("t")).await.unwrap();
-    let b = cluster.create(owned("b", &a, ""), by("t")).await.unwrap();
-    cluster.create(owned("c", &b, ""), by("t")).await.unwrap();
-    delete("a", Propagation::Background).await;
-    eventually("b and c are collected", || async {
-        is_gone(&*cluster, "b").await && is_gone(&*cluster, "c").await
-    })
-    .await;
-    // Orphan: dependents stay and forget.
-    let a = cluster.create(config("a", "1"), by("t")).await.unwrap();
-    cluster.create(owned("b", &a, ""), by("t")).await.unwrap();
-    let marked = delete("a", Propagation::Orphan).await;
-    assert_eq!(
-        marked.root().at(&["metadata", "finalizers"]).unwrap().to_json(),
-        r#"["orphan"]"#
-    );
-    eventually("a is gone", || async { is_gone(&*cluster, "a").await }).await;
-    let b = cluster.get(&core("ConfigMap"), "default", "b").await.unwrap();
-    assert!(b.root().at(&["metadata", "ownerReferences"]).is_none());
-    // Foreground: the owner waits for dependents that block it.
-    let a = cluster.create(config("a", "1"), by("t")).await.unwrap();
-    let mut held = owned("d", &a, ", blockOwnerDeletion: true");
-    held.set(&["metadata", "finalizers"], yaml("[example.com/hold]"));
-    cluster.create(held, by("t")).await.unwrap();
-    delete("a", Propagation::Foreground).await;
-    eventually("d is marked", || async {
-        let d = cluster.get(&core("ConfigMap"), "default", "d").await.unwrap();
-        d.root().at(&["metadata", "deletionTimestamp"]).is_some()
-    })
-    .await;
-    assert!(!is_gone(&*cluster, "a").await, "the owner waits");
-    let patch = yaml("metadata: {finalizers: null}");
-    cluster
-        .merge_patch(&core("ConfigMap"), "default", "d", patch, by("t"))
-        .await
-        .unwrap();
-    eventually("a and d are gone", || async {
-        is_gone(&*cluster, "a").await && is_gone(&*cluster, "d").await
-    })
-    .await;
-    // An owner that never was, and one that is only one of two.
-    let a = cluster.create(config("a", "1"), by("t")).await.unwrap();
-    let mut absent = owned("e", &a, "");
-    absent.set(
-        &["metadata", "ownerReferences"],
-        yaml("[{apiVersion: v1, kind: ConfigMap, name: none, uid: none}]"),
-    );
-    cluster.create(absent.clone(), by("t")).await.unwrap();
-    eventually("e is collected", || async { is_gone(&*cluster, "e").await }).await;
-    let mut both = owned("f", &a, "");
-    let mut references = both.node().at(&["metadata", "ownerReferences"]).unwrap().to_value();
-    references
-        .make_array()
-        .push(yaml("{apiVersion: v1, kind: ConfigMap, name: none, uid: none}"));
-    both.set(&["metadata", "ownerReferences"], references);
-    cluster.create(both, by("t")).await.unwrap();
-    eventually("f forgets the absent owner", || async {
-        let f = cluster.get(&core("ConfigMap"), "default", "f").await.unwrap();
-        f.root().at(&["metadata", "ownerReferences"]).map_or(0, Node::len) == 1
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_namespace_takes_its_content_with_it() {
-    let plane = Plane::start().await;
-    plane.run_controllers();
-    let cluster = plane.admin();
-    cluster
-        .create(
-            yaml("{apiVersion: v1, kind: Namespace, metadata: {name: shop}}"),
-            by("t"),
-        )
-        .await
-        .unwrap();
-    eventually("the account and the certificate are there", || async {
-        let account = cluster.get(&core("ServiceAccount"), "shop", "default").await;
-        let map = cluster.get(&core("ConfigMap"), "shop", "kube-root-ca.crt").await;
-        account.is_ok() && map.is_ok_and(|map| text(&map, &["data", "ca.crt"]) == support::ROOT_CA)
-    })
-    .await;
-    let mut held = config("held", "1");
-    held.set(&["metadata", "namespace"], "shop");
-    held.set(&["metadata", "finalizers"], yaml("[example.com/hold]"));
-    cluster.create(held, by("t")).await.unwrap();
-    cluster
-        .delete(&core("Namespace"), "", "shop", DeleteOptions::default(), by("t"))
-        .await
-        .unwrap();
-    eventually("the namespace says what holds it", || async {
-        let namespace = cluster.get(&core("Namespace"), "", "shop").await.unwrap();
-        let conditions = namespace
-            .root()
-            .at(&["status", "conditions"])
-            .map(Node::items)
-            .into_iter()
-            .flatten();
-        text(&namespace, &["status", "phase"]) == "Terminating"
-            && conditions.into_iter().any(|c| {
-                c.str_at(&["type"]) == Some("NamespaceFinalizersRemaining")
-                    && c.str_at(&["message"])
-                        .is_some_and(|m| m.contains("example.com/hold in 1 resource instances"))
-            })
-    })
-    .await;
-    let mut late = config("late", "1");
-    late.set(&["metadata", "namespace"], "shop");
-    let refused = cluster.create(late, by("t")).await.unwrap_err();
-    assert!(refused.message.contains("because it is being terminated"), "{refused}");
-    let patch = yaml("metadata: {finalizers: null}");
-    cluster
-        .merge_patch(&core("ConfigMap"), "shop", "held", patch, by("t"))
-        .await
-        .unwrap();
-    eventually("the namespace is gone", || async {
-        cluster.get(&core("Namespace"), "", "shop").await.is_err()
-    })
-    .await;
-    let left = cluster
-        .list(&core("ServiceAccount"), Some("shop"), &ListOptions::default())
-        .await
-        .unwrap();
-    assert!(left.items.is_empty());
-    let refused = cluster
-        .delete(&core("Namespace"), "", "default", DeleteOptions::default(), by("t"))
-        .await
-        .unwrap_err();
-    assert!(
-        refused.message.contains("this namespace may not be deleted"),
-        "{refused}"
-    );
-}
-
-#[tokio::test]
-async fn quotas_hold_under_concurrency_and_are_given_back() {
-    let plane = Plane::start().await;
-    plane.run_controllers();
-    let cluster = plane.admin();
-    cluster
-        .create(
-            yaml("{apiVersion: v1, kind: ResourceQuota, metadata: {name: few, namespace: default}, spec: {hard: {count/configmaps: 5, pods: 1, requests.cpu: 1}}}"),
-            by("t"),
-        )
-        .await
-        .unwrap();
-    // kube-root-ca.crt is one of the five.
-    eventually("the certificate is published", || async {
-        !is_gone(&*cluster, "kube-root-ca.crt").await
-    })
-    .await;
-    let creations: Vec<_> = (0..20)
-        .map(|i| {
-            let cluster = cluster.clone();
-            tokio::spawn(async move { cluster.create(config(&format!("c{i}"), "1"), by("t")).await })
-        })
-        .collect();
-    let mut made = 0;
-    for creation in creations {
-        match creation.await.unwrap() {
-            Ok(_) => made += 1,
-            Err(status) => {
-                assert!(status.message.contains("exceeded quota: few, requested: count/configmaps=1, used: count/configmaps=5, limited: count/configmaps=5"), "{status}");
-            }
-        }
-    }
-    assert_eq!(made, 4);
-    let used = |path: &'static str| {
-        let cluster = cluster.clone();
-        async move {
-            let quota = cluster.get(&core("ResourceQuota"), "default", "few").await.unwrap();
-            text(&quota, &["status", "used", path])
-        }
-    };
-    assert_eq!(used("count/configmaps").await, "5");
-    let maps = cluster
-        .list(&core("ConfigMap"), Some("default"), &ListOptions::default())
-        .await
-        .unwrap();
-    let name = maps
-        .items
-        .iter()
-        .map(|m| text(m, &["metadata", "name"]))
-        .find(|n| n.starts_with('c'))
-        .unwrap();
-    cluster
-        .delete(&core("ConfigMap"), "default", &name, DeleteOptions::default(), by("t"))
-        .await
-        .unwrap();
-    eventually("usage is counted anew", || async {
-        used("count/configmaps").await == "4"
-    })
-    .await;
-    let pod = |name: &str, resources: &str| {
-        yaml(&format!(
-            "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: default}}, \
-             spec: {{containers: [{{name: c, image: i, resources: {resources}}}]}}}}"
-        ))
-    };
-    let silent = cluster.create(pod("p", "{}"), by("t")).await.unwrap_err();
-    assert!(
-        silent.message.contains("failed quota: few: must specify requests.cpu"),
-        "{silent}"
-    );
-    cluster
-        .create(
-            yaml("{apiVersion: v1, kind: LimitRange, metadata: {name: l, namespace: default}, spec: {limits: [{type: Container, defaultRequest: {cpu: 100m}, max: {memory: 1Gi}, default: {memory: 1Gi}}]}}"),
-            by("t"),
-        )
-        .await
-        .unwrap();
-    let made = cluster.create(pod("p", "{}"), by("t")).await.unwrap();
-    let container = made.root().at(&["spec", "containers"]).unwrap().item(0).unwrap();
-    assert_eq!(container.str_at(&["resources", "requests", "cpu"]), Some("100m"));
-    assert_eq!(text(&made, &["spec", "serviceAccountName"]), "default");
-    assert_eq!(text(&made, &["status", "qosClass"]), "Burstable");
-    let second = cluster.create(pod("q", "{}"), by("t")).await.unwrap_err();
-    assert!(
-        second
-            .message
-            .contains("exceeded quota: few, requested: pods=1, used: pods=1, limited: pods=1"),
-        "{second}"
-    );
-    let big = cluster
-        .create(pod("r", "{limits: {memory: 2Gi}}"), by("t"))
-        .await
-        .unwrap_err();
-    assert!(
-        big.message
-            .contains("maximum memory usage per Container is 1Gi, but limit is 2Gi"),
-        "{big}"
-    );
-}
-
-#[tokio::test]
-async fn old_events_go() {
-    let plane = Plane::start().await;
-    let cluster = plane.admin();
-    let event = |name: &str, last: &str| {
-        yaml(&format!(
-            "{{apiVersion: v1, kind: Event, metadata: {{name: {name}, namespace: default}}, involvedObject: {{}}, lastTimestamp: \"{last}\"}}"
-        ))
-    };
-    cluster
-        .create(event("old", "2026-01-02T02:00:00Z"), by("t"))
-        .await
-        .unwrap();
-    cluster
-        .create(event("new", "2026-01-02T03:00:00Z"), by("t"))
-        .await
-        .unwrap();
-    plane.run_controllers();
-    eventually("the old event is gone", || async {
-        cluster.get(&core("Event"), "default", "old").await.is_err()
-    })
-    .await;
-    assert!(cluster.get(&core("Event"), "default", "new").await.is_ok());
-}
-
 #[tokio::test]
 async fn every_change_leaves_an_intent_and_an_outcome_and_a_refusal_an_event() {
     let plane = Plane::recorded().await;
@@ -724,6 +341,87 @@ async fn every_change_leaves_an_intent_and_an_outcome_and_a_refusal_an_event() {
     assert_eq!(records[1].entry.of, Some(before));
     assert_eq!(records[0].entry.causality, records[1].entry.causality);
     assert_eq!(records[0].entry.after.len(), 64);
+}
+
+/// Labels what has no owner label, and refuses what is called `bad`.
+struct House;
+
+impl Gate for House {
+    fn admit(&self, request: &GateRequest<'_>) -> GateAnswer {
+        let mut answer = GateAnswer::default();
+        if request.name == "bad" && request.operation != Operation::Delete {
+            answer.refusals.push(Refusal {
+                policy: "names".into(),
+                rule: "no-bad".into(),
+                message: "a name must not be `bad`".into(),
+                path: "metadata.name".into(),
+                remedy: "Choose another name.".into(),
+                ..Refusal::default()
+            });
+        }
+        if let Some(object) = request.object
+            && object.at(&["metadata", "labels", "owner"]).is_none()
+        {
+            let mut changed = object.to_value();
+            changed.set(&["metadata", "labels", "owner"], request.user.name.replace(':', "."));
+            answer.object = Some(changed);
+        }
+        answer
+    }
+}
+
+#[tokio::test]
+async fn the_gate_changes_and_refuses_and_both_are_seen() {
+    let plane = Plane::recorded().await;
+    plane.set_gate(std::sync::Arc::new(House));
+    let cluster = plane.admin();
+    let made = cluster.create(config("a", "1"), by("t")).await.unwrap();
+    assert_eq!(text(&made, &["metadata", "labels", "owner"]), "system.admin");
+    let managed = made.root().at(&["metadata", "managedFields"]).unwrap().to_json();
+    assert!(
+        managed.contains("f:owner"),
+        "what the gate adds is booked to the author: {managed}"
+    );
+    let dry = cluster.create(config("bad", "1"), by("t").dry()).await.unwrap_err();
+    let refused = cluster.create(config("bad", "1"), by("t")).await.unwrap_err();
+    assert_eq!(dry, refused, "a dry run says the same");
+    assert_eq!(
+        refused.message,
+        "a name must not be `bad` (policy names, rule no-bad, at metadata.name) Remedy: Choose another name."
+    );
+    assert_eq!(
+        (refused.code(), refused.causes[0].reason.as_str()),
+        (403, "names/no-bad")
+    );
+    plane.ledger().checkpoint_now().await.unwrap();
+    let last = plane.ledger().get(plane.ledger().len() - 1).unwrap().entry;
+    assert_eq!(
+        (last.code, last.decision.allowed, last.decision.by.as_str()),
+        (403, false, "names/no-bad")
+    );
+}
+
+#[tokio::test]
+async fn reviews_are_answered_and_not_stored() {
+    let plane = Plane::start().await;
+    let ask = |resource: &str| {
+        yaml(&format!(
+            "{{apiVersion: authorization.k8s.io/v1, kind: SelfSubjectAccessReview, metadata: {{}}, \
+             spec: {{resourceAttributes: {{verb: get, resource: {resource}}}}}}}"
+        ))
+    };
+    let revision = plane.revision();
+    for (user, allowed) in [
+        (plane.admin(), true),
+        (plane.client(Identity::user("bob", &[], "test")), false),
+    ] {
+        let answer = user.create(ask("pods"), by("t")).await.unwrap();
+        assert_eq!(
+            answer.root().at(&["status", "allowed"]).and_then(Node::as_bool),
+            Some(allowed)
+        );
+    }
+    assert_eq!(plane.revision(), revision);
 }
 
 #[tokio::test]

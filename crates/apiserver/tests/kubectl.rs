@@ -481,6 +481,19 @@ async fn kinds_known_and_new() {
             .await
             .contains("replicas <integer>")
     );
+    let unknown = kubectl
+        .run(
+            &["apply", "-f", "-"],
+            "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: x}",
+        )
+        .await;
+    assert!(
+        unknown
+            .err
+            .contains("no matches for kind \"ClusterPolicy\" in version \"kyverno.io/v1\""),
+        "{}",
+        unknown.err
+    );
     assert_eq!(
         kubectl.feed("apply -f -", WIDGETS).await,
         "customresourcedefinition.apiextensions.k8s.io/widgets.example.com created\n"

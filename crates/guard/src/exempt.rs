@@ -28,7 +28,10 @@ pub(crate) fn kind(group: &str, kind: &str) -> bool {
         ("authentication.k8s.io" | "authorization.k8s.io", _) => true,
         ("wgpolicyk8s.io" | "openreports.io" | "reports.kyverno.io", _) => true,
         // The policies themselves are compiled instead; a rule about them could make itself irremovable.
-        _ => matches!(source::role(group, kind), Some(Role::Policy | Role::Template | Role::Constraint)),
+        _ => matches!(
+            source::role(group, kind),
+            Some(Role::Policy | Role::Template | Role::Constraint)
+        ),
     }
 }
 
@@ -67,13 +70,28 @@ mod tests {
     fn differences_that_count() {
         let base = r#"{"metadata":{"name":"a","resourceVersion":"1"},"spec":{"x":1},"status":{"y":1}}"#;
         for (other, want) in [
-            (r#"{"metadata":{"name":"a","resourceVersion":"2"},"spec":{"x":1},"status":{"y":2}}"#, false),
-            (r#"{"metadata":{"name":"a","resourceVersion":"1"},"spec":{"x":1}}"#, false),
-            (r#"{"metadata":{"name":"a","resourceVersion":"2"},"spec":{"x":2},"status":{"y":1}}"#, true),
-            (r#"{"metadata":{"name":"a","labels":{"l":"m"}},"spec":{"x":1},"status":{"y":1}}"#, true),
+            (
+                r#"{"metadata":{"name":"a","resourceVersion":"2"},"spec":{"x":1},"status":{"y":2}}"#,
+                false,
+            ),
+            (
+                r#"{"metadata":{"name":"a","resourceVersion":"1"},"spec":{"x":1}}"#,
+                false,
+            ),
+            (
+                r#"{"metadata":{"name":"a","resourceVersion":"2"},"spec":{"x":2},"status":{"y":1}}"#,
+                true,
+            ),
+            (
+                r#"{"metadata":{"name":"a","labels":{"l":"m"}},"spec":{"x":1},"status":{"y":1}}"#,
+                true,
+            ),
             (r#"{"metadata":{"name":"a"},"status":{"y":1}}"#, true),
         ] {
-            let (old, new) = (Doc::parse_json(base.as_bytes()).unwrap(), Doc::parse_json(other.as_bytes()).unwrap());
+            let (old, new) = (
+                Doc::parse_json(base.as_bytes()).unwrap(),
+                Doc::parse_json(other.as_bytes()).unwrap(),
+            );
             assert_eq!(differs(old.root(), new.root()), want, "{other}");
             assert_eq!(differs(new.root(), old.root()), want, "{other}");
         }

@@ -21,7 +21,10 @@ pub(crate) const MANAGER: &str = "ridgeway-guard";
 const ESTABLISHED: Duration = Duration::from_secs(15);
 
 fn definitions() -> Vec<Doc> {
-    DEFINITIONS.iter().flat_map(|text| parse_yaml(text).expect("the definitions are tested to be YAML")).collect()
+    DEFINITIONS
+        .iter()
+        .flat_map(|text| parse_yaml(text).expect("the definitions are tested to be YAML"))
+        .collect()
 }
 
 /// Installs the policy kinds and waits until they are served. Repeating it changes nothing.

@@ -21,17 +21,27 @@ pub(crate) struct Kinds(BTreeSet<Pattern>);
 
 impl Kinds {
     fn add(&mut self, group: &str, kind: &str) {
-        self.0.insert(Pattern { group: group.into(), kind: kind.into() });
+        self.0.insert(Pattern {
+            group: group.into(),
+            kind: kind.into(),
+        });
     }
 
     /// Adds a kind as Kyverno's `kinds` spell it; entries about subresources stand for no stored object.
     fn add_spelled(&mut self, spelled: &str) {
-        let is_version = |text: &str| text == "*" || text.strip_prefix('v').is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()));
+        let is_version = |text: &str| {
+            text == "*"
+                || text
+                    .strip_prefix('v')
+                    .is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()))
+        };
         let parts: Vec<&str> = spelled.split('/').collect();
         match parts.as_slice() {
             [kind] => self.add("*", kind),
             ["*", "*"] => self.add("*", "*"),
-            [version, kind] if is_version(version) && kind.starts_with(|c: char| c.is_ascii_uppercase() || c == '*') => {
+            [version, kind]
+                if is_version(version) && kind.starts_with(|c: char| c.is_ascii_uppercase() || c == '*') =>
+            {
                 self.add("*", kind);
             }
             [group, version, kind] if is_version(version) && !is_version(group) => self.add(group, kind),
@@ -41,7 +51,9 @@ impl Kinds {
 
     /// Whether a kind is among them.
     pub(crate) fn contains(&self, group: &str, kind: &str) -> bool {
-        self.0.iter().any(|pattern| wildcard(&pattern.group, group) && wildcard(&pattern.kind, kind))
+        self.0
+            .iter()
+            .any(|pattern| wildcard(&pattern.group, group) && wildcard(&pattern.kind, kind))
     }
 
     /// The kinds that are served now, each in one version, without those that are never judged.
@@ -105,8 +117,17 @@ impl Interest {
         for rule in items(policy, &["spec", "rules"]) {
             let mut kinds = Kinds::default();
             let matches = rule.get("match");
-            let blocks = matches.into_iter().flat_map(|m| [Some(m), None].into_iter().flatten().chain(items(m, &["any"])).chain(items(m, &["all"])));
-            for kind in blocks.flat_map(|block| items(block, &["resources", "kinds"])).filter_map(Node::as_str) {
+            let blocks = matches.into_iter().flat_map(|m| {
+                [Some(m), None]
+                    .into_iter()
+                    .flatten()
+                    .chain(items(m, &["any"]))
+                    .chain(items(m, &["all"]))
+            });
+            for kind in blocks
+                .flat_map(|block| items(block, &["resources", "kinds"]))
+                .filter_map(Node::as_str)
+            {
                 kinds.add_spelled(kind);
             }
             if kinds == Kinds::default() {
@@ -119,7 +140,9 @@ impl Interest {
                     if kind.is_empty() || kind.contains("{{") {
                         continue;
                     }
-                    let group = text(target, &["apiVersion"]).split_once('/').map_or("", |(group, _)| group);
+                    let group = text(target, &["apiVersion"])
+                        .split_once('/')
+                        .map_or("", |(group, _)| group);
                     out.made.add(group, kind);
                     if target.get("clone").is_some() {
                         out.copied.add(group, kind);
@@ -181,9 +204,14 @@ fn reads(node: Node<'_>, table: &KindTable, out: &mut BTreeSet<Gvk>) {
 
 /// Kinds that a template wants in its inventory, from the annotation that says so.
 fn synced(template: Node<'_>, table: &KindTable, out: &mut BTreeSet<Gvk>) {
-    let annotation = text(template, &["metadata", "annotations", "metadata.gatekeeper.sh/requires-sync-data"]);
+    let annotation = text(
+        template,
+        &["metadata", "annotations", "metadata.gatekeeper.sh/requires-sync-data"],
+    );
     let json = annotation.trim().trim_matches(['"', '\n', ' ']).replace("\\\"", "\"");
-    let Ok(wanted) = parse_json(json.as_bytes()) else { return };
+    let Ok(wanted) = parse_json(json.as_bytes()) else {
+        return;
+    };
     for entry in wanted.root().items().flat_map(Node::items) {
         for group in items(entry, &["groups"]).filter_map(Node::as_str) {
             for kind in items(entry, &["kinds"]).filter_map(Node::as_str) {
@@ -238,12 +266,19 @@ impl ApiPath {
             _ => return None,
         };
         let kind = table.by_resource(group, version, plural)?;
-        let labels = query.split('&').find_map(|pair| pair.strip_prefix("labelSelector=")).unwrap_or_default();
+        let labels = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("labelSelector="))
+            .unwrap_or_default();
         Some(ApiPath {
             gvk: kind.gvk.clone(),
             namespace: namespace.map(str::to_owned),
             name: name.map(str::to_owned),
-            labels: labels.replace("%3D", "=").replace("%2C", ",").replace("%2F", "/").replace("%21", "!"),
+            labels: labels
+                .replace("%3D", "=")
+                .replace("%2C", ",")
+                .replace("%2F", "/")
+                .replace("%21", "!"),
         })
     }
 }
@@ -289,8 +324,24 @@ mod tests {
     #[test]
     fn rules_for_pods_are_about_their_controllers_too() {
         let it = interest("  - {match: {any: [{resources: {kinds: [v1/Pod]}}]}, validate: {}}\n");
-        let kinds: Vec<String> = it.judged.resolve(&KindTable::builtin()).into_iter().map(|gvk| gvk.kind).collect();
-        assert_eq!(kinds, ["Pod", "ReplicationController", "DaemonSet", "Deployment", "StatefulSet", "CronJob", "Job"]);
+        let kinds: Vec<String> = it
+            .judged
+            .resolve(&KindTable::builtin())
+            .into_iter()
+            .map(|gvk| gvk.kind)
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                "Pod",
+                "ReplicationController",
+                "DaemonSet",
+                "Deployment",
+                "StatefulSet",
+                "CronJob",
+                "Job"
+            ]
+        );
         assert_eq!(it.triggers, Kinds::default());
     }
 
@@ -308,7 +359,8 @@ mod tests {
 
     #[test]
     fn subresources_are_no_objects() {
-        let it = interest("  - {match: {any: [{resources: {kinds: [Pod/exec, 'apps/v1/Deployment']}}]}, validate: {}}\n");
+        let it =
+            interest("  - {match: {any: [{resources: {kinds: [Pod/exec, 'apps/v1/Deployment']}}]}, validate: {}}\n");
         assert!(!it.judged.contains("", "Pod"));
         assert!(it.judged.contains("apps", "Deployment") && !it.judged.contains("x", "Deployment"));
     }
@@ -317,23 +369,41 @@ mod tests {
     fn api_paths() {
         let table = KindTable::builtin();
         for (path, want) in [
-            ("/api/v1/namespaces/{{ request.namespace }}/pods", Some(("Pod", Some("_"), None, ""))),
-            ("/apis/apps/v1/deployments?labelSelector=app%3Dweb", Some(("Deployment", None, None, "app=web"))),
-            ("/api/v1/namespaces/{{a.\"x/y\"}}", Some(("Namespace", None, Some("_"), ""))),
-            ("/api/v1/namespaces/shop/configmaps/c", Some(("ConfigMap", Some("shop"), Some("c"), ""))),
+            (
+                "/api/v1/namespaces/{{ request.namespace }}/pods",
+                Some(("Pod", Some("_"), None, "")),
+            ),
+            (
+                "/apis/apps/v1/deployments?labelSelector=app%3Dweb",
+                Some(("Deployment", None, None, "app=web")),
+            ),
+            (
+                "/api/v1/namespaces/{{a.\"x/y\"}}",
+                Some(("Namespace", None, Some("_"), "")),
+            ),
+            (
+                "/api/v1/namespaces/shop/configmaps/c",
+                Some(("ConfigMap", Some("shop"), Some("c"), "")),
+            ),
             ("/version", None),
         ] {
             let found = ApiPath::parse(path, &table);
-            let found = found.as_ref().map(|p| (&*p.gvk.kind, p.namespace.as_deref(), p.name.as_deref(), &*p.labels));
+            let found = found
+                .as_ref()
+                .map(|p| (&*p.gvk.kind, p.namespace.as_deref(), p.name.as_deref(), &*p.labels));
             assert_eq!(found, want, "{path}");
         }
     }
 
     #[test]
     fn wildcards() {
-        for (pattern, text, want) in
-            [("*", "", true), ("a*c", "abbc", true), ("a*c", "abb", false), ("P?d", "Pod", true), ("", "x", false)]
-        {
+        for (pattern, text, want) in [
+            ("*", "", true),
+            ("a*c", "abbc", true),
+            ("a*c", "abb", false),
+            ("P?d", "Pod", true),
+            ("", "x", false),
+        ] {
             assert_eq!(wildcard(pattern, text), want, "{pattern} {text}");
         }
     }

@@ -38,7 +38,14 @@ impl Mirror {
     /// An empty mirror, and what it will tell.
     pub(crate) fn new(cluster: Arc<dyn Cluster>) -> (Arc<Mirror>, mpsc::UnboundedReceiver<Seen>) {
         let (seen, told) = mpsc::unbounded_channel();
-        (Arc::new(Mirror { cluster, kinds: RwLock::default(), seen }), told)
+        (
+            Arc::new(Mirror {
+                cluster,
+                kinds: RwLock::default(),
+                seen,
+            }),
+            told,
+        )
     }
 
     /// Follows kinds from now on. What is followed stays followed while it is served.
@@ -56,7 +63,13 @@ impl Mirror {
                 let _ = seen.send(Seen::Change(kind.clone(), change.clone()));
             };
             let reflector = Reflector::start(self.cluster.clone(), gvk.clone(), ListOptions::default(), tell);
-            kinds.insert(key, Followed { reflector: reflector.clone(), synced: false });
+            kinds.insert(
+                key,
+                Followed {
+                    reflector: reflector.clone(),
+                    synced: false,
+                },
+            );
             let seen = self.seen.clone();
             tokio::spawn(async move {
                 reflector.synced().await;
@@ -76,7 +89,9 @@ impl Mirror {
     /// Whether a kind is followed and its first list has been worked through.
     pub(crate) fn is_synced(&self, group: &str, kind: &str) -> bool {
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
-        kinds.get(&(group.to_owned(), kind.to_owned())).is_some_and(|followed| followed.synced)
+        kinds
+            .get(&(group.to_owned(), kind.to_owned()))
+            .is_some_and(|followed| followed.synced)
     }
 
     /// Ends all following.
@@ -86,13 +101,18 @@ impl Mirror {
 
     fn reflector(&self, group: &str, kind: &str) -> Option<Arc<Reflector>> {
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
-        kinds.get(&(group.to_owned(), kind.to_owned())).map(|followed| followed.reflector.clone())
+        kinds
+            .get(&(group.to_owned(), kind.to_owned()))
+            .map(|followed| followed.reflector.clone())
     }
 
     /// The followed kinds.
     pub(crate) fn followed(&self) -> BTreeSet<Gvk> {
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
-        kinds.values().map(|followed| followed.reflector.gvk().clone()).collect()
+        kinds
+            .values()
+            .map(|followed| followed.reflector.gvk().clone())
+            .collect()
     }
 
     /// One object of a followed kind.
@@ -102,12 +122,18 @@ impl Mirror {
 
     /// All objects of a followed kind.
     pub(crate) fn objects(&self, group: &str, kind: &str) -> Vec<Doc> {
-        self.reflector(group, kind).map(|reflector| reflector.list(None)).unwrap_or_default()
+        self.reflector(group, kind)
+            .map(|reflector| reflector.list(None))
+            .unwrap_or_default()
     }
 
     /// A namespace's own object.
     pub(crate) fn namespace(&self, name: &str) -> Option<Doc> {
-        if name.is_empty() { None } else { self.object("", "Namespace", "", name) }
+        if name.is_empty() {
+            None
+        } else {
+            self.object("", "Namespace", "", name)
+        }
     }
 }
 
@@ -121,7 +147,9 @@ impl Data for Mirror {
         let path = ApiPath::parse(path, &table)?;
         let reflector = self.reflector(&path.gvk.group, &path.gvk.kind)?;
         if let Some(name) = &path.name {
-            return reflector.get(path.namespace.as_deref().unwrap_or_default(), name).map(Value::from);
+            return reflector
+                .get(path.namespace.as_deref().unwrap_or_default(), name)
+                .map(Value::from);
         }
         let selector = LabelSelector::parse(&path.labels).ok()?;
         let chosen = reflector.list(path.namespace.as_deref()).into_iter();
@@ -137,8 +165,10 @@ impl Data for Mirror {
         let mut out = Value::object();
         for gvk in self.followed() {
             for doc in self.objects(&gvk.group, &gvk.kind) {
-                let (namespace, name) =
-                    (text(doc.root(), &["metadata", "namespace"]), text(doc.root(), &["metadata", "name"]));
+                let (namespace, name) = (
+                    text(doc.root(), &["metadata", "namespace"]),
+                    text(doc.root(), &["metadata", "name"]),
+                );
                 let version = gvk.api_version();
                 if namespace.is_empty() {
                     out.set(&["cluster", &version, &gvk.kind, name], doc.clone());

@@ -24,7 +24,10 @@ pub(crate) struct Policies(Mutex<BTreeMap<ObjectRef, Stored>>);
 
 /// The creation time of an object.
 pub(crate) fn created(object: Node<'_>) -> Timestamp {
-    object.str_at(&["metadata", "creationTimestamp"]).and_then(|t| t.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH)
+    object
+        .str_at(&["metadata", "creationTimestamp"])
+        .and_then(|t| t.parse().ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 impl Policies {
@@ -32,18 +35,31 @@ impl Policies {
     pub(crate) fn put(&self, key: ObjectRef, object: Option<&Doc>) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A policy that is on its way out still counts until it is gone.
-        let Some(object) = object else { return all.remove(&key).is_some() };
+        let Some(object) = object else {
+            return all.remove(&key).is_some();
+        };
         let doc = source::readable(object.root());
         let known = all.get(&key);
         let rule_parts = |doc: &Doc| {
             let root = doc.root();
-            [root.get("spec"), root.at(&["metadata", "annotations"]), root.at(&["metadata", "labels"]), root.at(&["metadata", "uid"])]
-                .map(|part| part.map(Node::to_json))
+            [
+                root.get("spec"),
+                root.at(&["metadata", "annotations"]),
+                root.at(&["metadata", "labels"]),
+                root.at(&["metadata", "uid"]),
+            ]
+            .map(|part| part.map(Node::to_json))
         };
         if known.is_some_and(|known| rule_parts(&known.doc) == rule_parts(&doc)) {
             return false;
         }
-        all.insert(key, Stored { created: created(object.root()), doc });
+        all.insert(
+            key,
+            Stored {
+                created: created(object.root()),
+                doc,
+            },
+        );
         true
     }
 

@@ -33,7 +33,13 @@ impl Refused {
     pub(crate) fn within(&self, policy: &str, now: Timestamp) -> u64 {
         let oldest = now.as_second() / STEP - WINDOW / STEP;
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(policy).map_or(0, |buckets| buckets.iter().filter(|(at, _)| *at > oldest).map(|(_, count)| count).sum())
+        all.get(policy).map_or(0, |buckets| {
+            buckets
+                .iter()
+                .filter(|(at, _)| *at > oldest)
+                .map(|(_, count)| count)
+                .sum()
+        })
     }
 }
 

@@ -78,7 +78,10 @@ pub(crate) fn readable(object: Node<'_>) -> Doc {
     value.remove(&["metadata", "managedFields"]);
     value.remove(&["status"]);
     let text = value.node().to_yaml();
-    parse_yaml(&text).ok().and_then(|docs| docs.into_iter().next()).unwrap_or_else(|| value.into_doc())
+    parse_yaml(&text)
+        .ok()
+        .and_then(|docs| docs.into_iter().next())
+        .unwrap_or_else(|| value.into_doc())
 }
 
 /// Text at a path, or nothing.
@@ -93,7 +96,12 @@ pub(crate) fn items<'a>(node: Node<'a>, path: &[&str]) -> impl Iterator<Item = N
 
 /// The reference of an object whose kind is known (lists may leave it out).
 pub(crate) fn reference(gvk: &Gvk, namespace: &str, name: &str) -> ObjectRef {
-    ObjectRef { group: gvk.group.clone(), kind: gvk.kind.clone(), namespace: namespace.into(), name: name.into() }
+    ObjectRef {
+        group: gvk.group.clone(),
+        kind: gvk.kind.clone(),
+        namespace: namespace.into(),
+        name: name.into(),
+    }
 }
 
 #[cfg(test)]
@@ -113,9 +121,14 @@ mod tests {
 
     #[test]
     fn a_readable_policy_has_lines() {
-        let json = r#"{"spec":{"rules":[{"name":"a"}]},"metadata":{"name":"p","managedFields":[{}]},"kind":"ClusterPolicy"}"#;
+        let json =
+            r#"{"spec":{"rules":[{"name":"a"}]},"metadata":{"name":"p","managedFields":[{}]},"kind":"ClusterPolicy"}"#;
         let doc = readable(Doc::parse_json(json.as_bytes()).unwrap().root());
-        let rule = doc.root().at(&["spec", "rules"]).and_then(|rules| rules.item(0)).unwrap();
+        let rule = doc
+            .root()
+            .at(&["spec", "rules"])
+            .and_then(|rules| rules.item(0))
+            .unwrap();
         assert_eq!(rule.position().unwrap().line, 6);
         assert!(doc.root().at(&["metadata", "managedFields"]).is_none());
     }

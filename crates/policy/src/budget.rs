@@ -26,7 +26,10 @@ pub(crate) const MAX_REGEX_TEXT: usize = 1 << 20;
 impl Fuel {
     /// A budget of so many steps.
     pub fn new(steps: u64) -> Fuel {
-        Fuel { left: Cell::new(steps), steps }
+        Fuel {
+            left: Cell::new(steps),
+            steps,
+        }
     }
 
     /// Takes steps.

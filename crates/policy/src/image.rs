@@ -20,7 +20,11 @@ pub struct Image {
 impl Image {
     /// The full reference; a digest takes the tag's place.
     pub fn reference(&self) -> String {
-        if self.digest.is_empty() { self.with_tag() } else { format!("{}/{}@{}", self.registry, self.path, self.digest) }
+        if self.digest.is_empty() {
+            self.with_tag()
+        } else {
+            format!("{}/{}@{}", self.registry, self.path, self.digest)
+        }
     }
 
     fn with_tag(&self) -> String {
@@ -60,13 +64,21 @@ pub(crate) fn parse(text: &str) -> Option<Image> {
     };
     let valid = !path.is_empty()
         && path.split('/').all(|part| !part.is_empty())
-        && path.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'/' | b'-' | b'_' | b'.'))
+        && path
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'/' | b'-' | b'_' | b'.'))
         && (digest.is_empty() && !text.contains('@') || digest.contains(':'))
-        && tag.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        && tag
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     if !valid {
         return None;
     }
-    let tag = if tag.is_empty() && digest.is_empty() { "latest" } else { tag };
+    let tag = if tag.is_empty() && digest.is_empty() {
+        "latest"
+    } else {
+        tag
+    };
     Some(Image {
         registry: registry.into(),
         path: path.into(),

@@ -17,14 +17,23 @@ pub(crate) struct Path<'p> {
 }
 
 impl<'p> Path<'p> {
-    pub(crate) const ROOT: Path<'static> = Path { parent: None, step: None };
+    pub(crate) const ROOT: Path<'static> = Path {
+        parent: None,
+        step: None,
+    };
 
     pub(crate) fn key(&'p self, key: &'p str) -> Path<'p> {
-        Path { parent: Some(self), step: Some(Step::Key(key)) }
+        Path {
+            parent: Some(self),
+            step: Some(Step::Key(key)),
+        }
     }
 
     pub(crate) fn index(&'p self, index: usize) -> Path<'p> {
-        Path { parent: Some(self), step: Some(Step::Index(index)) }
+        Path {
+            parent: Some(self),
+            step: Some(Step::Index(index)),
+        }
     }
 
     fn collect(&self, out: &mut FieldPath) {
@@ -88,12 +97,31 @@ impl FieldPath {
 
     /// The last key.
     pub(crate) fn last_key(&self) -> &str {
-        self.0.iter().rev().find_map(|s| if let Segment::Key(key) = s { Some(key.as_str()) } else { None }).unwrap_or("")
+        self.0
+            .iter()
+            .rev()
+            .find_map(|s| {
+                if let Segment::Key(key) = s {
+                    Some(key.as_str())
+                } else {
+                    None
+                }
+            })
+            .unwrap_or("")
     }
 
     /// The keys, without indexes.
     pub(crate) fn keys(&self) -> Vec<&str> {
-        self.0.iter().filter_map(|s| if let Segment::Key(key) = s { Some(key.as_str()) } else { None }).collect()
+        self.0
+            .iter()
+            .filter_map(|s| {
+                if let Segment::Key(key) = s {
+                    Some(key.as_str())
+                } else {
+                    None
+                }
+            })
+            .collect()
     }
 
     /// The JSON Pointer.
@@ -133,10 +161,18 @@ mod tests {
 
     #[test]
     fn prints_what_it_reads() {
-        for text in ["spec.containers[0].image", "metadata.labels[app.kubernetes.io/name]", "", "a[1][2].b"] {
+        for text in [
+            "spec.containers[0].image",
+            "metadata.labels[app.kubernetes.io/name]",
+            "",
+            "a[1][2].b",
+        ] {
             assert_eq!(FieldPath::parse(text).to_string(), text);
         }
-        assert_eq!(FieldPath::parse("metadata.labels[a/b]").pointer(), "/metadata/labels/a~1b");
+        assert_eq!(
+            FieldPath::parse("metadata.labels[a/b]").pointer(),
+            "/metadata/labels/a~1b"
+        );
         let root = Path::ROOT;
         let (a, b);
         a = root.key("spec");

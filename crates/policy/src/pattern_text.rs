@@ -52,11 +52,20 @@ pub(crate) fn regex(source: &str) -> Result<Regex, String> {
     if let Some(regex) = COMPILED.with_borrow(|kept| kept.get(source).cloned()) {
         return Ok(regex);
     }
-    let regex = RegexBuilder::new(source).size_limit(1 << 20).dfa_size_limit(1 << 20).build().map_err(|error| {
-        let text = error.to_string();
-        let why = text.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
-        format!("{source:?} is not a regular expression: {why}")
-    })?;
+    let regex = RegexBuilder::new(source)
+        .size_limit(1 << 20)
+        .dfa_size_limit(1 << 20)
+        .build()
+        .map_err(|error| {
+            let text = error.to_string();
+            let why = text
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim()
+                .trim_start_matches("error: ");
+            format!("{source:?} is not a regular expression: {why}")
+        })?;
     COMPILED.with_borrow_mut(|kept| {
         if kept.len() >= KEPT {
             kept.clear();

@@ -16,8 +16,13 @@ fn standard(labels: Option<Node<'_>>, mode: &str) -> Option<Standard> {
     let label = |key: String| labels.and_then(|labels| labels.get(&key)).and_then(Node::as_str);
     let level = label(format!("{PREFIX}{mode}"))?;
     let version = label(format!("{PREFIX}{mode}-version")).unwrap_or_default();
-    let strict = Standard { level: Level::Restricted, version: None };
-    let standard = Standard::parse(level, version).or_else(|_| Standard::parse(level, "")).unwrap_or(strict);
+    let strict = Standard {
+        level: Level::Restricted,
+        version: None,
+    };
+    let standard = Standard::parse(level, version)
+        .or_else(|_| Standard::parse(level, ""))
+        .unwrap_or(strict);
     (standard.level != Level::Privileged).then_some(standard)
 }
 
@@ -31,7 +36,11 @@ pub(crate) fn judge(request: &Request<'_>, results: &mut Vec<RuleResult>) {
         return;
     }
     let labels = request.namespace_labels();
-    let (enforce, warn, audit) = (standard(labels, "enforce"), standard(labels, "warn"), standard(labels, "audit"));
+    let (enforce, warn, audit) = (
+        standard(labels, "enforce"),
+        standard(labels, "warn"),
+        standard(labels, "audit"),
+    );
     let is_pod = request.gvk.kind == "Pod" && request.gvk.group.is_empty();
     if enforce.is_none() && warn.is_none() && audit.is_none() || is_pod && unchanged(request) {
         return;
@@ -57,7 +66,9 @@ pub(crate) fn judge(request: &Request<'_>, results: &mut Vec<RuleResult>) {
 
 /// Whether an update leaves alone what the standards look at.
 fn unchanged(request: &Request<'_>) -> bool {
-    let (Some(new), Some(old)) = (request.object, request.old_object) else { return false };
+    let (Some(new), Some(old)) = (request.object, request.old_object) else {
+        return false;
+    };
     request.operation == Operation::Update
         && request.subresource.is_empty()
         && new.get("spec") == old.get("spec")
@@ -71,11 +82,17 @@ fn result(standard: Standard, action: Action, violations: &[Violation], object: 
         return result;
     }
     result.outcome = Outcome::Fail;
-    let verb = if action == Action::Enforce { "violates" } else { "would violate" };
+    let verb = if action == Action::Enforce {
+        "violates"
+    } else {
+        "would violate"
+    };
     result.message = format!("{verb} PodSecurity \"{standard}\": {}", pss::details(violations));
     result.author = result.message.clone();
-    let remedies: Vec<String> =
-        refine::pod_security_sentences(violations).into_iter().map(|(_, remedy)| remedy).collect();
+    let remedies: Vec<String> = refine::pod_security_sentences(violations)
+        .into_iter()
+        .map(|(_, remedy)| remedy)
+        .collect();
     result.remedy = remedies.join(" ");
     if let Some(field) = violations.iter().flat_map(|v| &v.fields).next() {
         result.path = field.path.to_string();

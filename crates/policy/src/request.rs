@@ -31,9 +31,14 @@ impl Operation {
 
     /// Reads a spelling.
     pub fn parse(text: &str) -> Option<Operation> {
-        [Operation::Create, Operation::Update, Operation::Delete, Operation::Connect]
-            .into_iter()
-            .find(|operation| operation.as_str() == text)
+        [
+            Operation::Create,
+            Operation::Update,
+            Operation::Delete,
+            Operation::Connect,
+        ]
+        .into_iter()
+        .find(|operation| operation.as_str() == text)
     }
 }
 
@@ -106,8 +111,31 @@ pub struct Request<'a> {
     pub now: Option<Timestamp>,
     /// Objects beside this one.
     pub data: &'a dyn Data,
-    /// Variables given from outside (test files): dotted names over the context's own.
-    pub variables: &'a [(String, Value)],
+    /// Variables given from outside (test files).
+    pub variables: &'a [Given],
+}
+
+/// A variable given from outside, over what a rule's context would load.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Given {
+    /// The rule it is for; empty for all.
+    pub rule: String,
+    /// Its dotted name.
+    pub name: String,
+    /// Its value.
+    pub value: Value,
+}
+
+impl Given {
+    /// Whether it counts for a rule, or the rule that one was carried over from.
+    pub(crate) fn counts_for(&self, rule: &str) -> bool {
+        self.rule.is_empty()
+            || rule == self.rule
+            || rule.strip_prefix("autogen-").is_some_and(|rest| rest == self.rule)
+            || rule
+                .strip_prefix("autogen-cronjob-")
+                .is_some_and(|rest| rest == self.rule)
+    }
 }
 
 impl<'a> Request<'a> {
@@ -138,6 +166,7 @@ impl<'a> Request<'a> {
 
     /// The namespace's labels.
     pub fn namespace_labels(&self) -> Option<Node<'a>> {
-        self.namespace_object.and_then(|namespace| namespace.at(&["metadata", "labels"]))
+        self.namespace_object
+            .and_then(|namespace| namespace.at(&["metadata", "labels"]))
     }
 }

@@ -60,7 +60,12 @@ impl RuleSet {
         let mut gatekeeper = Gatekeeper::default();
         let mut hash = Fnv::default();
         for source in sources {
-            let group = source.str_at(&["apiVersion"]).unwrap_or_default().split('/').next().unwrap_or_default();
+            let group = source
+                .str_at(&["apiVersion"])
+                .unwrap_or_default()
+                .split('/')
+                .next()
+                .unwrap_or_default();
             let kind = source.str_at(&["kind"]).unwrap_or_default();
             match (group, kind) {
                 ("kyverno.io", "ClusterPolicy" | "Policy") => match Policy::compile(*source) {
@@ -131,7 +136,12 @@ impl RuleSet {
             title: policy.title.clone(),
             category: policy.category.clone(),
             action: policy.strictest(),
-            rules: policy.rules.iter().filter(|r| r.origin.is_none()).map(|r| r.name.clone()).collect(),
+            rules: policy
+                .rules
+                .iter()
+                .filter(|r| r.origin.is_none())
+                .map(|r| r.name.clone())
+                .collect(),
             background: policy.background,
             generates: policy.rules.iter().any(|r| matches!(r.body, Body::Generate(_))),
             mutates: policy.rules.iter().any(|r| matches!(r.body, Body::Mutate(_))),
@@ -184,7 +194,7 @@ impl RuleSet {
                 let object = work.as_ref().map(Value::node).or(request.object);
                 let request = Request { object, ..*request };
                 let fuel = Fuel::default();
-                let env = Env::new(&request, object, &fuel, &rule.context);
+                let env = Env::new(&request, &fuel, &rule.name, &rule.context);
                 match rule.preconditions.eval(&env) {
                     Err(fault) => Err(fault),
                     Ok(answer) if !answer.holds => Ok(None),
@@ -202,7 +212,11 @@ impl RuleSet {
                 Err(fault) => {
                     result.outcome = Outcome::Error;
                     // A mutation that fails must not pass silently, unless its author said so.
-                    result.action = if policy.fail_open { Action::Audit } else { Action::Enforce };
+                    result.action = if policy.fail_open {
+                        Action::Audit
+                    } else {
+                        Action::Enforce
+                    };
                     result.message = broken(policy, rule, &fault);
                 }
             }
@@ -240,9 +254,12 @@ impl RuleSet {
         let mut result = RuleResult::new(Dialect::Kyverno, &policy.name, &rule.name, Outcome::Pass, action);
         let excepted: Vec<&Exception> = {
             let own = rule.origin.as_deref().unwrap_or(&rule.name);
-            let about = self.exceptions.iter().filter(|e| e.names(&policy.name, own) || e.names(&policy.name, &rule.name));
+            let about = self
+                .exceptions
+                .iter()
+                .filter(|e| e.names(&policy.name, own) || e.names(&policy.name, &rule.name));
             let fuel = Fuel::default();
-            let env = Env::new(request, request.object, &fuel, &rule.context);
+            let env = Env::new(request, &fuel, &rule.name, &rule.context);
             about.filter(|e| e.covers(request, subject, &env)).collect()
         };
         if let Some(exception) = excepted.iter().find(|e| e.controls.is_empty()) {
@@ -251,7 +268,10 @@ impl RuleSet {
             return Some(result);
         }
         let mut finding = self.finding(rule, request, &excepted);
-        if action == Action::Enforce && matches!(finding, Finding::Fail(_)) && self.violated_before(rule, request, &excepted) {
+        if action == Action::Enforce
+            && matches!(finding, Finding::Fail(_))
+            && self.violated_before(rule, request, &excepted)
+        {
             finding = Finding::Skip("the object violated the rule before the change".into());
         }
         match finding {
@@ -305,13 +325,19 @@ impl RuleSet {
     }
 
     fn finding(&self, rule: &Rule, request: &Request<'_>, excepted: &[&Exception]) -> Finding {
-        let Body::Validate(validate) = &rule.body else { return Finding::Nothing };
+        let Body::Validate(validate) = &rule.body else {
+            return Finding::Nothing;
+        };
         let fuel = Fuel::default();
-        let env = Env::new(request, request.object, &fuel, &rule.context);
+        let env = Env::new(request, &fuel, &rule.name, &rule.context);
         match rule.preconditions.eval(&env) {
             Err(fault) => Finding::Error(format!("the preconditions cannot be evaluated: {fault}")),
             Ok(answer) if !answer.holds => {
-                let message = if answer.message.is_empty() { "preconditions not met".into() } else { answer.message };
+                let message = if answer.message.is_empty() {
+                    "preconditions not met".into()
+                } else {
+                    answer.message
+                };
                 Finding::Skip(message)
             }
             Ok(_) => validate.eval(&env, excepted.iter().flat_map(|e| &e.controls)),
@@ -320,25 +346,34 @@ impl RuleSet {
 
     /// Whether the object violated the rule already and its author lets that be.
     fn violated_before(&self, rule: &Rule, request: &Request<'_>, excepted: &[&Exception]) -> bool {
-        let Body::Validate(validate) = &rule.body else { return false };
+        let Body::Validate(validate) = &rule.body else {
+            return false;
+        };
         if request.operation != Operation::Update || request.old_object.is_none() || !validate.allow_existing {
             return false;
         }
-        let before = Request { operation: Operation::Create, object: request.old_object, old_object: None, ..*request };
+        let before = Request {
+            operation: Operation::Create,
+            object: request.old_object,
+            old_object: None,
+            ..*request
+        };
         matches!(self.finding(rule, &before, excepted), Finding::Fail(_))
     }
 
     /// The objects that a trigger asks for, and how each rule that makes them ended.
     pub fn generate(&self, request: &Request<'_>) -> (Vec<Generated>, Vec<RuleResult>) {
         let (mut made, mut results) = (Vec::new(), Vec::new());
-        let Some(subject) = request.subject() else { return (made, results) };
+        let Some(subject) = request.subject() else {
+            return (made, results);
+        };
         for (policy, rule) in self.candidates(&request.gvk.kind) {
             let Body::Generate(generate) = &rule.body else { continue };
             if !rule.applies(policy, request, subject) {
                 continue;
             }
             let fuel = Fuel::default();
-            let env = Env::new(request, request.object, &fuel, &rule.context);
+            let env = Env::new(request, &fuel, &rule.name, &rule.context);
             let objects = match rule.preconditions.eval(&env) {
                 Err(fault) => Err(fault),
                 Ok(answer) if !answer.holds => Ok(None),
@@ -369,7 +404,12 @@ impl RuleSet {
     /// Kinds that trigger generation; `None` among them means that any may.
     pub fn triggers(&self) -> Vec<Option<String>> {
         let mut out: Vec<Option<String>> = Vec::new();
-        for rule in self.policies.iter().flat_map(|p| &p.rules).filter(|r| matches!(r.body, Body::Generate(_))) {
+        for rule in self
+            .policies
+            .iter()
+            .flat_map(|p| &p.rules)
+            .filter(|r| matches!(r.body, Body::Generate(_)))
+        {
             match rule.matches.kinds() {
                 None => out.push(None),
                 Some(kinds) => out.extend(kinds.into_iter().map(|kind| Some(kind.to_owned()))),
@@ -387,7 +427,10 @@ impl RuleSet {
 }
 
 fn broken(policy: &Policy, rule: &Rule, why: &dyn std::fmt::Display) -> String {
-    format!("The rule {} of the policy {} could not be evaluated: {why}", rule.name, policy.name)
+    format!(
+        "The rule {} of the policy {} could not be evaluated: {why}",
+        rule.name, policy.name
+    )
 }
 
 /// FNV-1a, for fingerprints.

@@ -23,7 +23,10 @@ impl Version {
         if pre.iter().any(String::is_empty) {
             return None;
         }
-        Some(Version { numbers: [number(a)?, number(b)?, number(c)?], pre })
+        Some(Version {
+            numbers: [number(a)?, number(b)?, number(c)?],
+            pre,
+        })
     }
 }
 
@@ -35,25 +38,27 @@ impl PartialOrd for Version {
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.numbers.cmp(&other.numbers).then_with(|| match (self.pre.is_empty(), other.pre.is_empty()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            (false, false) => {
-                for (a, b) in self.pre.iter().zip(&other.pre) {
-                    let order = match (a.parse::<u64>(), b.parse::<u64>()) {
-                        (Ok(a), Ok(b)) => a.cmp(&b),
-                        (Ok(_), Err(_)) => Ordering::Less,
-                        (Err(_), Ok(_)) => Ordering::Greater,
-                        (Err(_), Err(_)) => a.cmp(b),
-                    };
-                    if order != Ordering::Equal {
-                        return order;
+        self.numbers
+            .cmp(&other.numbers)
+            .then_with(|| match (self.pre.is_empty(), other.pre.is_empty()) {
+                (true, true) => Ordering::Equal,
+                (true, false) => Ordering::Greater,
+                (false, true) => Ordering::Less,
+                (false, false) => {
+                    for (a, b) in self.pre.iter().zip(&other.pre) {
+                        let order = match (a.parse::<u64>(), b.parse::<u64>()) {
+                            (Ok(a), Ok(b)) => a.cmp(&b),
+                            (Ok(_), Err(_)) => Ordering::Less,
+                            (Err(_), Ok(_)) => Ordering::Greater,
+                            (Err(_), Err(_)) => a.cmp(b),
+                        };
+                        if order != Ordering::Equal {
+                            return order;
+                        }
                     }
+                    self.pre.len().cmp(&other.pre.len())
                 }
-                self.pre.len().cmp(&other.pre.len())
-            }
-        })
+            })
     }
 }
 
@@ -92,7 +97,9 @@ fn join_operators(text: &str) -> String {
 }
 
 fn term_holds(version: &Version, term: &str) -> Option<bool> {
-    let at = term.find(|c: char| !matches!(c, '<' | '>' | '=' | '!')).unwrap_or(term.len());
+    let at = term
+        .find(|c: char| !matches!(c, '<' | '>' | '=' | '!'))
+        .unwrap_or(term.len());
     let (op, bound) = term.split_at(at);
     let mut numbers: Vec<&str> = bound.splitn(3, '.').collect();
     while numbers.len() < 3 {

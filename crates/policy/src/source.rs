@@ -22,7 +22,11 @@ pub(crate) fn position_of(root: Node<'_>, path: &str) -> Option<Position> {
 
 /// "unknown field `patern`; did you mean `pattern`?"
 pub(crate) fn unknown_field(key: &str, known: &[&str]) -> String {
-    let near = known.iter().map(|k| (distance(key, k), *k)).filter(|(d, k)| *d <= 2.max(k.len() / 4)).min();
+    let near = known
+        .iter()
+        .map(|k| (distance(key, k), *k))
+        .filter(|(d, k)| *d <= 2.max(k.len() / 4))
+        .min();
     match near {
         Some((_, near)) => format!("unknown field `{key}`; did you mean `{near}`?"),
         None => format!("unknown field `{key}`; known are {}", known.join(", ")),

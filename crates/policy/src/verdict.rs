@@ -132,7 +132,9 @@ impl Verdicts {
 
     /// Violations that do not refuse the change.
     pub fn warnings(&self) -> impl Iterator<Item = &RuleResult> {
-        self.results.iter().filter(|r| !r.refuses() && matches!(r.outcome, Outcome::Fail | Outcome::Warn))
+        self.results
+            .iter()
+            .filter(|r| !r.refuses() && matches!(r.outcome, Outcome::Fail | Outcome::Warn))
     }
 }
 

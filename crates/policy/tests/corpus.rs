@@ -20,7 +20,11 @@ impl Files for Disk {
         while let Some(folder) = open.pop() {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
                 let path = entry.path();
-                if path.is_dir() { open.push(path) } else { out.push(path.to_string_lossy().into_owned()) }
+                if path.is_dir() {
+                    open.push(path)
+                } else {
+                    out.push(path.to_string_lossy().into_owned())
+                }
             }
         }
         out
@@ -42,12 +46,17 @@ fn report(name: &str, result: &CorpusResult) {
     for line in &result.failing {
         println!("FAILED {line}");
     }
-    println!("corpus {name}: {} passed, {} failed, {} skipped", result.passed, result.failed, result.skipped);
+    println!(
+        "corpus {name}: {} passed, {} failed, {} skipped",
+        result.passed, result.failed, result.skipped
+    );
 }
 
 #[test]
 fn pod_security_standards() {
-    let Some(root) = corpus("pod-security-standards") else { return };
+    let Some(root) = corpus("pod-security-standards") else {
+        return;
+    };
     let result = pods::run(&Disk, &root);
     report("pod-security-standards", &result);
     assert_eq!(result.failed, 0);
@@ -64,12 +73,14 @@ fn kyverno_policies() {
 
 #[test]
 fn gatekeeper_library() {
-    let Some(root) = corpus("gatekeeper-library") else { return };
+    let Some(root) = corpus("gatekeeper-library") else {
+        return;
+    };
     let result = gator::run(&Disk, &root);
     report("gatekeeper-library", &result);
     assert!(result.passed >= GATOR_FLOOR, "the pass count fell");
 }
 
 /// What passed when this was last raised; it only rises.
-const KYVERNO_FLOOR: usize = 0;
-const GATOR_FLOOR: usize = 0;
+const KYVERNO_FLOOR: usize = 1_714;
+const GATOR_FLOOR: usize = 38;

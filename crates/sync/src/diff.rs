@@ -4,6 +4,7 @@ use base64::Engine;
 use ridgeway_doc::{Kind, Node, Value};
 use ridgeway_krm::{Gvk, SchemaRef};
 
+use crate::changes::compare;
 use crate::ignore::IgnoreRule;
 use crate::owner::{owned_by, owner};
 use crate::{annotation, text};
@@ -52,45 +53,68 @@ pub struct Change {
 
 /// Compares an object from Git with the live one.
 pub fn diff(desired: Node<'_>, live: Node<'_>, schema: Option<SchemaRef<'_>>, options: &DiffOptions) -> Diff {
-    let wanted = prepared(desired);
+    let wanted = prepared(desired, live);
     let mut predicted = predict(wanted.node(), live, schema, options);
-    if let Some(schema) = schema {
-        ridgeway_schema::default(schema, &mut predicted);
-    }
     let mut current = live.to_value();
     for side in [&mut predicted, &mut current] {
+        if let Some(schema) = schema {
+            ridgeway_schema::default(schema, side);
+        }
         normalise(side, options);
     }
+    keep_additions(wanted.node(), current.node(), &mut predicted);
     for rule in options.ignore.iter().filter(|rule| rule.matches(live)) {
         rule.strip(&mut predicted);
         rule.strip(&mut current);
     }
     let mut changes = Vec::new();
-    compare(current.node(), predicted.node(), &mut Vec::new(), &mut |path, before, after| {
-        let trusted = options
-            .ignore
-            .iter()
-            .any(|rule| !rule.managers.is_empty() && rule.matches(live) && owned_by(live, path, &rule.managers));
-        if !trusted {
-            changes.push(Change {
-                path: pointer(path),
-                before: before.map(Node::to_value),
-                after: after.map(Node::to_value),
-                owner: owner(live, path, options.server_side_manager.as_deref()),
-            });
-        }
-    });
+    compare(
+        current.node(),
+        predicted.node(),
+        &mut Vec::new(),
+        &mut |path, before, after| {
+            let trusted = options
+                .ignore
+                .iter()
+                .any(|rule| !rule.managers.is_empty() && rule.matches(live) && owned_by(live, path, &rule.managers));
+            if !trusted {
+                changes.push(Change {
+                    path: pointer(path),
+                    before: before.map(Node::to_value),
+                    after: after.map(Node::to_value),
+                    owner: owner(live, path, options.server_side_manager.as_deref()),
+                });
+            }
+        },
+    );
     if Gvk::of(live).is_some_and(|gvk| gvk.group.is_empty() && gvk.kind == "Secret") {
         changes.iter_mut().for_each(mask);
     }
-    Diff { modified: !changes.is_empty(), changes, live: current, predicted }
+    Diff {
+        modified: !changes.is_empty(),
+        changes,
+        live: current,
+        predicted,
+    }
 }
 
 /// The desired object as a server takes it: without what only servers write, secrets encoded.
-fn prepared(desired: Node<'_>) -> Value {
+fn prepared(desired: Node<'_>, live: Node<'_>) -> Value {
     let mut wanted = desired.to_value();
+    drop_nulls(&mut wanted);
     wanted.remove(&["status"]);
-    for field in ["creationTimestamp", "managedFields", "resourceVersion", "uid", "generation", "selfLink"] {
+    // Whether the kind has a namespace, the live object knows.
+    if live.at(&["metadata", "namespace"]).is_none() {
+        wanted.remove(&["metadata", "namespace"]);
+    }
+    for field in [
+        "creationTimestamp",
+        "managedFields",
+        "resourceVersion",
+        "uid",
+        "generation",
+        "selfLink",
+    ] {
         wanted.remove(&["metadata", field]);
     }
     let secret = text(desired, &["kind"]) == "Secret" && text(desired, &["apiVersion"]) == "v1";
@@ -103,6 +127,63 @@ fn prepared(desired: Node<'_>) -> Value {
     wanted
 }
 
+/// Takes out what is `null`: a server reads that as not sent.
+fn drop_nulls(value: &mut Value) {
+    fn has_null(node: Node<'_>) -> bool {
+        match node.kind() {
+            Kind::Object => node.members().any(|(_, member)| member.is_null() || has_null(member)),
+            Kind::Array => node.items().any(has_null),
+            _ => false,
+        }
+    }
+    if !has_null(value.node()) {
+        return;
+    }
+    if let Some(map) = value.as_object_mut() {
+        map.retain(|_, member| !member.is_null());
+        map.iter_mut().for_each(|(_, member)| drop_nulls(member));
+    }
+    value.as_array_mut().into_iter().flatten().for_each(drop_nulls);
+}
+
+/// In lists that are replaced as one, keeps what the server added to items that are wanted as they are.
+///
+/// Without this, a default inside such a list that nobody can predict would look like drift for ever.
+fn keep_additions(wanted: Node<'_>, live: Node<'_>, predicted: &mut Value) {
+    match (wanted.kind(), live.kind()) {
+        (Kind::Object, Kind::Object) => {
+            let differs = |key: &str| predicted.node().get(key) != live.get(key);
+            let keys: Vec<&str> = wanted
+                .members()
+                .map(|(key, _)| key)
+                .filter(|key| differs(key))
+                .collect();
+            for key in keys {
+                if let (Some(wanted), Some(live), Some(predicted)) =
+                    (wanted.get(key), live.get(key), predicted.get_mut(key))
+                {
+                    keep_additions(wanted, live, predicted);
+                }
+            }
+        }
+        (Kind::Array, Kind::Array) if covers(live, wanted) => *predicted = live.to_value(),
+        _ => {}
+    }
+}
+
+/// Whether everything wanted is there, whatever else is.
+fn covers(live: Node<'_>, wanted: Node<'_>) -> bool {
+    match (live.kind(), wanted.kind()) {
+        (Kind::Object, Kind::Object) => wanted
+            .members()
+            .all(|(key, member)| live.get(key).is_some_and(|have| covers(have, member))),
+        (Kind::Array, Kind::Array) => {
+            live.len() == wanted.len() && live.items().zip(wanted.items()).all(|(a, b)| covers(a, b))
+        }
+        _ => live == wanted,
+    }
+}
+
 fn predict(wanted: Node<'_>, live: Node<'_>, schema: Option<SchemaRef<'_>>, options: &DiffOptions) -> Value {
     if let Some(manager) = &options.server_side_manager {
         match ridgeway_apply::apply(Some(live), wanted, schema, manager, true, "", "") {
@@ -113,14 +194,37 @@ fn predict(wanted: Node<'_>, live: Node<'_>, schema: Option<SchemaRef<'_>>, opti
     }
     let last = annotation(live, LAST_APPLIED);
     match ridgeway_doc::parse_json(last.as_bytes()) {
-        Ok(last) if last.root().is_object() => ridgeway_apply::three_way(last.root(), live, wanted, schema),
+        Ok(last) if last.root().is_object() => {
+            let last = remembered(last.root());
+            ridgeway_apply::three_way(last.node(), live, wanted, schema)
+        }
         _ => ridgeway_apply::three_way(wanted, live, wanted, schema),
     }
 }
 
+/// A remembered configuration without what says nothing: that it no longer says it must take nothing away.
+fn remembered(last: Node<'_>) -> Value {
+    let mut last = last.to_value();
+    drop_nulls(&mut last);
+    last.remove(&["metadata", "namespace"]);
+    for field in ["annotations", "labels"] {
+        if last.node().at(&["metadata", field]).is_some_and(Node::is_empty) {
+            last.remove(&["metadata", field]);
+        }
+    }
+    last
+}
+
 /// Takes out what is bookkeeping, and what means the same however it is written.
 fn normalise(object: &mut Value, options: &DiffOptions) {
-    let metadata = ["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"];
+    let metadata = [
+        "managedFields",
+        "resourceVersion",
+        "generation",
+        "uid",
+        "creationTimestamp",
+        "selfLink",
+    ];
     for field in metadata {
         object.remove(&["metadata", field]);
     }
@@ -129,60 +233,71 @@ fn normalise(object: &mut Value, options: &DiffOptions) {
         object.remove(&["metadata", "annotations", LAST_APPLIED]);
     }
     for field in ["annotations", "labels"] {
-        if object.node().at(&["metadata", field]).is_some_and(|map| map.is_null() || map.is_empty()) {
+        if object
+            .node()
+            .at(&["metadata", field])
+            .is_some_and(|map| map.is_null() || map.is_empty())
+        {
             object.remove(&["metadata", field]);
         }
     }
     let kind = text(object.node(), &["kind"]).to_owned();
+    if kind == "Endpoints" && text(object.node(), &["apiVersion"]) == "v1" {
+        sort_endpoints(object);
+    }
     if matches!(kind.as_str(), "ClusterRole" | "Role") {
         let aggregated = object.node().get("aggregationRule").is_some();
-        let empty = object.node().get("rules").is_some_and(|rules| rules.is_null() || rules.is_empty());
+        let empty = object
+            .node()
+            .get("rules")
+            .is_some_and(|rules| rules.is_null() || rules.is_empty());
         if empty || (aggregated && options.ignore_aggregated_roles) {
             object.remove(&["rules"]);
         }
     }
 }
 
-/// Calls `found` for each smallest part that differs: path, before, after.
-fn compare<'a>(
-    live: Node<'a>,
-    wanted: Node<'a>,
-    path: &mut Vec<String>,
-    found: &mut dyn FnMut(&[String], Option<Node<'a>>, Option<Node<'a>>),
-) {
-    match (live.kind(), wanted.kind()) {
-        (Kind::Object, Kind::Object) => {
-            for (key, member) in live.members() {
-                path.push(key.to_owned());
-                match wanted.get(key) {
-                    Some(other) => compare(member, other, path, found),
-                    None => found(path, Some(member), None),
-                }
-                path.pop();
-            }
-            for (key, member) in wanted.members().filter(|(key, _)| live.get(key).is_none()) {
-                path.push(key.to_owned());
-                found(path, None, Some(member));
-                path.pop();
+/// Endpoints mean the same in any order, and their protocol is TCP where none is said.
+fn sort_endpoints(object: &mut Value) {
+    let sort = |list: &mut Value| {
+        if let Some(items) = list.as_array_mut() {
+            items.sort_by_cached_key(|item| {
+                let node = item.node();
+                (
+                    text(node, &["ip"]).to_owned(),
+                    node.get("port").and_then(Node::as_i64),
+                    node.to_json(),
+                )
+            });
+        }
+    };
+    let Some(subsets) = object.get_mut("subsets") else {
+        return;
+    };
+    for subset in subsets.as_array_mut().into_iter().flatten() {
+        for port in subset
+            .get_mut("ports")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            if text(port.node(), &["protocol"]).is_empty() {
+                port.set(&["protocol"], "TCP");
             }
         }
-        (Kind::Array, Kind::Array) => {
-            for index in 0..live.len().max(wanted.len()) {
-                path.push(index.to_string());
-                match (live.item(index), wanted.item(index)) {
-                    (Some(a), Some(b)) => compare(a, b, path, found),
-                    (a, b) => found(path, a, b),
-                }
-                path.pop();
+        for list in ["addresses", "notReadyAddresses", "ports"] {
+            if let Some(list) = subset.get_mut(list) {
+                sort(list);
             }
         }
-        _ if live == wanted => {}
-        _ => found(path, Some(live), Some(wanted)),
     }
+    sort(subsets);
 }
 
 fn pointer(path: &[String]) -> String {
-    path.iter().fold(String::new(), |out, token| out + "/" + &token.replace('~', "~0").replace('/', "~1"))
+    path.iter().fold(String::new(), |out, token| {
+        out + "/" + &token.replace('~', "~0").replace('/', "~1")
+    })
 }
 
 fn mask(change: &mut Change) {
@@ -206,7 +321,10 @@ mod tests {
     }
 
     fn options() -> DiffOptions {
-        DiffOptions { server_side_manager: Some(MANAGER.into()), ..DiffOptions::default() }
+        DiffOptions {
+            server_side_manager: Some(MANAGER.into()),
+            ..DiffOptions::default()
+        }
     }
 
     /// What a server stores when the sync applies an object.
@@ -226,7 +344,13 @@ mod tests {
             .iter()
             .map(|c| {
                 let show = |v: &Option<Value>| v.as_ref().map_or("-".to_owned(), Value::to_json);
-                format!("{} {} → {} {}", c.path, show(&c.before), show(&c.after), c.owner.clone().unwrap_or_default())
+                format!(
+                    "{} {} → {} {}",
+                    c.path,
+                    show(&c.before),
+                    show(&c.after),
+                    c.owner.clone().unwrap_or_default()
+                )
             })
             .collect()
     }
@@ -267,7 +391,10 @@ mod tests {
         let mut live = stored(MAP);
         live.set(&["data", "x"], "9");
         let rules = doc("- {group: '', kind: ConfigMap, jsonPointers: [/data/x]}");
-        let options = DiffOptions { ignore: IgnoreRule::from_spec(Some(rules.root())).unwrap(), ..options() };
+        let options = DiffOptions {
+            ignore: IgnoreRule::from_spec(Some(rules.root())).unwrap(),
+            ..options()
+        };
         assert!(!diff(doc(MAP).root(), live.node(), None, &options).modified);
     }
 

@@ -41,7 +41,13 @@ impl IgnoreRule {
             field: format!("spec.ignoreDifferences[{index}].{field}"),
             message,
         };
-        let list = |key: &str| rule.get(key).map(Node::items).into_iter().flatten().filter_map(Node::as_str);
+        let list = |key: &str| {
+            rule.get(key)
+                .map(Node::items)
+                .into_iter()
+                .flatten()
+                .filter_map(Node::as_str)
+        };
         let mut paths = Vec::new();
         for pointer in list("jsonPointers") {
             let parsed = Pointer::parse(pointer).map_err(|error| fail("jsonPointers", error.to_string()))?;
@@ -145,7 +151,10 @@ fn jq(expression: &str) -> Option<Vec<Step>> {
         if let Some(condition) = part.strip_prefix("select(").and_then(|p| p.strip_suffix(')')) {
             let (field, value) = condition.split_once("==")?;
             let value = value.trim().strip_prefix('"')?.strip_suffix('"')?;
-            steps.push(Step::Where(field.trim().strip_prefix('.')?.to_owned(), value.to_owned()));
+            steps.push(Step::Where(
+                field.trim().strip_prefix('.')?.to_owned(),
+                value.to_owned(),
+            ));
             continue;
         }
         let mut rest = part.strip_prefix('.')?;
@@ -154,7 +163,9 @@ fn jq(expression: &str) -> Option<Vec<Step>> {
                 let (inside, after) = inner.split_once(']')?;
                 steps.push(match inside {
                     "" => Step::Each,
-                    quoted if quoted.starts_with('"') => Step::Key(quoted.strip_prefix('"')?.strip_suffix('"')?.to_owned()),
+                    quoted if quoted.starts_with('"') => {
+                        Step::Key(quoted.strip_prefix('"')?.strip_suffix('"')?.to_owned())
+                    }
                     number => Step::Index(number.parse().ok()?),
                 });
                 rest = after.trim_start_matches('?');
@@ -196,15 +207,36 @@ mod tests {
 
     #[test]
     fn paths() {
-        let (list, meta) = (r#"[{"name":"app","image":"i"},{"name":"side","image":"j"}]"#, r#"{"annotations":{"a/b":"x"}}"#);
+        let (list, meta) = (
+            r#"[{"name":"app","image":"i"},{"name":"side","image":"j"}]"#,
+            r#"{"annotations":{"a/b":"x"}}"#,
+        );
         for (rule, want) in [
             ("jsonPointers: [/spec/replicas]", format!(r#"{{"list":{list}}}{meta}"#)),
-            ("jsonPointers: [/metadata/annotations/a~1b]", format!(r#"{{"replicas":3,"list":{list}}}{{"annotations":{{}}}}"#)),
-            ("jsonPointers: [/spec/list/1/image]", format!(r#"{{"replicas":3,"list":[{{"name":"app","image":"i"}},{{"name":"side"}}]}}{meta}"#)),
-            ("jqPathExpressions: ['.spec.list[] | select(.name == \"app\") | .image']", format!(r#"{{"replicas":3,"list":[{{"name":"app"}},{{"name":"side","image":"j"}}]}}{meta}"#)),
-            ("jqPathExpressions: ['.spec.list[] | select(.name == \"app\")']", format!(r#"{{"replicas":3,"list":[{{"name":"side","image":"j"}}]}}{meta}"#)),
-            ("jqPathExpressions: ['.spec.list[].image']", format!(r#"{{"replicas":3,"list":[{{"name":"app"}},{{"name":"side"}}]}}{meta}"#)),
-            ("jqPathExpressions: ['.metadata.annotations[\"a/b\"]']", format!(r#"{{"replicas":3,"list":{list}}}{{"annotations":{{}}}}"#)),
+            (
+                "jsonPointers: [/metadata/annotations/a~1b]",
+                format!(r#"{{"replicas":3,"list":{list}}}{{"annotations":{{}}}}"#),
+            ),
+            (
+                "jsonPointers: [/spec/list/1/image]",
+                format!(r#"{{"replicas":3,"list":[{{"name":"app","image":"i"}},{{"name":"side"}}]}}{meta}"#),
+            ),
+            (
+                "jqPathExpressions: ['.spec.list[] | select(.name == \"app\") | .image']",
+                format!(r#"{{"replicas":3,"list":[{{"name":"app"}},{{"name":"side","image":"j"}}]}}{meta}"#),
+            ),
+            (
+                "jqPathExpressions: ['.spec.list[] | select(.name == \"app\")']",
+                format!(r#"{{"replicas":3,"list":[{{"name":"side","image":"j"}}]}}{meta}"#),
+            ),
+            (
+                "jqPathExpressions: ['.spec.list[].image']",
+                format!(r#"{{"replicas":3,"list":[{{"name":"app"}},{{"name":"side"}}]}}{meta}"#),
+            ),
+            (
+                "jqPathExpressions: ['.metadata.annotations[\"a/b\"]']",
+                format!(r#"{{"replicas":3,"list":{list}}}{{"annotations":{{}}}}"#),
+            ),
         ] {
             assert_eq!(stripped(rule), want, "{rule}");
         }
@@ -214,6 +246,9 @@ mod tests {
     fn what_is_not_understood_is_said() {
         let rules = parse_yaml("- {jqPathExpressions: ['.spec | to_entries']}").unwrap();
         let error = IgnoreRule::from_spec(Some(rules[0].root())).unwrap_err().to_string();
-        assert!(error.contains("spec.ignoreDifferences[0].jqPathExpressions") && error.contains("to_entries"), "{error}");
+        assert!(
+            error.contains("spec.ignoreDifferences[0].jqPathExpressions") && error.contains("to_entries"),
+            "{error}"
+        );
     }
 }

@@ -7,6 +7,8 @@
 //! - [`plan()`] puts targets in order: phase, wave, kind, name, with namespaces and definitions before what needs them.
 //! - [`Operation`] steps through a plan: events in, effects out, no waiting inside.
 
+mod changes;
+pub mod corpus;
 mod diff;
 mod error;
 mod health;
@@ -16,15 +18,17 @@ mod options;
 mod order;
 mod owner;
 mod plan;
+mod retry;
 mod tracking;
 
 pub use diff::{Change, Diff, DiffOptions, diff};
 pub use error::SyncError;
 pub use health::{Health, HealthStatus, aggregate, health};
 pub use ignore::IgnoreRule;
-pub use operation::{Effect, Event, Operation, OperationPhase, ResourceResult, Retry};
+pub use operation::{Effect, Event, Operation, OperationPhase, ResourceResult};
 pub use options::{Propagation, PruneMode, SyncOptions};
 pub use plan::{Action, DeletePolicy, HookType, Phase, Plan, PlanOptions, Target, Task, TaskId, plan};
+pub use retry::Retry;
 pub use tracking::{TRACKING_ANNOTATION, TrackingId};
 
 use ridgeway_doc::Node;
@@ -32,11 +36,6 @@ use ridgeway_doc::Node;
 /// Text at a path, or nothing.
 fn text<'a>(node: Node<'a>, path: &[&str]) -> &'a str {
     node.str_at(path).unwrap_or_default()
-}
-
-/// A whole number at a path.
-fn number(node: Node<'_>, path: &[&str]) -> Option<i64> {
-    node.at(path).and_then(Node::as_i64)
 }
 
 /// An annotation, or nothing.

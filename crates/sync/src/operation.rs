@@ -2,139 +2,22 @@
 //!
 //! An attempt first tries every object without changing anything; a refusal there ends it with nothing applied. Then it
 //! goes through phases and waves: prunes, then objects in groups of one kind. A sync of several steps waits until each
-//! step is healthy before the next; a sync of one step ends when everything is applied. A failure runs the `SyncFail`
+//! step is healthy before the next. The last step ends when everything is applied, unless it runs hooks. A failure runs the `SyncFail`
 //! hooks, and asks for a new plan while retries are left.
 
-use std::fmt;
-use std::time::Duration;
+mod message;
+mod result;
 
-use ridgeway_doc::{Doc, Value};
+pub use message::{Effect, Event, OperationPhase};
+pub use result::ResourceResult;
+
+use ridgeway_doc::Doc;
 use ridgeway_krm::ObjectRef;
 
 use crate::health::{HealthStatus, health};
-use crate::options::Propagation;
 use crate::plan::{Action, DeletePolicy, Phase, Plan, Task, TaskId};
-
-/// What happened.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// Begin.
-    Start,
-    /// An apply came back.
-    Applied {
-        /// Which task.
-        task: TaskId,
-        /// The stored object, or why not.
-        outcome: Result<Doc, String>,
-    },
-    /// A deletion came back.
-    Deleted {
-        /// Which task.
-        task: TaskId,
-        /// Whether it was accepted, or why not.
-        outcome: Result<(), String>,
-    },
-    /// How a watched object is now.
-    Observed {
-        /// Which task.
-        task: TaskId,
-        /// The object; `None` when it is not there.
-        live: Option<Doc>,
-    },
-    /// The new plan that a retry asked for.
-    Replanned(Plan),
-    /// Stop.
-    Terminate,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    /// Apply an object; answer with [`Event::Applied`].
-    Apply {
-        /// Which task.
-        task: TaskId,
-        /// What to apply.
-        object: Doc,
-        /// Put it in place of what is there.
-        replace: bool,
-        /// Delete and create when it cannot be changed.
-        force: bool,
-        /// Server-side apply.
-        server_side: bool,
-        /// Change nothing.
-        dry_run: bool,
-    },
-    /// Delete an object; answer with [`Event::Deleted`].
-    Delete {
-        /// Which task.
-        task: TaskId,
-        /// Which object.
-        reference: ObjectRef,
-        /// What happens to its dependents.
-        propagation: Propagation,
-    },
-    /// Tell with [`Event::Observed`] how the object is now, and when it changes.
-    Watch {
-        /// Which task.
-        task: TaskId,
-    },
-    /// Wait, compare again, and answer with [`Event::Replanned`].
-    Retry {
-        /// How long to wait.
-        after: Duration,
-        /// Which retry it is, from 1.
-        attempt: u32,
-    },
-    /// It ended.
-    Done {
-        /// How.
-        phase: OperationPhase,
-        /// Why.
-        message: String,
-    },
-}
-
-/// Argo CD's phases of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OperationPhase {
-    /// Under way.
-    Running,
-    /// Being stopped.
-    Terminating,
-    /// Objects were refused, or did not become healthy.
-    Failed,
-    /// It could not be done.
-    Error,
-    /// Done.
-    Succeeded,
-}
-
-impl fmt::Display for OperationPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-/// How failed syncs are tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retry {
-    /// How often; negative is for ever.
-    pub limit: i64,
-    /// The first wait.
-    pub base: Duration,
-    /// By how much each wait grows.
-    pub factor: u32,
-    /// The longest wait.
-    pub max: Duration,
-}
-
-impl Retry {
-    fn after(&self, attempt: u32) -> Duration {
-        let growth = self.factor.max(1).saturating_pow(attempt.saturating_sub(1));
-        self.base.saturating_mul(growth).min(self.max)
-    }
-}
+use crate::retry::Retry;
+use result::result;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
@@ -175,6 +58,8 @@ pub struct Operation {
     states: Vec<State>,
     phase: OperationPhase,
     message: String,
+    /// Why the attempt failed, while its hooks run.
+    failure: String,
 }
 
 impl Operation {
@@ -189,6 +74,7 @@ impl Operation {
             states,
             phase: OperationPhase::Running,
             message: "waiting to start".into(),
+            failure: String::new(),
         }
     }
 
@@ -215,7 +101,10 @@ impl Operation {
     /// What came of each object so far.
     pub fn results(&self) -> Vec<ResourceResult> {
         let tasks = self.plan.tasks.iter().zip(&self.states);
-        tasks.filter(|(_, state)| state.standing != Standing::Pending).map(|(task, state)| result(task, state)).collect()
+        tasks
+            .filter(|(_, state)| state.standing != Standing::Pending)
+            .map(|(task, state)| result(task, state))
+            .collect()
     }
 
     /// Takes an event; says what is to be done.
@@ -231,12 +120,29 @@ impl Operation {
                 self.plan = plan;
                 self.begin()
             }
-            Event::Terminate => self.end(OperationPhase::Failed, "Operation terminated".into()),
+            Event::Terminate => self.terminate(),
             Event::Applied { task, outcome } => self.applied(task, outcome),
             Event::Deleted { task, outcome } => self.deleted(task, outcome),
             Event::Observed { task, live } => self.observed(task, live.as_ref()),
         };
         (self, effects)
+    }
+
+    /// Stops: hooks that run are deleted, objects stay as they are.
+    fn terminate(&mut self) -> Vec<Effect> {
+        let running = |standing| matches!(standing, Standing::Busy | Standing::Running);
+        let mut effects = Vec::new();
+        for (id, task) in self.plan.tasks.iter().enumerate() {
+            if task.hook.is_some() && running(self.states[id].standing) {
+                effects.push(delete(id, task));
+                self.states[id] = State {
+                    standing: Standing::Failed,
+                    message: "Deleted".into(),
+                };
+            }
+        }
+        effects.extend(self.end(OperationPhase::Failed, "Operation terminated".into()));
+        effects
     }
 
     /// Tries everything first.
@@ -246,12 +152,17 @@ impl Operation {
         let mut effects = Vec::new();
         for (id, task) in self.plan.tasks.iter().enumerate() {
             match (task.action, &task.desired) {
+                // The kind may be one that the sync itself brings.
+                (Action::Apply, Some(_)) if task.options.skip_dry_run_on_missing && task.live.is_none() => {}
                 (Action::Apply, Some(object)) => {
                     self.states[id].standing = Standing::Trying;
                     effects.push(apply(id, task, object, true));
                 }
                 (Action::PruneSkipped, _) => {
-                    self.states[id] = State { standing: Standing::Succeeded, message: task.note.clone() };
+                    self.states[id] = State {
+                        standing: Standing::Succeeded,
+                        message: task.note.clone(),
+                    };
                 }
                 _ => {}
             }
@@ -260,25 +171,46 @@ impl Operation {
     }
 
     fn applied(&mut self, id: TaskId, outcome: Result<Doc, String>) -> Vec<Effect> {
-        let Some(state) = self.states.get_mut(id) else { return Vec::new() };
+        let Some(state) = self.states.get_mut(id) else {
+            return Vec::new();
+        };
         match (state.standing, outcome) {
             (Standing::Trying, outcome) => {
                 match outcome {
                     Ok(_) => state.standing = Standing::Pending,
-                    Err(message) => *state = State { standing: Standing::Failed, message },
+                    Err(message) => {
+                        *state = State {
+                            standing: Standing::Failed,
+                            message,
+                        }
+                    }
                 }
-                if self.states.iter().any(|s| s.standing == Standing::Trying) { Vec::new() } else { self.tried() }
+                if self.states.iter().any(|s| s.standing == Standing::Trying) {
+                    Vec::new()
+                } else {
+                    self.tried()
+                }
             }
             (Standing::Busy, Ok(_)) => {
-                let verb = if self.plan.tasks[id].live.is_some() { "configured" } else { "created" };
+                let verb = if self.plan.tasks[id].live.is_some() {
+                    "configured"
+                } else {
+                    "created"
+                };
                 let message = format!("{} {verb}", self.plan.tasks[id].title());
-                self.states[id] = State { standing: Standing::Running, message };
+                self.states[id] = State {
+                    standing: Standing::Running,
+                    message,
+                };
                 let mut effects = self.watch(id);
                 effects.extend(self.advance());
                 effects
             }
             (Standing::Busy, Err(message)) => {
-                *state = State { standing: Standing::Failed, message };
+                *state = State {
+                    standing: Standing::Failed,
+                    message,
+                };
                 self.advance()
             }
             _ => Vec::new(),
@@ -292,7 +224,9 @@ impl Operation {
             return self.fail(format!("one or more objects failed to apply, reason: {failed}"));
         }
         if self.plan.dry_run {
-            self.states.iter_mut().for_each(|state| state.standing = Standing::Succeeded);
+            self.states
+                .iter_mut()
+                .for_each(|state| state.standing = Standing::Succeeded);
             return self.end(OperationPhase::Succeeded, "successfully synced (dry run)".into());
         }
         self.stage = Stage::Working;
@@ -300,17 +234,25 @@ impl Operation {
     }
 
     fn deleted(&mut self, id: TaskId, outcome: Result<(), String>) -> Vec<Effect> {
-        let Some(state) = self.states.get_mut(id) else { return Vec::new() };
+        let Some(state) = self.states.get_mut(id) else {
+            return Vec::new();
+        };
         match (state.standing, outcome) {
             (Standing::Busy, Ok(())) => {
-                *state = State { standing: Standing::Running, message: "pruned".into() };
+                *state = State {
+                    standing: Standing::Running,
+                    message: "pruned".into(),
+                };
                 let mut effects = self.watch(id);
                 effects.extend(self.advance());
                 effects
             }
             (Standing::Clearing, Ok(())) => vec![Effect::Watch { task: id }],
             (Standing::Busy | Standing::Clearing, Err(message)) => {
-                *state = State { standing: Standing::Failed, message };
+                *state = State {
+                    standing: Standing::Failed,
+                    message,
+                };
                 self.advance()
             }
             // The deletion of a hook that has done its work: it is gone, or somebody will see it.
@@ -319,7 +261,9 @@ impl Operation {
     }
 
     fn observed(&mut self, id: TaskId, live: Option<&Doc>) -> Vec<Effect> {
-        let Some(state) = self.states.get(id) else { return Vec::new() };
+        let Some(state) = self.states.get(id) else {
+            return Vec::new();
+        };
         let task = &self.plan.tasks[id];
         let next = match (state.standing, task.action, live) {
             (Standing::Clearing, _, None) => {
@@ -330,15 +274,28 @@ impl Operation {
                 }
                 return Vec::new();
             }
-            (Standing::Running, Action::Prune, None) => State { standing: Standing::Succeeded, message: "pruned".into() },
-            (Standing::Running, Action::Apply, None) => {
-                State { standing: Standing::Failed, message: format!("{} is gone", task.title()) }
-            }
+            (Standing::Running, Action::Prune, None) => State {
+                standing: Standing::Succeeded,
+                message: "pruned".into(),
+            },
+            (Standing::Running, Action::Apply, None) => State {
+                standing: Standing::Failed,
+                message: format!("{} is gone", task.title()),
+            },
             (Standing::Running, Action::Apply, Some(live)) => match health(live.root()) {
-                None => State { standing: Standing::Succeeded, message: state.message.clone() },
+                None => State {
+                    standing: Standing::Succeeded,
+                    message: state.message.clone(),
+                },
                 Some(h) => match h.status {
-                    HealthStatus::Healthy => State { standing: Standing::Succeeded, message: state.message.clone() },
-                    HealthStatus::Degraded => State { standing: Standing::Failed, message: h.message },
+                    HealthStatus::Healthy => State {
+                        standing: Standing::Succeeded,
+                        message: state.message.clone(),
+                    },
+                    HealthStatus::Degraded => State {
+                        standing: Standing::Failed,
+                        message: h.message,
+                    },
                     _ => return Vec::new(),
                 },
             },
@@ -350,13 +307,29 @@ impl Operation {
 
     /// Whether steps wait for each other: several of them, or hooks.
     fn waits(&self) -> bool {
-        let mut steps = self.plan.tasks.iter().filter(|t| t.phase != Phase::SyncFail).map(|t| (t.phase, t.wave));
+        let mut steps = self
+            .plan
+            .tasks
+            .iter()
+            .filter(|t| t.phase != Phase::SyncFail)
+            .map(|t| (t.phase, t.wave));
         let first = steps.next();
         steps.any(|step| Some(step) != first) || self.plan.tasks.iter().any(|t| t.hook.is_some())
     }
 
+    /// Whether a task belongs to the last step and nothing waits for it: whether it becomes healthy is then for the
+    /// Application's health to tell, not for the sync.
+    fn is_final(&self, id: TaskId) -> bool {
+        let step = |task: &Task| (task.phase, task.wave);
+        let own = step(&self.plan.tasks[id]);
+        let regular = || self.plan.tasks.iter().filter(|t| t.phase != Phase::SyncFail);
+        own.0 != Phase::SyncFail
+            && regular().all(|t| step(t) <= own)
+            && regular().all(|t| step(t) != own || t.hook.is_none())
+    }
+
     fn watch(&mut self, id: TaskId) -> Vec<Effect> {
-        if self.waits() {
+        if self.waits() && !self.is_final(id) {
             return vec![Effect::Watch { task: id }];
         }
         self.states[id].standing = Standing::Succeeded;
@@ -364,8 +337,16 @@ impl Operation {
     }
 
     fn failures(&self) -> String {
-        let failed = self.plan.tasks.iter().zip(&self.states).filter(|(_, state)| state.standing == Standing::Failed);
-        failed.map(|(task, state)| format!("{}: {}", task.title(), state.message)).collect::<Vec<_>>().join("; ")
+        let failed = self
+            .plan
+            .tasks
+            .iter()
+            .zip(&self.states)
+            .filter(|(_, state)| state.standing == Standing::Failed);
+        failed
+            .map(|(task, state)| format!("{}: {}", task.title(), state.message))
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     /// The next group of tasks, or the end.
@@ -382,7 +363,9 @@ impl Operation {
         let failed = !current(self, &|s| s == Standing::Failed).is_empty();
         if failed && self.stage == Stage::Working {
             let reason = self.failures();
-            return self.fail(format!("one or more synchronization tasks completed unsuccessfully, reason: {reason}"));
+            return self.fail(format!(
+                "one or more synchronization tasks completed unsuccessfully, reason: {reason}"
+            ));
         }
         let unfinished = current(self, &|s| matches!(s, Standing::Pending | Standing::Running));
         let step = |id: &TaskId| (self.plan.tasks[*id].phase, self.plan.tasks[*id].wave);
@@ -390,18 +373,35 @@ impl Operation {
             return self.finish();
         };
         let group: Vec<TaskId> = unfinished.into_iter().filter(|id| step(id) == first).collect();
-        let pending: Vec<TaskId> =
-            group.iter().copied().filter(|id| self.states[*id].standing == Standing::Pending).collect();
+        let pending: Vec<TaskId> = group
+            .iter()
+            .copied()
+            .filter(|id| self.states[*id].standing == Standing::Pending)
+            .collect();
         let Some(head) = pending.first().copied() else {
-            let waiting = self.plan.tasks[group[0]].title();
-            self.message = format!("waiting for healthy state of {waiting} and {} more", group.len() - 1);
+            let task = &self.plan.tasks[group[0]];
+            let (what, more) = match (task.hook, task.action) {
+                (Some(_), _) => ("completion of hook", "hooks"),
+                (None, Action::Apply) => ("healthy state of", "resources"),
+                (None, _) => ("deletion of", "resources"),
+            };
+            let ObjectRef {
+                group: api, kind, name, ..
+            } = &task.reference;
+            let more = match group.len() - 1 {
+                0 => String::new(),
+                n => format!(" and {n} more {more}"),
+            };
+            self.message = format!("waiting for {what} {api}/{kind}/{name}{more}");
             return Vec::new();
         };
         // One kind at a time, and all of that kind together.
         let kind = |id: &TaskId| (self.plan.tasks[*id].action, self.plan.tasks[*id].gvk.clone());
         let (action, gvk) = kind(&head);
-        let together: Vec<TaskId> =
-            pending.into_iter().take_while(|id| kind(id) == (action, gvk.clone())).collect();
+        let together: Vec<TaskId> = pending
+            .into_iter()
+            .take_while(|id| kind(id) == (action, gvk.clone()))
+            .collect();
         self.message = format!("{} wave {}: {} {}", first.0, first.1, together.len(), gvk.kind);
         let mut effects = Vec::new();
         for id in together {
@@ -423,7 +423,7 @@ impl Operation {
     /// Nothing is left to do in this stage.
     fn finish(&mut self) -> Vec<Effect> {
         if self.stage == Stage::Failing {
-            let message = self.message.clone();
+            let message = std::mem::take(&mut self.failure);
             return self.give_up(message);
         }
         let mut effects = self.clear_hooks(Standing::Succeeded, DeletePolicy::HookSucceeded);
@@ -438,8 +438,8 @@ impl Operation {
         let hooks = self.plan.tasks.iter().any(|task| task.phase == Phase::SyncFail);
         if began && hooks {
             self.stage = Stage::Failing;
+            self.failure = message;
             effects.extend(self.advance());
-            self.message = message;
         } else {
             effects.extend(self.give_up(message));
         }
@@ -451,10 +451,17 @@ impl Operation {
             self.stage = Stage::Retrying;
             let attempt = self.retries + 1;
             self.message = format!("{message}. Retrying attempt #{attempt}.");
-            return vec![Effect::Retry { after: self.retry.after(attempt), attempt }];
+            return vec![Effect::Retry {
+                after: self.retry.after(attempt),
+                attempt,
+            }];
         }
         let tries = self.retries;
-        let message = if tries > 0 { format!("{message} (retried {tries} times).") } else { message };
+        let message = if tries > 0 {
+            format!("{message} (retried {tries} times).")
+        } else {
+            message
+        };
         self.end(OperationPhase::Failed, message)
     }
 
@@ -477,7 +484,13 @@ impl Operation {
 }
 
 fn fresh(plan: &Plan) -> Vec<State> {
-    plan.tasks.iter().map(|_| State { standing: Standing::Pending, message: String::new() }).collect()
+    plan.tasks
+        .iter()
+        .map(|_| State {
+            standing: Standing::Pending,
+            message: String::new(),
+        })
+        .collect()
 }
 
 fn apply(id: TaskId, task: &Task, object: &Doc, dry_run: bool) -> Effect {
@@ -492,77 +505,10 @@ fn apply(id: TaskId, task: &Task, object: &Doc, dry_run: bool) -> Effect {
 }
 
 fn delete(id: TaskId, task: &Task) -> Effect {
-    Effect::Delete { task: id, reference: task.reference.clone(), propagation: task.options.propagation }
-}
-
-/// What came of one object, as `status.operationState.syncResult.resources` holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceResult {
-    /// Which object.
-    pub reference: ObjectRef,
-    /// Its API version.
-    pub version: String,
-    /// `Synced`, `SyncFailed`, `Pruned` or `PruneSkipped`; empty while it is under way.
-    pub status: &'static str,
-    /// What happened.
-    pub message: String,
-    /// `Running`, `Succeeded` or `Failed`.
-    pub hook_phase: &'static str,
-    /// The part of the sync.
-    pub sync_phase: Phase,
-    /// The hook type, for hooks.
-    pub hook: Option<Phase>,
-}
-
-fn result(task: &Task, state: &State) -> ResourceResult {
-    let status = match (state.standing, task.action) {
-        (Standing::Failed, _) => "SyncFailed",
-        (_, Action::PruneSkipped) => "PruneSkipped",
-        (Standing::Running | Standing::Succeeded, Action::Prune) => "Pruned",
-        (Standing::Running | Standing::Succeeded, Action::Apply) => "Synced",
-        _ => "",
-    };
-    let hook_phase = match state.standing {
-        Standing::Failed => "Failed",
-        Standing::Succeeded => "Succeeded",
-        _ => "Running",
-    };
-    ResourceResult {
+    Effect::Delete {
+        task: id,
         reference: task.reference.clone(),
-        version: task.gvk.version.clone(),
-        status,
-        message: state.message.clone(),
-        hook_phase,
-        sync_phase: task.phase,
-        hook: task.hook,
-    }
-}
-
-impl ResourceResult {
-    /// As Argo CD writes it.
-    pub fn to_value(&self) -> Value {
-        let mut value = Value::object();
-        for (key, text) in [
-            ("group", self.reference.group.as_str()),
-            ("version", &self.version),
-            ("kind", &self.reference.kind),
-            ("namespace", &self.reference.namespace),
-            ("name", &self.reference.name),
-        ] {
-            value.set(&[key], text);
-        }
-        if !self.status.is_empty() {
-            value.set(&["status"], self.status);
-        }
-        if !self.message.is_empty() {
-            value.set(&["message"], self.message.as_str());
-        }
-        value.set(&["hookPhase"], self.hook_phase);
-        value.set(&["syncPhase"], self.sync_phase.to_string());
-        if let Some(hook) = self.hook {
-            value.set(&["hookType"], hook.to_string());
-        }
-        value
+        propagation: task.options.propagation,
     }
 }
 

@@ -98,7 +98,9 @@ impl SyncOptions {
     }
 
     fn set(&mut self, option: &str) {
-        let Some((name, value)) = option.split_once('=') else { return };
+        let Some((name, value)) = option.split_once('=') else {
+            return;
+        };
         let on = value == "true";
         match name {
             "PruneLast" => self.prune_last = on,
@@ -138,7 +140,8 @@ mod tests {
 
     #[test]
     fn objects_have_the_last_word() {
-        let list = Doc::parse_json(br#"["PruneLast=true","Replace=true","Nonsense","PrunePropagationPolicy=orphan"]"#).unwrap();
+        let list = Doc::parse_json(br#"["PruneLast=true","Replace=true","Nonsense","PrunePropagationPolicy=orphan"]"#)
+            .unwrap();
         let options = SyncOptions::from_list(Some(list.root()));
         assert!(options.prune_last && options.replace && options.propagation == Propagation::Orphan);
         let object = Doc::parse_json(

@@ -17,7 +17,11 @@ pub(crate) fn owner(live: Node<'_>, path: &[String], but: Option<&str>) -> Optio
 
 /// Takes what a set of managers owns out of consideration: whether one of them owns the field.
 pub(crate) fn owned_by(live: Node<'_>, path: &[String], managers: &[String]) -> bool {
-    let entries = live.at(&["metadata", "managedFields"]).map(Node::items).into_iter().flatten();
+    let entries = live
+        .at(&["metadata", "managedFields"])
+        .map(Node::items)
+        .into_iter()
+        .flatten();
     entries
         .filter(|entry| managers.iter().any(|m| m == text(*entry, &["manager"])))
         .any(|entry| entry.get("fieldsV1").is_some_and(|set| covers(set, live, path)))
@@ -25,7 +29,9 @@ pub(crate) fn owned_by(live: Node<'_>, path: &[String], managers: &[String]) -> 
 
 /// Whether a `fieldsV1` set holds a path, or a leaf above it.
 fn covers(set: Node<'_>, at: Node<'_>, path: &[String]) -> bool {
-    let Some((step, rest)) = path.split_first() else { return true };
+    let Some((step, rest)) = path.split_first() else {
+        return true;
+    };
     // A leaf owns all below.
     if set.is_empty() {
         return true;
@@ -33,7 +39,9 @@ fn covers(set: Node<'_>, at: Node<'_>, path: &[String]) -> bool {
     if at.is_array() {
         let item = step.parse::<usize>().ok().and_then(|index| at.item(index));
         let Some(item) = item else { return false };
-        return set.members().any(|(key, below)| key_matches(key, item) && covers(below, item, rest));
+        return set
+            .members()
+            .any(|(key, below)| key_matches(key, item) && covers(below, item, rest));
     }
     match (set.get(&format!("f:{step}")), at.get(step)) {
         (Some(below), Some(next)) => covers(below, next, rest),
@@ -49,10 +57,14 @@ fn key_matches(key: &str, item: Node<'_>) -> bool {
         Some(("v", text)) => (false, text),
         _ => return false,
     };
-    let Ok(wanted) = Doc::parse_json(text.as_bytes()) else { return false };
+    let Ok(wanted) = Doc::parse_json(text.as_bytes()) else {
+        return false;
+    };
     let wanted = wanted.root();
     if keys {
-        wanted.members().all(|(name, value)| item.get(name).is_some_and(|have| have == value))
+        wanted
+            .members()
+            .all(|(name, value)| item.get(name).is_some_and(|have| have == value))
     } else {
         wanted == item
     }
@@ -77,6 +89,10 @@ mod tests {
         assert_eq!(of("spec.replicas").as_deref(), Some("kubectl-edit"));
         assert_eq!(of("spec.containers.1.image").as_deref(), Some("kubectl-edit"));
         assert_eq!(of("spec.containers.0.image"), None);
-        assert!(owned_by(live.root(), &path("spec.replicas"), &["argocd-controller".into()]));
+        assert!(owned_by(
+            live.root(),
+            &path("spec.replicas"),
+            &["argocd-controller".into()]
+        ));
     }
 }

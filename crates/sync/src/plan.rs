@@ -172,7 +172,7 @@ fn hooks(object: Node<'_>) -> Vec<HookType> {
 }
 
 /// Whether an object is a hook, or is skipped by its annotation.
-fn is_hook(object: Node<'_>) -> bool {
+pub(crate) fn is_hook(object: Node<'_>) -> bool {
     let own = annotation(object, "argocd.argoproj.io/hook");
     let helm = annotation(object, "helm.sh/hook");
     !own.is_empty() || (!helm.is_empty() && helm != "crd-install")
@@ -193,7 +193,11 @@ fn delete_policies(object: Node<'_>) -> Vec<DeletePolicy> {
             _ => None,
         })
         .collect();
-    if policies.is_empty() { vec![DeletePolicy::BeforeHookCreation] } else { policies }
+    if policies.is_empty() {
+        vec![DeletePolicy::BeforeHookCreation]
+    } else {
+        policies
+    }
 }
 
 /// The wave of an object.
@@ -215,7 +219,9 @@ fn described(object: &Doc) -> Result<(ObjectRef, Gvk), SyncError> {
     let gvk = Gvk::of(object.root());
     match (ObjectRef::of(object.root()), gvk) {
         (Some(reference), Some(gvk)) => Ok((reference, gvk)),
-        _ => Err(SyncError::Object("an object needs `apiVersion`, `kind` and `metadata.name`".into())),
+        _ => Err(SyncError::Object(
+            "an object needs `apiVersion`, `kind` and `metadata.name`".into(),
+        )),
     }
 }
 
@@ -223,7 +229,9 @@ fn described(object: &Doc) -> Result<(ObjectRef, Gvk), SyncError> {
 pub fn plan(targets: &[Target], options: &PlanOptions) -> Result<Plan, SyncError> {
     let mut tasks = Vec::new();
     for target in targets {
-        let Some(object) = target.desired.as_ref().or(target.live.as_ref()) else { continue };
+        let Some(object) = target.desired.as_ref().or(target.live.as_ref()) else {
+            continue;
+        };
         if target.desired.as_ref().is_some_and(|desired| is_hook(desired.root())) {
             if options.selected.is_none() {
                 hook_tasks(target, options, &mut tasks)?;
@@ -252,9 +260,10 @@ pub fn plan(targets: &[Target], options: &PlanOptions) -> Result<Plan, SyncError
             (Some(_), _, _) => (Action::Apply, ""),
             (None, false, _) => (Action::PruneSkipped, "ignored (requires pruning)"),
             (None, true, PruneMode::No) => (Action::PruneSkipped, "ignored (no prune)"),
-            (None, true, PruneMode::Confirm) if !options.prune_confirmed => {
-                (Action::PruneSkipped, "waits for annotation argocd.argoproj.io/deletion-approved")
-            }
+            (None, true, PruneMode::Confirm) if !options.prune_confirmed => (
+                Action::PruneSkipped,
+                "waits for annotation argocd.argoproj.io/deletion-approved",
+            ),
             (None, true, _) => (Action::Prune, ""),
         };
         tasks.push(Task {
@@ -274,10 +283,15 @@ pub fn plan(targets: &[Target], options: &PlanOptions) -> Result<Plan, SyncError
     mirror_prunes(&mut tasks);
     tasks.sort_by(|a, b| {
         let key = |t: &Task| (t.phase, t.wave, t.action == Action::Apply, rank(&t.reference.kind));
-        key(a).cmp(&key(b)).then_with(|| a.reference.name.cmp(&b.reference.name))
+        key(a)
+            .cmp(&key(b))
+            .then_with(|| a.reference.name.cmp(&b.reference.name))
     });
     needed_first(&mut tasks);
-    Ok(Plan { tasks, dry_run: options.dry_run })
+    Ok(Plan {
+        tasks,
+        dry_run: options.dry_run,
+    })
 }
 
 fn hook_tasks(target: &Target, options: &PlanOptions, tasks: &mut Vec<Task>) -> Result<(), SyncError> {
@@ -287,7 +301,11 @@ fn hook_tasks(target: &Target, options: &PlanOptions, tasks: &mut Vec<Task>) -> 
         if text(object.node(), &["metadata", "name"]).is_empty() {
             let prefix = text(object.node(), &["metadata", "generateName"]).to_owned();
             let short: String = options.revision.chars().take(7).collect();
-            let name = format!("{prefix}{short}-{}-{}", hook.to_string().to_lowercase(), options.started_at);
+            let name = format!(
+                "{prefix}{short}-{}-{}",
+                hook.to_string().to_lowercase(),
+                options.started_at
+            );
             object.set(&["metadata", "name"], name);
             object.remove(&["metadata", "generateName"]);
         }
@@ -312,10 +330,19 @@ fn hook_tasks(target: &Target, options: &PlanOptions, tasks: &mut Vec<Task>) -> 
 
 /// What was applied last is pruned first: waves of prunes are mirrored. `PruneLast` puts one behind everything.
 fn mirror_prunes(tasks: &mut [Task]) {
-    let mut waves: Vec<i64> = tasks.iter().filter(|t| t.action == Action::Prune).map(|t| t.wave).collect();
+    let mut waves: Vec<i64> = tasks
+        .iter()
+        .filter(|t| t.action == Action::Prune)
+        .map(|t| t.wave)
+        .collect();
     waves.sort_unstable();
     waves.dedup();
-    let last = tasks.iter().filter(|t| t.phase == Phase::Sync).map(|t| t.wave).max().unwrap_or(0);
+    let last = tasks
+        .iter()
+        .filter(|t| t.phase == Phase::Sync)
+        .map(|t| t.wave)
+        .max()
+        .unwrap_or(0);
     for task in tasks.iter_mut().filter(|t| t.action == Action::Prune) {
         if task.options.prune_last {
             task.wave = last + 1;
@@ -329,7 +356,9 @@ fn mirror_prunes(tasks: &mut [Task]) {
 /// and phase of what needs it.
 fn needed_first(tasks: &mut Vec<Task>) {
     let needs = |provider: &Task, task: &Task| {
-        let Some(object) = provider.desired.as_ref().filter(|_| provider.action == Action::Apply) else { return false };
+        let Some(object) = provider.desired.as_ref().filter(|_| provider.action == Action::Apply) else {
+            return false;
+        };
         match provider.gvk.kind.as_str() {
             "Namespace" if provider.gvk.group.is_empty() => task.reference.namespace == provider.reference.name,
             "CustomResourceDefinition" => {
@@ -341,7 +370,8 @@ fn needed_first(tasks: &mut Vec<Task>) {
     };
     let mut at = 0;
     while at < tasks.len() {
-        let first = (0..at).find(|earlier| tasks[*earlier].action == Action::Apply && needs(&tasks[at], &tasks[*earlier]));
+        let first =
+            (0..at).find(|earlier| tasks[*earlier].action == Action::Apply && needs(&tasks[at], &tasks[*earlier]));
         if let Some(first) = first {
             let mut provider = tasks.remove(at);
             provider.phase = tasks[first].phase;
@@ -366,7 +396,11 @@ mod tests {
             "CustomResourceDefinition" => "apiextensions.k8s.io/v1",
             _ => "v1",
         };
-        parse_yaml(&format!("{{apiVersion: {version}, kind: {kind}, metadata: {{name: {name}, {more}}}}}")).unwrap().remove(0)
+        parse_yaml(&format!(
+            "{{apiVersion: {version}, kind: {kind}, metadata: {{name: {name}, {more}}}}}"
+        ))
+        .unwrap()
+        .remove(0)
     }
 
     fn wave_of(n: i64) -> String {
@@ -374,16 +408,27 @@ mod tests {
     }
 
     fn apply(doc: Doc) -> Target {
-        Target { desired: Some(doc), live: None, modified: false }
+        Target {
+            desired: Some(doc),
+            live: None,
+            modified: false,
+        }
     }
 
     fn prune(doc: Doc) -> Target {
-        Target { desired: None, live: Some(doc), modified: false }
+        Target {
+            desired: None,
+            live: Some(doc),
+            modified: false,
+        }
     }
 
     fn show(targets: &[Target], options: &PlanOptions) -> Vec<String> {
         let plan = plan(targets, options).unwrap();
-        plan.to_string().lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+        plan.to_string()
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect()
     }
 
     #[test]
@@ -418,17 +463,28 @@ mod tests {
         let targets = [
             apply(object("Thing", "t", &wave_of(-5))),
             apply(crd),
-            apply(object("Namespace", "x", "annotations: {argocd.argoproj.io/sync-wave: '3'}")),
+            apply(object(
+                "Namespace",
+                "x",
+                "annotations: {argocd.argoproj.io/sync-wave: '3'}",
+            )),
         ];
         assert_eq!(
             show(&targets, &PlanOptions::default()),
-            ["Sync -5 apply CustomResourceDefinition/things.example.org", "Sync -5 apply Namespace/x", "Sync -5 apply Thing/t"]
+            [
+                "Sync -5 apply CustomResourceDefinition/things.example.org",
+                "Sync -5 apply Namespace/x",
+                "Sync -5 apply Thing/t"
+            ]
         );
     }
 
     #[test]
     fn prunes_mirror_their_waves() {
-        let options = PlanOptions { prune: true, ..PlanOptions::default() };
+        let options = PlanOptions {
+            prune: true,
+            ..PlanOptions::default()
+        };
         let targets = [
             prune(object("ConfigMap", "first", &wave_of(0))),
             prune(object("ConfigMap", "last", &wave_of(5))),
@@ -436,17 +492,36 @@ mod tests {
         ];
         assert_eq!(
             show(&targets, &options),
-            ["Sync 0 prune ConfigMap/last", "Sync 0 apply Service/s", "Sync 5 prune ConfigMap/first"]
+            [
+                "Sync 0 prune ConfigMap/last",
+                "Sync 0 apply Service/s",
+                "Sync 5 prune ConfigMap/first"
+            ]
         );
-        assert_eq!(show(&targets[..1], &PlanOptions::default()), ["Sync 0 keep ConfigMap/first"]);
-        let kept = object("ConfigMap", "kept", "namespace: x, annotations: {argocd.argoproj.io/sync-options: Prune=false}");
+        assert_eq!(
+            show(&targets[..1], &PlanOptions::default()),
+            ["Sync 0 keep ConfigMap/first"]
+        );
+        let kept = object(
+            "ConfigMap",
+            "kept",
+            "namespace: x, annotations: {argocd.argoproj.io/sync-options: Prune=false}",
+        );
         assert_eq!(show(&[prune(kept)], &options), ["Sync 0 keep ConfigMap/kept"]);
     }
 
     #[test]
     fn hooks_get_a_task_for_each_type_and_a_name() {
-        let job = object("Job", "''", "generateName: migrate-, namespace: x, annotations: {argocd.argoproj.io/hook: 'PreSync,PostSync'}");
-        let options = PlanOptions { revision: "0123456789".into(), started_at: 42, ..PlanOptions::default() };
+        let job = object(
+            "Job",
+            "''",
+            "generateName: migrate-, namespace: x, annotations: {argocd.argoproj.io/hook: 'PreSync,PostSync'}",
+        );
+        let options = PlanOptions {
+            revision: "0123456789".into(),
+            started_at: 42,
+            ..PlanOptions::default()
+        };
         assert_eq!(
             show(&[apply(job.clone())], &options),
             [
@@ -454,7 +529,10 @@ mod tests {
                 "PostSync 0 apply Job/migrate-0123456-postsync-42 (hook)",
             ]
         );
-        let selected = PlanOptions { selected: Some(Vec::new()), ..options };
+        let selected = PlanOptions {
+            selected: Some(Vec::new()),
+            ..options
+        };
         assert!(show(&[apply(job)], &selected).is_empty());
     }
 
@@ -462,6 +540,9 @@ mod tests {
     fn a_wave_that_is_no_number_is_named() {
         let bad = object("ConfigMap", "a", "annotations: {argocd.argoproj.io/sync-wave: soon}");
         let error = plan(&[apply(bad)], &PlanOptions::default()).unwrap_err().to_string();
-        assert!(error.contains("ConfigMap/a") && error.contains("sync-wave") && error.contains("soon"), "{error}");
+        assert!(
+            error.contains("ConfigMap/a") && error.contains("sync-wave") && error.contains("soon"),
+            "{error}"
+        );
     }
 }

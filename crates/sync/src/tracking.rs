@@ -36,7 +36,13 @@ impl TrackingId {
             return None;
         }
         let own = str::to_owned;
-        Some(TrackingId { app: own(app), group: own(group), kind: own(kind), namespace: own(namespace), name: own(name) })
+        Some(TrackingId {
+            app: own(app),
+            group: own(group),
+            kind: own(kind),
+            namespace: own(namespace),
+            name: own(name),
+        })
     }
 
     /// The id that an object carries.
@@ -72,7 +78,11 @@ impl TrackingId {
 
 impl fmt::Display for TrackingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}/{}:{}/{}", self.app, self.group, self.kind, self.namespace, self.name)
+        write!(
+            f,
+            "{}:{}/{}:{}/{}",
+            self.app, self.group, self.kind, self.namespace, self.name
+        )
     }
 }
 
@@ -84,7 +94,9 @@ mod tests {
 
     #[test]
     fn ids_describe_the_object_they_are_on() {
-        let doc = Doc::parse_json(br#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","namespace":"x"}}"#);
+        let doc = Doc::parse_json(
+            br#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","namespace":"x"}}"#,
+        );
         let mut object = doc.unwrap().root().to_value();
         TrackingId::mark("shop", &mut object, "x");
         let id = TrackingId::of(object.node()).unwrap();

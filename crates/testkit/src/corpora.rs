@@ -36,8 +36,14 @@ impl Tally {
 pub type Runner = fn(&Path) -> Result<Tally>;
 
 /// Every registered corpus; the name is also its folder's.
-pub const CORPORA: &[(&str, Runner)] =
-    &[("merkle", merkle), ("rbac-sar", rbac_sar), ("kustomize-goldens", kustomize_goldens)];
+pub const CORPORA: &[(&str, Runner)] = &[
+    ("merkle", merkle),
+    ("rbac-sar", rbac_sar),
+    ("kustomize-goldens", kustomize_goldens),
+    ("pod-security-standards", pod_security_standards),
+    ("kyverno-policies", kyverno_policies),
+    ("gatekeeper-library", gatekeeper_library),
+];
 
 /// Files under a folder with an extension, sorted.
 pub fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
@@ -111,6 +117,51 @@ fn kustomize_goldens(root: &Path) -> Result<Tally> {
         }
     }
     Ok(tally)
+}
+
+/// Pods that a level and version must pass or fail.
+fn pod_security_standards(root: &Path) -> Result<Tally> {
+    Ok(of_policy(ridgeway_policy::corpus::pods::run(&Texts, &root.to_string_lossy())))
+}
+
+/// Suites of the Kyverno CLI; the unit is one row.
+fn kyverno_policies(root: &Path) -> Result<Tally> {
+    Ok(of_policy(ridgeway_policy::corpus::kyverno_test::run(&Texts, &root.to_string_lossy())))
+}
+
+/// Suites of `gator verify`.
+fn gatekeeper_library(root: &Path) -> Result<Tally> {
+    Ok(of_policy(ridgeway_policy::corpus::gator::run(&Texts, &root.to_string_lossy())))
+}
+
+fn of_policy(result: ridgeway_policy::corpus::CorpusResult) -> Tally {
+    let split = |line: String| match line.split_once(": ") {
+        Some((id, why)) => (id.to_owned(), why.to_owned()),
+        None => (line, String::new()),
+    };
+    Tally {
+        passed: result.passed,
+        failing: result.failing.into_iter().map(split).collect(),
+        skipped: vec![("objects that a rule excludes".to_owned(), "not judged upstream either".to_owned()); result.skipped],
+    }
+}
+
+/// Texts on disk by their paths.
+struct Texts;
+
+impl ridgeway_policy::corpus::Files for Texts {
+    fn read(&self, path: &str) -> Option<String> {
+        fs::read_to_string(path).ok()
+    }
+
+    fn walk(&self, folder: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Err(error) = walk(Path::new(folder), &mut |path| found.push(path.display().to_string())) {
+            eprintln!("  {error:#}");
+        }
+        found.sort();
+        found
+    }
 }
 
 /// A folder on disk as the renderer reads it.

@@ -71,6 +71,7 @@ impl Call {
             ["apis", group, version] => json(self.resource_list(group, version)?),
             ["openapi", "v3"] => json(self.openapi_index()),
             ["openapi", "v3", rest @ ..] => self.openapi_document(rest),
+            ["openapi", "v2"] => Some(self.openapi_v2()),
             [""] => {
                 let mut paths = Value::object();
                 let all = [
@@ -219,6 +220,28 @@ impl Call {
             index.set(&["paths", &path, "serverRelativeURL"], url);
         }
         index
+    }
+
+    /// An OpenAPI v2 document that describes nothing: clients that ask for it look kinds up and go on without. Everything
+    /// is described by v3.
+    fn openapi_v2(&self) -> Response {
+        const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+        let accept = self
+            .headers
+            .get("accept")
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default();
+        if accept.contains("protobuf") {
+            // No field set is an empty message.
+            return negotiate::typed_json(PROTOBUF, "");
+        }
+        let mut document = Value::object();
+        document.set(&["swagger"], "2.0");
+        document.set(&["info", "title"], "described in OpenAPI v3 only: see /openapi/v3");
+        document.set(&["info", "version"], GIT_VERSION);
+        document.set(&["paths"], Value::object());
+        document.set(&["definitions"], Value::object());
+        negotiate::object(StatusCode::OK, document.node(), &[])
     }
 
     fn openapi_document(&self, rest: &[&str]) -> Option<Response> {

@@ -18,7 +18,7 @@ use super::negotiate::{self, Form};
 use super::table::partial;
 use super::{Call, Target, body};
 use crate::read::{ListQuery, PageToken, Selection};
-use crate::write::Written;
+use crate::write::{Asked, Written};
 use crate::{codec, fault};
 
 impl Call {
@@ -153,6 +153,18 @@ impl Call {
         subresource: &str,
         change: Change,
     ) -> Result<Written, Status> {
+        self.run_as(kind, target, subresource, change, None).await
+    }
+
+    /// The same where the request calls the change something else.
+    pub(super) async fn run_as(
+        &self,
+        kind: &Kind,
+        target: &Target,
+        subresource: &str,
+        change: Change,
+        asked: Option<Asked>,
+    ) -> Result<Written, Status> {
         let write = Write {
             gvk: kind.gvk.clone(),
             namespace: target.namespace.clone(),
@@ -161,7 +173,7 @@ impl Call {
             body: change,
             options: self.write_options(),
         };
-        self.api.plane.execute(&self.user, write).await
+        self.api.plane.execute_as(&self.user, write, asked).await
     }
 
     /// The object after a change, in the form the client wants.
@@ -401,6 +413,10 @@ impl Call {
             ..ListQuery::default()
         };
         let page = plane.page(kind, namespace, &query).await?;
+        let asked = Asked {
+            verb: "deletecollection",
+            subresource: "",
+        };
         for entry in &page.entries {
             let Some(parts) = crate::keys::parts(&entry.key) else {
                 continue;
@@ -410,7 +426,8 @@ impl Call {
                 name: parts.name.into(),
                 ..target.clone()
             };
-            match self.run(kind, &one, "", Change::Delete(options.clone())).await {
+            let change = Change::Delete(options.clone());
+            match self.run_as(kind, &one, "", change, Some(asked)).await {
                 Ok(_) => {}
                 Err(status) if status.reason == Reason::NotFound => {}
                 Err(status) => return Err(status),

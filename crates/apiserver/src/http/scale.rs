@@ -10,6 +10,7 @@ use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::{Kind, LabelSelector, Scale};
 
 use super::{Call, Target, negotiate};
+use crate::write::Asked;
 use crate::{codec, fault};
 
 impl Call {
@@ -61,7 +62,11 @@ impl Call {
         patch.set(&path_keys(&paths.spec_replicas_path), replicas);
         // The right to scale was decided above; the change itself is one to the object.
         let change = Change::Patch(PatchKind::Merge, patch.into_doc());
-        let written = self.run(kind, target, "scale", change).await?;
+        let asked = Asked {
+            verb,
+            subresource: "scale",
+        };
+        let written = self.run_as(kind, target, "scale", change, Some(asked)).await?;
         Ok(negotiate::object(
             StatusCode::OK,
             scale_of(&written.doc()?, paths).node(),

@@ -13,6 +13,7 @@ use ridgeway_krm::{Gvk, Kind, LabelSelector};
 use super::{Call, Target, negotiate};
 use crate::authn::Bound;
 use crate::logs::LogQuery;
+use crate::write::Asked;
 use crate::{codec, fault};
 
 impl Call {
@@ -90,7 +91,12 @@ impl Call {
             grace_period_seconds: grace,
             ..DeleteOptions::default()
         };
-        self.run(kind, target, "", Change::Delete(options)).await?;
+        let asked = Asked {
+            verb: "create",
+            subresource: "eviction",
+        };
+        self.run_as(kind, target, "", Change::Delete(options), Some(asked))
+            .await?;
         Ok(success())
     }
 
@@ -125,7 +131,11 @@ impl Call {
         let mut patch = Value::object();
         patch.set(&["spec", "nodeName"], node);
         let change = Change::Patch(ridgeway_cluster::PatchKind::Merge, patch.into_doc());
-        self.run(kind, target, "binding", change).await?;
+        let asked = Asked {
+            verb: "create",
+            subresource: "binding",
+        };
+        self.run_as(kind, target, "binding", change, Some(asked)).await?;
         Ok(success())
     }
 

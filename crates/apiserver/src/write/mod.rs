@@ -48,6 +48,13 @@ pub(crate) struct Change<'a> {
     pub(crate) now: String,
 }
 
+/// What a client asked for, where the change is not called so: an eviction is a deletion.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) verb: &'static str,
+    pub(crate) subresource: &'static str,
+}
+
 /// What composing found to be done.
 pub(crate) enum Outcome {
     /// Store this object.
@@ -81,6 +88,16 @@ impl From<Status> for Attempt {
 impl ControlPlane {
     /// Runs one change through the whole pipeline.
     pub(crate) async fn execute(&self, user: &Identity, write: Write) -> Result<Written, Status> {
+        self.execute_as(user, write, None).await
+    }
+
+    /// The same for a change that somebody asked for in other words: access is decided on those.
+    pub(crate) async fn execute_as(
+        &self,
+        user: &Identity,
+        write: Write,
+        asked: Option<Asked>,
+    ) -> Result<Written, Status> {
         let kind = self.kind(&write.gvk)?;
         if kind.namespaced && write.namespace.is_empty() {
             return Err(fault::bad_request(format!(
@@ -95,10 +112,7 @@ impl ControlPlane {
             )));
         }
         if is_review(&kind.gvk) {
-            return Err(fault::bad_request(format!(
-                "{} is answered over HTTP and never stored",
-                kind.gvk.kind
-            )));
+            return Err(fault::bad_request(format!("{} can only be created", kind.gvk.kind)));
         }
         let verb = match &write.body {
             Body::Create(_) => "create",
@@ -125,7 +139,14 @@ impl ControlPlane {
             now: self.timestamp(),
             kind,
         };
-        change.decision = match self.authorize(user, change.question(verb)) {
+        let question = match asked {
+            None => change.question(verb),
+            Some(Asked { verb, subresource }) => Question {
+                subresource,
+                ..change.question(verb)
+            },
+        };
+        change.decision = match self.authorize(user, question) {
             Ok(decision) => decision,
             Err(status) => return Err(change.refused(status).await),
         };
@@ -281,6 +302,8 @@ impl Change<'_> {
                 next = Some(changed);
             }
         }
+        // What a removed object looked like at the end.
+        let mut last = None;
         let mut charges = Vec::new();
         if let Some(mut value) = next.take_if(|_| !deleting) {
             if let Err(status) = self.check(value.node(), old.as_ref()) {
@@ -305,7 +328,11 @@ impl Change<'_> {
                 };
             }
             // An update that takes the last finalizer off an object marked for deletion removes it.
-            next = (!delete::is_released(value.node())).then_some(value);
+            if delete::is_released(value.node()) {
+                last = Some(value.into_doc());
+            } else {
+                next = Some(value);
+            }
         }
         if self.write.options.dry_run {
             let created = old.is_none();
@@ -317,7 +344,7 @@ impl Change<'_> {
             written.created = created;
             return Ok(written);
         }
-        self.commit(live, old, next, charges, warnings).await
+        self.commit(live, last.or(old), next, charges, warnings).await
     }
 
     /// The namespace's object; a namespace that is missing or going away takes nothing new.
@@ -384,7 +411,7 @@ impl Change<'_> {
     async fn commit(
         &self,
         live: Option<Arc<Entry>>,
-        old: Option<Doc>,
+        last: Option<Doc>,
         next: Option<Value>,
         charges: Vec<admit::Charge>,
         warnings: Vec<String>,
@@ -435,7 +462,7 @@ impl Change<'_> {
         match encoded {
             Some(bytes) => Ok(Written::stored(bytes, committed.revision, created, warnings)),
             None => {
-                let object = old.ok_or_else(|| fault::internal("removed what was not there"))?;
+                let object = last.ok_or_else(|| fault::internal("removed what was not there"))?;
                 let mut written = Written::of(object, warnings);
                 written.removed = true;
                 Ok(written)

@@ -1,15 +1,17 @@
 //! A control plane for tests: in memory, with its start-up objects, at a fixed time.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
 
+pub mod server;
+
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use ridgeway_apiserver::{ControlPlane, Parts, SeededRandomness, bootstrap, controllers};
-use ridgeway_cluster::Clock;
-use ridgeway_doc::Value;
-use ridgeway_krm::KindTable;
+use ridgeway_cluster::{Clock, Cluster, Reason, WriteOptions};
+use ridgeway_doc::{Doc, Value};
+use ridgeway_krm::{Gvk, KindTable};
 use ridgeway_ledger::Ledger;
 use ridgeway_store::MemoryStore;
 use tokio::task::JoinHandle;
@@ -113,4 +115,34 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl Fn
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("still not so: {what}");
+}
+
+/// A kind of the core group.
+pub fn core(kind: &str) -> Gvk {
+    Gvk::new("", "v1", kind)
+}
+
+/// Text at a path, or nothing.
+pub fn text(doc: &Doc, path: &[&str]) -> String {
+    doc.root().str_at(path).unwrap_or_default().to_owned()
+}
+
+/// Options of a field manager.
+pub fn by(manager: &str) -> WriteOptions {
+    WriteOptions::by(manager, None)
+}
+
+/// A ConfigMap in the namespace `default`.
+pub fn config(name: &str, value: &str) -> Value {
+    yaml(&format!(
+        "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, namespace: default}}, data: {{k: \"{value}\"}}}}"
+    ))
+}
+
+/// Whether a ConfigMap of the namespace `default` is gone.
+pub async fn is_gone(cluster: &dyn Cluster, name: &str) -> bool {
+    cluster
+        .get(&core("ConfigMap"), "default", name)
+        .await
+        .is_err_and(|status| status.reason == Reason::NotFound)
 }

@@ -1,8 +1,224 @@
-//! `gator verify` (to come).
+//! `gator verify`: suites that say how many violations a constraint finds in an object.
 
-use super::{CorpusResult, Files};
+use ridgeway_doc::{Doc, Node, Value};
+use ridgeway_krm::Gvk;
 
-/// Runs every `suite.yaml` below a folder.
-pub fn run(_: &dyn Files, _: &str) -> CorpusResult {
-    CorpusResult::default()
+use super::{CorpusResult, Files, Report, RowOutcome, documents, folder, join};
+use crate::request::{Data, NoData, Operation, Request, User};
+use crate::ruleset::RuleSet;
+use crate::verdict::{Outcome, RuleResult};
+
+/// Runs every `suite.yaml` below a folder; the unit is the suite, as `gator verify` prints it.
+pub fn run(files: &dyn Files, root: &str) -> CorpusResult {
+    let mut out = CorpusResult::default();
+    let mut suites: Vec<String> = files
+        .walk(root)
+        .into_iter()
+        .filter(|path| path.ends_with("/suite.yaml"))
+        .collect();
+    suites.sort();
+    for suite in suites {
+        let result = run_suite(files, &suite).result();
+        if result.failed == 0 {
+            out.passed += 1;
+        } else {
+            out.failed += 1;
+            out.failing.extend(result.failing);
+        }
+    }
+    out
+}
+
+/// Runs one suite; a line per case.
+pub fn run_suite(files: &dyn Files, path: &str) -> Report {
+    let mut report = Report::default();
+    let docs = match documents(files, path) {
+        Ok(docs) => docs,
+        Err(error) => {
+            report.row(path, RowOutcome::Failed, error);
+            return report;
+        }
+    };
+    for suite in docs
+        .iter()
+        .map(Doc::root)
+        .filter(|doc| doc.str_at(&["kind"]) == Some("Suite"))
+    {
+        for test in suite.get("tests").into_iter().flat_map(Node::items) {
+            let name = format!("{path} {}", test.str_at(&["name"]).unwrap_or_default());
+            if test.get("skip").is_some_and(|skip| skip.as_bool() == Some(true)) {
+                report.row(name, RowOutcome::Skipped, "skipped");
+            } else if let Err(error) = run_test(files, path, test, &name, &mut report) {
+                report.row(name, RowOutcome::Failed, error);
+            }
+        }
+    }
+    report
+}
+
+/// Objects of a case's inventory.
+struct Inventory(Option<Value>);
+
+impl Data for Inventory {
+    fn get(&self, _: &Gvk, _: &str, _: &str) -> Option<Doc> {
+        None
+    }
+
+    fn inventory(&self) -> Option<Value> {
+        self.0.clone()
+    }
+}
+
+fn run_test(files: &dyn Files, path: &str, test: Node<'_>, name: &str, report: &mut Report) -> Result<(), String> {
+    let base = folder(path);
+    let read = |key: &str| -> Result<Vec<Doc>, String> {
+        match test.str_at(&[key]) {
+            Some(path) => documents(files, &join(base, path)),
+            None => Err(format!("the test has no `{key}`")),
+        }
+    };
+    let (templates, constraints) = (read("template")?, read("constraint")?);
+    let sources: Vec<Node<'_>> = templates.iter().chain(&constraints).map(Doc::root).collect();
+    let (rules, errors) = RuleSet::compile(&sources);
+    if let Some(error) = errors.first() {
+        return Err(error.to_string());
+    }
+    for case in test.get("cases").into_iter().flat_map(Node::items) {
+        let name = format!("{name} / {}", case.str_at(&["name"]).unwrap_or_default());
+        let (outcome, detail) = match judge(files, base, &rules, case) {
+            Ok(results) => match assertions(case, &results) {
+                Ok(()) => (RowOutcome::Passed, String::new()),
+                Err(why) => (RowOutcome::Failed, why),
+            },
+            Err(error) => (RowOutcome::Failed, error),
+        };
+        report.row(name, outcome, detail);
+    }
+    Ok(())
+}
+
+fn judge(files: &dyn Files, base: &str, rules: &RuleSet, case: Node<'_>) -> Result<Vec<RuleResult>, String> {
+    let path = case.str_at(&["object"]).ok_or("the case has no `object`")?;
+    let object = documents(files, &join(base, path))?
+        .into_iter()
+        .next()
+        .ok_or("the object's file is empty")?;
+    let mut inventory = None;
+    for path in case
+        .get("inventory")
+        .into_iter()
+        .flat_map(Node::items)
+        .filter_map(Node::as_str)
+    {
+        for doc in documents(files, &join(base, path))? {
+            put(inventory.get_or_insert_with(Value::object), &doc);
+        }
+    }
+    let inventory = Inventory(inventory);
+    let root = object.root();
+    if root.str_at(&["kind"]) == Some("AdmissionReview") {
+        return review(
+            rules,
+            root.get("request").ok_or("the review has no `request`")?,
+            &inventory,
+        );
+    }
+    let gvk = Gvk::of(root).ok_or("the object has no kind")?;
+    Ok(rules
+        .admit(&Request {
+            data: &inventory,
+            ..Request::create(&gvk, root)
+        })
+        .results)
+}
+
+/// A whole admission request instead of an object.
+fn review(rules: &RuleSet, request: Node<'_>, inventory: &Inventory) -> Result<Vec<RuleResult>, String> {
+    let text = |path: &[&str]| request.str_at(path).unwrap_or_default();
+    let gvk = Gvk::new(
+        text(&["kind", "group"]),
+        text(&["kind", "version"]),
+        text(&["kind", "kind"]),
+    );
+    let groups = request.at(&["userInfo", "groups"]).into_iter().flat_map(Node::items);
+    let groups: Vec<String> = groups.filter_map(Node::as_str).map(str::to_owned).collect();
+    let user = User {
+        name: text(&["userInfo", "username"]),
+        groups: &groups,
+        ..User::default()
+    };
+    let object = |key: &str| request.get(key).filter(|node| !node.is_null());
+    let results = rules.admit(&Request {
+        operation: Operation::parse(text(&["operation"])).ok_or("the review has no operation")?,
+        gvk: &gvk,
+        gvr: None,
+        subresource: text(&["subResource"]),
+        namespace: text(&["namespace"]),
+        name: text(&["name"]),
+        object: object("object"),
+        old_object: object("oldObject"),
+        namespace_object: None,
+        user: Some(user),
+        dry_run: false,
+        now: None,
+        data: if inventory.0.is_some() { inventory } else { &NoData },
+        variables: &[],
+    });
+    Ok(results.results)
+}
+
+/// Puts an object where `data.inventory` has it.
+fn put(inventory: &mut Value, doc: &Doc) {
+    let text = |path: &[&str]| doc.root().str_at(path).unwrap_or_default();
+    let (version, kind) = (text(&["apiVersion"]), text(&["kind"]));
+    let (namespace, name) = (text(&["metadata", "namespace"]), text(&["metadata", "name"]));
+    if namespace.is_empty() {
+        inventory.set(&["cluster", version, kind, name], doc.clone());
+    } else {
+        inventory.set(&["namespace", namespace, version, kind, name], doc.clone());
+    }
+}
+
+fn assertions(case: Node<'_>, results: &[RuleResult]) -> Result<(), String> {
+    if let Some(error) = results.iter().find(|r| r.outcome == Outcome::Error) {
+        return Err(error.message.clone());
+    }
+    let found: Vec<&RuleResult> = results
+        .iter()
+        .filter(|r| matches!(r.outcome, Outcome::Fail | Outcome::Warn))
+        .collect();
+    let mut all = case.get("assertions").into_iter().flat_map(Node::items).peekable();
+    if all.peek().is_none() && found.is_empty() {
+        return Err("a violation was expected".into());
+    }
+    for assertion in all {
+        let pattern = assertion
+            .str_at(&["message"])
+            .map(crate::pattern_text::regex)
+            .transpose()?;
+        let matching = found
+            .iter()
+            .filter(|r| pattern.as_ref().is_none_or(|p| p.is_match(&r.author)))
+            .count();
+        let wanted = assertion.get("violations");
+        let holds = match (wanted.and_then(Node::as_i64), wanted.map(|w| w.as_bool().or(word(w)))) {
+            (Some(count), _) => matching as i64 == count,
+            (None, Some(Some(some))) => (matching > 0) == some,
+            _ => matching > 0,
+        };
+        if !holds {
+            let messages: Vec<&str> = found.iter().map(|r| r.author.as_str()).collect();
+            let wanted = wanted.map_or_else(|| "some".into(), Node::to_json);
+            return Err(format!("want {wanted} violations, got {matching} of {messages:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn word(node: Node<'_>) -> Option<bool> {
+    match node.as_str()? {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
 }

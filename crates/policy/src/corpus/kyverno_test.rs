@@ -1,18 +1,23 @@
 //! `kyverno test`: suites that say what each rule makes of each object.
 
+use std::sync::LazyLock;
+
 use ridgeway_doc::{Doc, Kind, Node, Value};
-use ridgeway_krm::Gvk;
+use ridgeway_krm::{Gvk, KindTable};
 
 use super::{CorpusResult, Files, Report, RowOutcome, documents, folder, join};
-use crate::request::{NoData, Operation, Request, User};
+use crate::request::{Given, NoData, Operation, Request, User};
 use crate::ruleset::RuleSet;
 use crate::verdict::{CompileError, Generated, Outcome, RuleResult};
 
 /// Runs every `kyverno-test.yaml` below a folder.
 pub fn run(files: &dyn Files, root: &str) -> CorpusResult {
     let mut out = CorpusResult::default();
-    let mut suites: Vec<String> =
-        files.walk(root).into_iter().filter(|path| path.ends_with("/kyverno-test.yaml")).collect();
+    let mut suites: Vec<String> = files
+        .walk(root)
+        .into_iter()
+        .filter(|path| path.ends_with("/kyverno-test.yaml"))
+        .collect();
     suites.sort();
     for suite in suites {
         out.add(run_suite(files, &suite).result());
@@ -61,7 +66,11 @@ pub fn run_suite(files: &dyn Files, path: &str) -> Report {
 }
 
 fn listed<'a>(node: Node<'a>, key: &str) -> Vec<&'a str> {
-    node.get(key).into_iter().flat_map(Node::items).filter_map(Node::as_str).collect()
+    node.get(key)
+        .into_iter()
+        .flat_map(Node::items)
+        .filter_map(Node::as_str)
+        .collect()
 }
 
 fn load(files: &dyn Files, base: &str, paths: &[&str]) -> Result<Vec<Doc>, String> {
@@ -94,7 +103,12 @@ fn suite(files: &dyn Files, path: &str, test: Node<'_>, report: &mut Report) -> 
         sources.extend(exceptions.iter().map(Doc::root));
         let (set, errors) = RuleSet::compile(&sources);
         let text = |path: &[&str]| doc.root().str_at(path).unwrap_or_default().to_owned();
-        policies.push(Loaded { name: text(&["metadata", "name"]), kind: text(&["kind"]), set, errors });
+        policies.push(Loaded {
+            name: text(&["metadata", "name"]),
+            kind: text(&["kind"]),
+            set,
+            errors,
+        });
     }
     let values = values(files, base, test)?;
     let user = match test.str_at(&["userinfo"]) {
@@ -103,6 +117,7 @@ fn suite(files: &dyn Files, path: &str, test: Node<'_>, report: &mut Report) -> 
     };
     let mut triggers: Vec<Trigger> = Vec::new();
     for object in load(files, base, &listed(test, "resources"))? {
+        let object = in_default_namespace(object);
         let key = key_of(object.root());
         if !triggers.iter().any(|t| key_of(t.object.root()) == key) {
             let responses = respond(&policies, &object, &values, user.as_ref());
@@ -113,6 +128,24 @@ fn suite(files: &dyn Files, path: &str, test: Node<'_>, report: &mut Report) -> 
         rows(files, base, path, result, &policies, &triggers, report);
     }
     Ok(())
+}
+
+/// The object in the namespace `default`, when it has none and is of a kind that needs one.
+fn in_default_namespace(object: Doc) -> Doc {
+    static KINDS: LazyLock<KindTable> = LazyLock::new(KindTable::builtin);
+    let root = object.root();
+    let named = root
+        .str_at(&["metadata", "namespace"])
+        .is_some_and(|namespace| !namespace.is_empty());
+    let namespaced = Gvk::of(root)
+        .and_then(|gvk| KINDS.get(&gvk))
+        .is_none_or(|kind| kind.namespaced);
+    if named || !namespaced {
+        return object;
+    }
+    let mut value = root.to_value();
+    value.set(&["metadata", "namespace"], "default");
+    value.into_doc()
 }
 
 /// Group and kind, namespace, name.
@@ -146,7 +179,10 @@ impl Values {
                         let labels = item.get("labels").or(item.at(&["metadata", "labels"]));
                         let mut out = Value::object();
                         out.set(&["metadata", "name"], name);
-                        out.set(&["metadata", "labels"], labels.map_or_else(Value::object, Node::to_value));
+                        out.set(
+                            &["metadata", "labels"],
+                            labels.map_or_else(Value::object, Node::to_value),
+                        );
                         return Some(out);
                     }
                 }
@@ -156,24 +192,28 @@ impl Values {
     }
 
     /// Variables for one policy and object: global ones, the object's, the rules'.
-    fn variables(&self, policy: &str, object: &str) -> Vec<(String, Value)> {
-        let mut out: Vec<(String, Value)> = Vec::new();
-        let mut put = |map: Option<Node<'_>>| {
-            for (key, value) in map.into_iter().flat_map(Node::members) {
-                out.retain(|(k, _)| k != key);
-                out.push((key.to_owned(), value.to_value()));
+    fn variables(&self, policy: &str, object: &str) -> Vec<Given> {
+        let mut out: Vec<Given> = Vec::new();
+        let mut put = |rule: &str, map: Option<Node<'_>>| {
+            for (name, value) in map.into_iter().flat_map(Node::members) {
+                out.retain(|given| given.name != name || given.rule != rule);
+                out.push(Given {
+                    rule: rule.into(),
+                    name: name.into(),
+                    value: value.to_value(),
+                });
             }
         };
         for doc in &self.0 {
-            put(doc.root().get("globalValues"));
+            put("", doc.root().get("globalValues"));
             let policies = doc.root().get("policies").into_iter().flat_map(Node::items);
             for item in policies.filter(|item| item.str_at(&["name"]) == Some(policy)) {
                 for rule in item.get("rules").into_iter().flat_map(Node::items) {
-                    put(rule.get("values"));
+                    put(rule.str_at(&["name"]).unwrap_or_default(), rule.get("values"));
                 }
                 for resource in item.get("resources").into_iter().flat_map(Node::items) {
                     if resource.str_at(&["name"]) == Some(object) {
-                        put(resource.get("values"));
+                        put("", resource.get("values"));
                     }
                 }
             }
@@ -187,7 +227,10 @@ impl Values {
             let text = |key: &str| node.str_at(&[key]).unwrap_or_default();
             Gvk::new(text("group"), text("version"), text("kind"))
         };
-        let mut all = self.0.iter().flat_map(|doc| doc.root().get("subresources").into_iter().flat_map(Node::items));
+        let mut all = self
+            .0
+            .iter()
+            .flat_map(|doc| doc.root().get("subresources").into_iter().flat_map(Node::items));
         all.find_map(|item| {
             let (sub, parent) = (item.get("subresource")?, item.get("parentResource")?);
             let name = sub.str_at(&["name"])?.split_once('/')?.1.to_owned();
@@ -206,8 +249,12 @@ fn respond(policies: &[Loaded], object: &Doc, values: &Values, user: Option<&Doc
     let mut responses = Vec::new();
     let judge = |loaded: &Loaded, current: &Value, with: &mut dyn FnMut(&Request<'_>)| {
         let variables = values.variables(&loaded.name, text("name"));
-        let operation = variables.iter().find(|(key, _)| key == "request.operation");
-        let operation = operation.and_then(|(_, value)| Operation::parse(value.as_str()?)).unwrap_or_default();
+        let operation = variables
+            .iter()
+            .find(|given| given.name == "request.operation" && given.rule.is_empty());
+        let operation = operation
+            .and_then(|given| Operation::parse(given.value.as_str()?))
+            .unwrap_or_default();
         let node = Some(current.node());
         with(&Request {
             operation,
@@ -226,8 +273,14 @@ fn respond(policies: &[Loaded], object: &Doc, values: &Values, user: Option<&Doc
             variables: &variables,
         });
     };
-    for loaded in policies.iter().filter(|p| p.set.policies().iter().any(|info| info.mutates)) {
-        let mut response = Response { policy: loaded.name.clone(), ..Response::default() };
+    for loaded in policies
+        .iter()
+        .filter(|p| p.set.policies().iter().any(|info| info.mutates))
+    {
+        let mut response = Response {
+            policy: loaded.name.clone(),
+            ..Response::default()
+        };
         let before = current.clone();
         judge(loaded, &before, &mut |request| {
             if let Some(mutated) = loaded.set.mutate(request, &mut response.results) {
@@ -238,12 +291,23 @@ fn respond(policies: &[Loaded], object: &Doc, values: &Values, user: Option<&Doc
         responses.push(response);
     }
     for loaded in policies.iter().filter(|p| !p.set.is_empty()) {
-        let mut response = Response { policy: loaded.name.clone(), ..Response::default() };
-        judge(loaded, &current, &mut |request| loaded.set.validate(request, false, &mut response.results));
+        let mut response = Response {
+            policy: loaded.name.clone(),
+            ..Response::default()
+        };
+        judge(loaded, &current, &mut |request| {
+            loaded.set.validate(request, false, &mut response.results)
+        });
         responses.push(response);
     }
-    for loaded in policies.iter().filter(|p| p.set.policies().iter().any(|info| info.generates)) {
-        let mut response = Response { policy: loaded.name.clone(), ..Response::default() };
+    for loaded in policies
+        .iter()
+        .filter(|p| p.set.policies().iter().any(|info| info.generates))
+    {
+        let mut response = Response {
+            policy: loaded.name.clone(),
+            ..Response::default()
+        };
         judge(loaded, &current, &mut |request| {
             (response.generated, response.results) = loaded.set.generate(request);
         });
@@ -262,9 +326,16 @@ struct UserInfo {
 
 impl UserInfo {
     fn read(doc: Option<&Doc>) -> UserInfo {
-        let Some(root) = doc.map(Doc::root) else { return UserInfo::default() };
+        let Some(root) = doc.map(Doc::root) else {
+            return UserInfo::default();
+        };
         let texts = |path: &[&str]| {
-            root.at(path).into_iter().flat_map(Node::items).filter_map(Node::as_str).map(str::to_owned).collect()
+            root.at(path)
+                .into_iter()
+                .flat_map(Node::items)
+                .filter_map(Node::as_str)
+                .map(str::to_owned)
+                .collect()
         };
         UserInfo {
             name: root.str_at(&["userInfo", "username"]).unwrap_or_default().to_owned(),
@@ -275,7 +346,12 @@ impl UserInfo {
     }
 
     fn user(&self) -> User<'_> {
-        User { name: &self.name, groups: &self.groups, roles: &self.roles, cluster_roles: &self.cluster_roles }
+        User {
+            name: &self.name,
+            groups: &self.groups,
+            roles: &self.roles,
+            cluster_roles: &self.cluster_roles,
+        }
     }
 }
 
@@ -308,7 +384,9 @@ fn rows(
     for trigger in chosen {
         let (_, kind, _, name) = key_of(trigger.object.root());
         let label = format!("{suite} {policy}/{rule} {kind} {name}");
-        let unsupported = policies.iter().find(|loaded| loaded.name == policy && loaded.set.is_empty());
+        let unsupported = policies
+            .iter()
+            .find(|loaded| loaded.name == policy && loaded.set.is_empty());
         if let Some(loaded) = unsupported {
             let why = match loaded.errors.first() {
                 Some(error) => format!("{}: {}", error.path, error.message),
@@ -359,8 +437,15 @@ fn check(
         if got.outcome.as_str() == expected {
             (RowOutcome::Passed, String::new())
         } else {
-            let seen = if got.outcome == Outcome::Pass { String::new() } else { format!(" ({})", got.message) };
-            (RowOutcome::Failed, format!("want {expected}, got {}{seen}", got.outcome.as_str()))
+            let seen = if got.outcome == Outcome::Pass {
+                String::new()
+            } else {
+                format!(" ({})", got.message)
+            };
+            (
+                RowOutcome::Failed,
+                format!("want {expected}, got {}{seen}", got.outcome.as_str()),
+            )
         }
     };
     let against = |file: &str, actual: &Value| -> Option<(RowOutcome, String)> {
@@ -369,7 +454,10 @@ fn check(
             Some(status())
         } else {
             let texts = (tidy(wanted.root()).to_json(), tidy(actual.node()).to_json());
-            Some((RowOutcome::Failed, format!("the object differs: want {}, got {}", texts.0, texts.1)))
+            Some((
+                RowOutcome::Failed,
+                format!("the object differs: want {}, got {}", texts.0, texts.1),
+            ))
         }
     };
     if let (Some(file), Some(patched)) = (result.str_at(&["patchedResources"]), &response.patched) {
@@ -378,8 +466,17 @@ fn check(
     if let Some(file) = result.str_at(&["generatedResource"]) {
         let made: Vec<&Generated> = response.generated.iter().filter(|g| g.rule == got.rule).collect();
         if !made.is_empty() {
-            let missing = || (RowOutcome::Failed, "the generated object is not among the expected ones".to_owned());
-            return Some(made.iter().map(|g| against(file, &g.object).unwrap_or_else(missing)).collect());
+            let missing = || {
+                (
+                    RowOutcome::Failed,
+                    "the generated object is not among the expected ones".to_owned(),
+                )
+            };
+            return Some(
+                made.iter()
+                    .map(|g| against(file, &g.object).unwrap_or_else(missing))
+                    .collect(),
+            );
         }
     }
     Some(vec![status()])
@@ -388,19 +485,21 @@ fn check(
 /// The object of a file that has the identity of another.
 fn find(files: &dyn Files, path: &str, like: &Value) -> Option<Doc> {
     let key = key_of(like.node());
-    documents(files, path).ok()?.into_iter().find(|doc| {
-        let found = key_of(doc.root());
-        found == key || found.2.is_empty() && (&found.0, &found.1, &found.3) == (&key.0, &key.1, &key.3)
-    })
+    documents(files, path)
+        .ok()?
+        .into_iter()
+        .map(in_default_namespace)
+        .find(|doc| {
+            let found = key_of(doc.root());
+            found == key || found.2.is_empty() && (&found.0, &found.1, &found.3) == (&key.0, &key.1, &key.3)
+        })
 }
 
 /// The object without what does not tell objects apart: empty parts, labels of generation, time of creation.
 fn tidy(node: Node<'_>) -> Value {
     let mut out = node.to_value();
     if let Some(labels) = out.at_mut(&["metadata", "labels"]).and_then(Value::as_object_mut) {
-        labels.retain(|key, _| {
-            !key.starts_with("generate.kyverno.io/") && key != "app.kubernetes.io/managed-by"
-        });
+        labels.retain(|key, _| !key.starts_with("generate.kyverno.io/") && key != "app.kubernetes.io/managed-by");
     }
     out.remove(&["metadata", "creationTimestamp"]);
     out.remove(&["status"]);

@@ -71,7 +71,11 @@ pub struct Report {
 
 impl Report {
     fn row(&mut self, name: impl Into<String>, outcome: RowOutcome, detail: impl Into<String>) {
-        self.rows.push(Row { name: name.into(), outcome, detail: detail.into() });
+        self.rows.push(Row {
+            name: name.into(),
+            outcome,
+            detail: detail.into(),
+        });
     }
 
     /// The counts.

@@ -12,8 +12,12 @@ pub fn run(files: &dyn Files, root: &str) -> CorpusResult {
     let mut report = Report::default();
     for path in paths.iter().filter(|path| path.ends_with(".yaml")) {
         let parts: Vec<&str> = path.rsplit('/').take(4).collect();
-        let [_, expected @ ("pass" | "fail"), version, level] = parts.as_slice() else { continue };
-        let Ok(standard) = Standard::parse(level, version) else { continue };
+        let [_, expected @ ("pass" | "fail"), version, level] = parts.as_slice() else {
+            continue;
+        };
+        let Ok(standard) = Standard::parse(level, version) else {
+            continue;
+        };
         let docs = match documents(files, path) {
             Ok(docs) => docs,
             Err(error) => {
@@ -39,6 +43,13 @@ fn judge(standard: Standard, doc: &Doc, allowed: bool) -> (RowOutcome, String) {
     if violations.is_empty() == allowed {
         (RowOutcome::Passed, detail)
     } else {
-        (RowOutcome::Failed, if allowed { detail } else { "no violation was found".into() })
+        (
+            RowOutcome::Failed,
+            if allowed {
+                detail
+            } else {
+                "no violation was found".into()
+            },
+        )
     }
 }

@@ -26,11 +26,15 @@ fn operand(name: &str, value: &Val<'_>) -> Result<Operand, Fault> {
         }
         _ => {}
     }
-    Fault::invalid(format!("`{name}` takes numbers, quantities such as \"100Mi\" or durations such as \"1h\""))
+    Fault::invalid(format!(
+        "`{name}` takes numbers, quantities such as \"100Mi\" or durations such as \"1h\""
+    ))
 }
 
 fn mismatch<'a>(name: &str) -> Answer<'a> {
-    Fault::invalid(format!("`{name}` cannot combine these types: quantities, durations and numbers do not mix here"))
+    Fault::invalid(format!(
+        "`{name}` cannot combine these types: quantities, durations and numbers do not mix here"
+    ))
 }
 
 fn quantity<'a>(nano: f64) -> Val<'a> {
@@ -56,7 +60,9 @@ pub(super) fn add<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Ans
 pub(super) fn sum<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
     let items = array("sum", args, 0)?;
     let mut items = items.into_iter();
-    let Some(mut total) = items.next() else { return Ok(Val::float(0.0)) };
+    let Some(mut total) = items.next() else {
+        return Ok(Val::float(0.0));
+    };
     for item in items {
         total = plus("sum", &total, &item)?;
     }
@@ -91,9 +97,7 @@ pub(super) fn divide<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> 
     Ok(match (operand("divide", &args[0])?, operand("divide", &args[1])?) {
         (_, Scalar(0.0)) => return zero(),
         (Scalar(a), Scalar(b)) => Val::float(a / b),
-        (Operand::Quantity(a), Operand::Quantity(b)) if !b.is_zero() => {
-            Val::float(a.nano() as f64 / b.nano() as f64)
-        }
+        (Operand::Quantity(a), Operand::Quantity(b)) if !b.is_zero() => Val::float(a.nano() as f64 / b.nano() as f64),
         (Operand::Quantity(a), Scalar(b)) => quantity(a.nano() as f64 / b),
         (Duration(a), Duration(b)) if b.0 != 0 => Val::float(a.0 as f64 / b.0 as f64),
         (Duration(a), Scalar(b)) => Val::text(GoDuration((a.0 as f64 / b) as i64).to_string()),

@@ -61,7 +61,10 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         match ast {
             Ast::Identity => Ok(current.clone()),
             Ast::Field(name) => match current {
-                Val::Scope => self.scope.lookup(name).unwrap_or_else(|| Err(Fault::NotFound(name.to_string()))),
+                Val::Scope => self
+                    .scope
+                    .lookup(name)
+                    .unwrap_or_else(|| Err(Fault::NotFound(name.to_string()))),
                 other => other.get(name).ok_or_else(|| Fault::NotFound(name.to_string())),
             },
             Ast::Index(index) => Ok(current.item(*index).unwrap_or(Val::Null)),
@@ -78,14 +81,14 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 self.project(value.items(), right)
             }
             Ast::ValueProjection(left, right) => {
-                let value = self.eval(left, current)?;
+                let value = self.or_null(left, current)?;
                 if !value.is_object() {
                     return Ok(Val::Null);
                 }
                 self.project(value.members().into_iter().map(|(_, v)| v).collect(), right)
             }
             Ast::Filter(left, condition, right) => {
-                let value = self.eval(left, current)?;
+                let value = self.or_null(left, current)?;
                 if !value.is_array() {
                     return Ok(Val::Null);
                 }
@@ -98,7 +101,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 self.project(kept, right)
             }
             Ast::Flatten(inner) => {
-                let value = self.eval(inner, current)?;
+                let value = self.or_null(inner, current)?;
                 if !value.is_array() {
                     return Ok(Val::Null);
                 }
@@ -117,7 +120,10 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 if current.is_null() {
                     return Ok(Val::Null);
                 }
-                let items = items.iter().map(|item| self.or_null(item, current)).collect::<Result<_, _>>()?;
+                let items = items
+                    .iter()
+                    .map(|item| self.or_null(item, current))
+                    .collect::<Result<_, _>>()?;
                 Ok(Val::array(items))
             }
             Ast::Hash(members) => {
@@ -137,11 +143,19 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             }
             Ast::And(left, right) => {
                 let value = self.or_null(left, current)?;
-                if value.truthy() { self.eval(right, current) } else { Ok(value) }
+                if value.truthy() {
+                    self.or_null(right, current)
+                } else {
+                    Ok(value)
+                }
             }
             Ast::Or(left, right) => {
                 let value = self.or_null(left, current)?;
-                if value.truthy() { Ok(value) } else { self.eval(right, current) }
+                if value.truthy() {
+                    Ok(value)
+                } else {
+                    self.or_null(right, current)
+                }
             }
             Ast::Not(inner) => Ok(Val::Bool(!self.or_null(inner, current)?.truthy())),
             Ast::Call(function, arguments) => {
@@ -154,7 +168,8 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                         other => self.eval(other, current)?,
                     });
                 }
-                self.fuel.burn(values.iter().map(|v| v.len() as u64 / 16).sum::<u64>() + 1)?;
+                self.fuel
+                    .burn(values.iter().map(|v| v.len() as u64 / 16).sum::<u64>() + 1)?;
                 (function.call)(self, &values, arguments)
             }
             Ast::Reference(_) => Fault::invalid("`&` may only stand before a function's argument"),
@@ -191,7 +206,11 @@ fn slice<'a>(current: &Val<'a>, start: Option<i64>, stop: Option<i64>, step: i64
     let len = current.len() as i64;
     let clamp = |bound: i64| {
         let bound = if bound < 0 { bound + len } else { bound };
-        if step > 0 { bound.clamp(0, len) } else { bound.clamp(-1, len - 1) }
+        if step > 0 {
+            bound.clamp(0, len)
+        } else {
+            bound.clamp(-1, len - 1)
+        }
     };
     let mut at = start.map_or(if step > 0 { 0 } else { len - 1 }, clamp);
     let end = stop.map_or(if step > 0 { len } else { -1 }, clamp);
@@ -209,7 +228,9 @@ fn compare<'a>(op: Comparison, left: &Val<'a>, right: &Val<'a>) -> Val<'a> {
         Comparison::NotEqual => return Val::Bool(!left.same(right)),
         _ => {}
     }
-    let (Some(left), Some(right)) = (left.as_number(), right.as_number()) else { return Val::Null };
+    let (Some(left), Some(right)) = (left.as_number(), right.as_number()) else {
+        return Val::Null;
+    };
     let (left, right) = (left.as_f64(), right.as_f64());
     Val::Bool(match op {
         Comparison::Less => left < right,

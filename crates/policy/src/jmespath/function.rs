@@ -24,7 +24,12 @@ impl fmt::Debug for Function {
 }
 
 const fn f(name: &'static str, arity: RangeInclusive<usize>, call: Call) -> Function {
-    Function { name, arity, lenient: false, call }
+    Function {
+        name,
+        arity,
+        lenient: false,
+        call,
+    }
 }
 
 static FUNCTIONS: &[Function] = &[
@@ -56,7 +61,12 @@ static FUNCTIONS: &[Function] = &[
     f("min_by", 2..=2, standard::min_by),
     f("modulo", 2..=2, arithmetic::modulo),
     f("multiply", 2..=2, arithmetic::multiply),
-    Function { name: "not_null", arity: 1..=usize::MAX, lenient: true, call: standard::not_null },
+    Function {
+        name: "not_null",
+        arity: 1..=usize::MAX,
+        lenient: true,
+        call: standard::not_null,
+    },
     f("object_from_lists", 2..=2, standard::object_from_lists),
     f("parse_json", 1..=1, text::parse_json),
     f("parse_yaml", 1..=1, text::parse_yaml),
@@ -98,7 +108,12 @@ static FUNCTIONS: &[Function] = &[
     f("trim", 2..=2, text::trim),
     f("trim_prefix", 2..=2, text::trim_prefix),
     f("truncate", 2..=2, text::truncate),
-    Function { name: "type", arity: 1..=1, lenient: true, call: standard::type_of },
+    Function {
+        name: "type",
+        arity: 1..=1,
+        lenient: true,
+        call: standard::type_of,
+    },
     f("values", 1..=1, standard::values),
     f("zip", 2..=usize::MAX, standard::zip),
 ];

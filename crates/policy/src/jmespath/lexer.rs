@@ -85,7 +85,10 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
                 let Ok(doc) = Doc::parse_json(&bytes[i..end]) else {
                     return fail(i, "a quoted name must be a JSON string");
                 };
-                (Token::Quoted(doc.root().as_str().unwrap_or_default().to_owned()), end - i)
+                (
+                    Token::Quoted(doc.root().as_str().unwrap_or_default().to_owned()),
+                    end - i,
+                )
             }
             b'`' => {
                 let (raw, end) = delimited(text, i, b'`')?;
@@ -116,7 +119,12 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
                 }
                 (Token::Name(text[i..end].to_owned()), end - i)
             }
-            _ => return fail(i, "an unexpected character; names with `-`, `/` or `.` must be in double quotes"),
+            _ => {
+                return fail(
+                    i,
+                    "an unexpected character; names with `-`, `/` or `.` must be in double quotes",
+                );
+            }
         };
         out.push((start, token));
         i += len;
@@ -136,5 +144,9 @@ fn delimited(text: &str, start: usize, delimiter: u8) -> Result<(&str, usize), S
             _ => i += 1,
         }
     }
-    Err(SyntaxError::new(text, start, &format!("`{}` is not closed", delimiter as char)))
+    Err(SyntaxError::new(
+        text,
+        start,
+        &format!("`{}` is not closed", delimiter as char),
+    ))
 }

@@ -4,8 +4,8 @@
 //! [`Val`] borrows from the document until a function has to make something new.
 //!
 //! Unlike plain JMESPath, a missing key is not `null` but the fault [`Fault::NotFound`], because a policy that reads a
-//! field which is not there must not silently compare with nothing; `||`, `&&`, `!`, comparisons, filters and
-//! `not_null` take it as `null`, projections leave the element out.
+//! field which is not there must not silently compare with nothing. `||`, `&&`, `!`, comparisons, flattening, filters
+//! and `not_null` take it as `null`, projections leave the element out.
 
 mod arithmetic;
 mod eval;
@@ -33,7 +33,10 @@ pub struct Expression {
 impl Expression {
     /// Compiles an expression.
     pub fn parse(text: &str) -> Result<Expression, SyntaxError> {
-        Ok(Expression { ast: parser::parse(text)?, text: text.trim().into() })
+        Ok(Expression {
+            ast: parser::parse(text)?,
+            text: text.trim().into(),
+        })
     }
 
     /// The source text.

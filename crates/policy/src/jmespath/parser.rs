@@ -19,12 +19,21 @@ pub struct SyntaxError {
 impl SyntaxError {
     pub(super) fn new(text: &str, at: usize, why: &str) -> SyntaxError {
         let column = text[..at.min(text.len())].chars().count() + 1;
-        SyntaxError { expression: text.trim().into(), column, why: why.into() }
+        SyntaxError {
+            expression: text.trim().into(),
+            column,
+            why: why.into(),
+        }
     }
 }
 
 pub(super) fn parse(text: &str) -> Result<Ast, SyntaxError> {
-    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0 };
+    let mut parser = Parser {
+        text,
+        tokens: tokens(text)?,
+        at: 0,
+        depth: 0,
+    };
     let ast = parser.expression(0)?;
     match parser.peek() {
         Token::End => Ok(ast),
@@ -123,7 +132,10 @@ impl Parser<'_> {
             }
             Token::Flatten => {
                 let right = self.projection_tail(9)?;
-                Ok(Ast::Projection(Box::new(Ast::Flatten(Box::new(Ast::Identity))), Box::new(right)))
+                Ok(Ast::Projection(
+                    Box::new(Ast::Flatten(Box::new(Ast::Identity))),
+                    Box::new(right),
+                ))
             }
             Token::Filter => self.filter(Ast::Identity),
             Token::LeftBrace => self.hash(),
@@ -240,7 +252,11 @@ impl Parser<'_> {
     fn filter(&mut self, left: Ast) -> Result<Ast, SyntaxError> {
         let condition = self.expression(0)?;
         self.expect(|t| matches!(t, Token::RightBracket), "`]` after the filter")?;
-        let right = if matches!(self.peek(), Token::Flatten) { Ast::Identity } else { self.projection_tail(21)? };
+        let right = if matches!(self.peek(), Token::Flatten) {
+            Ast::Identity
+        } else {
+            self.projection_tail(21)?
+        };
         Ok(Ast::Filter(Box::new(left), Box::new(condition), Box::new(right)))
     }
 

@@ -56,14 +56,18 @@ pub(super) fn keys<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> An
     if !args[0].is_object() {
         return wrong("keys", args, 0, "an object");
     }
-    Ok(Val::array(args[0].members().into_iter().map(|(key, _)| Val::Str(key)).collect()))
+    Ok(Val::array(
+        args[0].members().into_iter().map(|(key, _)| Val::Str(key)).collect(),
+    ))
 }
 
 pub(super) fn values<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
     if !args[0].is_object() {
         return wrong("values", args, 0, "an object");
     }
-    Ok(Val::array(args[0].members().into_iter().map(|(_, value)| value).collect()))
+    Ok(Val::array(
+        args[0].members().into_iter().map(|(_, value)| value).collect(),
+    ))
 }
 
 pub(super) fn not_null<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
@@ -75,7 +79,11 @@ pub(super) fn type_of<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) ->
 }
 
 pub(super) fn to_array<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
-    Ok(if args[0].is_array() { args[0].clone() } else { Val::array(vec![args[0].clone()]) })
+    Ok(if args[0].is_array() {
+        args[0].clone()
+    } else {
+        Val::array(vec![args[0].clone()])
+    })
 }
 
 pub(super) fn to_string<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
@@ -123,7 +131,9 @@ fn order<'a>(name: &str, a: &Val<'a>, b: &Val<'a>) -> Result<Ordering, Fault> {
     match (a, b) {
         (Val::Number(a), Val::Number(b)) => Ok(a.as_f64().total_cmp(&b.as_f64())),
         (Val::Str(a), Val::Str(b)) => Ok(a.cmp(b)),
-        _ => Fault::invalid(format!("`{name}` compares numbers with numbers or strings with strings")),
+        _ => Fault::invalid(format!(
+            "`{name}` compares numbers with numbers or strings with strings"
+        )),
     }
 }
 
@@ -144,7 +154,10 @@ pub(super) fn max<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Ans
 }
 
 pub(super) fn min<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
-    Ok(sorted("min", array("min", args, 0)?, |v| v)?.into_iter().next().unwrap_or(Val::Null))
+    Ok(sorted("min", array("min", args, 0)?, |v| v)?
+        .into_iter()
+        .next()
+        .unwrap_or(Val::Null))
 }
 
 /// Items with the values of a `&reference` for each.
@@ -157,12 +170,18 @@ fn keyed<'a>(
     let Ast::Reference(ast) = reference else {
         return Fault::invalid(format!("`{name}` takes an expression with `&` before it"));
     };
-    items.into_iter().map(|item| Ok((eval.or_null(ast, &item)?, item))).collect()
+    items
+        .into_iter()
+        .map(|item| Ok((eval.or_null(ast, &item)?, item)))
+        .collect()
 }
 
 fn by<'a>(eval: &Evaluator<'_, 'a>, name: &str, args: &[Val<'a>], asts: &[Ast]) -> Result<Vec<Val<'a>>, Fault> {
     let pairs = keyed(eval, name, array(name, args, 0)?, &asts[1])?;
-    Ok(sorted(name, pairs, |(key, _)| key)?.into_iter().map(|(_, item)| item).collect())
+    Ok(sorted(name, pairs, |(key, _)| key)?
+        .into_iter()
+        .map(|(_, item)| item)
+        .collect())
 }
 
 pub(super) fn sort_by<'a>(eval: &Evaluator<'_, 'a>, args: &[Val<'a>], asts: &[Ast]) -> Answer<'a> {
@@ -183,9 +202,15 @@ pub(super) fn map<'a>(eval: &Evaluator<'_, 'a>, args: &[Val<'a>], asts: &[Ast]) 
 }
 
 pub(super) fn zip<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
-    let lists = (0..args.len()).map(|i| array("zip", args, i)).collect::<Result<Vec<_>, _>>()?;
+    let lists = (0..args.len())
+        .map(|i| array("zip", args, i))
+        .collect::<Result<Vec<_>, _>>()?;
     let len = lists.iter().map(Vec::len).min().unwrap_or(0);
-    Ok(Val::array((0..len).map(|i| Val::array(lists.iter().map(|list| list[i].clone()).collect())).collect()))
+    Ok(Val::array(
+        (0..len)
+            .map(|i| Val::array(lists.iter().map(|list| list[i].clone()).collect()))
+            .collect(),
+    ))
 }
 
 /// `lookup(object_or_array, key_or_index)`
@@ -200,24 +225,39 @@ pub(super) fn lookup<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> 
 
 /// `items(object_or_array, key_name, value_name)`: members as small objects.
 pub(super) fn items<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
-    let (key_name, value_name) = (string("items", args, 1)?.to_owned(), string("items", args, 2)?.to_owned());
+    let (key_name, value_name) = (
+        string("items", args, 1)?.to_owned(),
+        string("items", args, 2)?.to_owned(),
+    );
     let pair = |key, value| {
-        Val::object(vec![(Cow::Owned(key_name.clone()), key), (Cow::Owned(value_name.clone()), value)])
+        Val::object(vec![
+            (Cow::Owned(key_name.clone()), key),
+            (Cow::Owned(value_name.clone()), value),
+        ])
     };
     if args[0].is_array() {
         let items = args[0].items().into_iter().enumerate();
-        return Ok(Val::array(items.map(|(i, v)| pair(Val::Number(Number::Int(i as i64)), v)).collect()));
+        return Ok(Val::array(
+            items
+                .map(|(i, v)| pair(Val::Number(Number::Int(i as i64)), v))
+                .collect(),
+        ));
     }
     if !args[0].is_object() {
         return wrong("items", args, 0, "an object or an array");
     }
     let mut members = args[0].members();
     members.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(Val::array(members.into_iter().map(|(k, v)| pair(Val::Str(k), v)).collect()))
+    Ok(Val::array(
+        members.into_iter().map(|(k, v)| pair(Val::Str(k), v)).collect(),
+    ))
 }
 
 pub(super) fn object_from_lists<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
-    let (keys, values) = (array("object_from_lists", args, 0)?, array("object_from_lists", args, 1)?);
+    let (keys, values) = (
+        array("object_from_lists", args, 0)?,
+        array("object_from_lists", args, 1)?,
+    );
     let mut out = Vec::with_capacity(keys.len());
     for (i, key) in keys.iter().enumerate() {
         let key = string("object_from_lists", &keys, i).map(|_| key.render().into_owned())?;

@@ -75,7 +75,10 @@ fn grammar() {
         ("`foo`", r#""foo""#),
         ("e[0]", "null"),
         ("@.t", r#""text""#),
-        ("a.b[", "syntax: an index, a slice, `*` or a filter was expected after `[`"),
+        (
+            "a.b[",
+            "syntax: an index, a slice, `*` or a filter was expected after `[`",
+        ),
         ("nope(t)", "syntax: there is no function `nope`"),
         ("keys(a, t)", "syntax: `keys` was given 2 arguments"),
         ("keys(t)", "fault: `keys` takes an object as argument 1, not string"),
@@ -93,7 +96,10 @@ fn kyverno_functions() {
         ("replace(t, 'e', 'E', `1`)", r#""SomE-Text""#),
         ("split('a,b', ',')", r#"["a","b"]"#),
         ("regex_match('^[a-z]+:[0-9]$', images[0])", "true"),
-        ("regex_match('(', t)", "fault: \"(\" is not a regular expression: unclosed group"),
+        (
+            "regex_match('(', t)",
+            "fault: \"(\" is not a regular expression: unclosed group",
+        ),
         ("regex_replace_all('([a-z]):', images[0], '${1}=')", r#""a=1""#),
         ("pattern_match('Some*', t)", "true"),
         ("label_match({app: 'w*'}, labels)", "true"),
@@ -139,12 +145,22 @@ fn fuel_ends_an_expression_that_grows() {
 #[test]
 fn plain_paths() {
     for (expression, want) in [
-        ("request.object.spec.hostNetwork", Some("request.object.spec.hostNetwork")),
-        ("request.object.spec.containers[].image", Some("request.object.spec.containers[].image")),
+        (
+            "request.object.spec.hostNetwork",
+            Some("request.object.spec.hostNetwork"),
+        ),
+        (
+            "request.object.spec.containers[].image",
+            Some("request.object.spec.containers[].image"),
+        ),
         ("element.image || ''", Some("element.image")),
         ("length(a)", None),
     ] {
-        assert_eq!(Expression::parse(expression).unwrap().plain_path().as_deref(), want, "{expression}");
+        assert_eq!(
+            Expression::parse(expression).unwrap().plain_path().as_deref(),
+            want,
+            "{expression}"
+        );
     }
     let owned: Val<'_> = Val::object(vec![(Cow::Borrowed("k"), Val::Bool(true))]);
     assert!(owned.same(&Val::of(parse_json(br#"{"k":true}"#).unwrap().root())));

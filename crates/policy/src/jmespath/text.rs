@@ -24,11 +24,19 @@ pub(super) fn to_lower<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -
 }
 
 pub(super) fn starts_with<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
-    Ok(Val::Bool(string("starts_with", args, 0)?.starts_with(string("starts_with", args, 1)?)))
+    Ok(Val::Bool(string("starts_with", args, 0)?.starts_with(string(
+        "starts_with",
+        args,
+        1,
+    )?)))
 }
 
 pub(super) fn ends_with<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
-    Ok(Val::Bool(string("ends_with", args, 0)?.ends_with(string("ends_with", args, 1)?)))
+    Ok(Val::Bool(string("ends_with", args, 0)?.ends_with(string(
+        "ends_with",
+        args,
+        1,
+    )?)))
 }
 
 pub(super) fn equal_fold<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
@@ -42,14 +50,24 @@ pub(super) fn compare<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) ->
 }
 
 pub(super) fn replace<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
-    let (text, from, to) = (string("replace", args, 0)?, string("replace", args, 1)?, string("replace", args, 2)?);
+    let (text, from, to) = (
+        string("replace", args, 0)?,
+        string("replace", args, 1)?,
+        string("replace", args, 2)?,
+    );
     let count = number("replace", args, 3)?;
-    Ok(Val::text(if count < 0.0 { text.replace(from, to) } else { text.replacen(from, to, count as usize) }))
+    Ok(Val::text(if count < 0.0 {
+        text.replace(from, to)
+    } else {
+        text.replacen(from, to, count as usize)
+    }))
 }
 
 pub(super) fn replace_all<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
     let name = "replace_all";
-    Ok(Val::text(string(name, args, 0)?.replace(string(name, args, 1)?, string(name, args, 2)?)))
+    Ok(Val::text(
+        string(name, args, 0)?.replace(string(name, args, 1)?, string(name, args, 2)?),
+    ))
 }
 
 pub(super) fn trim<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
@@ -59,13 +77,15 @@ pub(super) fn trim<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> An
 
 pub(super) fn trim_prefix<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
     let text = string("trim_prefix", args, 0)?;
-    Ok(Val::text(text.strip_prefix(string("trim_prefix", args, 1)?).unwrap_or(text)))
+    Ok(Val::text(
+        text.strip_prefix(string("trim_prefix", args, 1)?).unwrap_or(text),
+    ))
 }
 
 pub(super) fn split<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
     let (text, at) = (string("split", args, 0)?, string("split", args, 1)?);
     let parts = if at.is_empty() {
-        text.chars().map(|c| Val::text(c)).collect()
+        text.chars().map(Val::text).collect()
     } else {
         text.split(at).map(Val::text).collect()
     };
@@ -87,7 +107,9 @@ pub(super) fn join<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> An
 
 pub(super) fn truncate<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
     let len = number("truncate", args, 1)?.max(0.0) as usize;
-    Ok(Val::text(string("truncate", args, 0)?.chars().take(len).collect::<String>()))
+    Ok(Val::text(
+        string("truncate", args, 0)?.chars().take(len).collect::<String>(),
+    ))
 }
 
 pub(super) fn to_boolean<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
@@ -119,13 +141,21 @@ pub(super) fn regex_match<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]
 
 pub(super) fn regex_replace_all<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
     let name = "regex_replace_all";
-    let (regex, text, with) = (regex(name, args, 0)?, subject(name, args, 1)?, text_or_number(name, args, 2)?);
+    let (regex, text, with) = (
+        regex(name, args, 0)?,
+        subject(name, args, 1)?,
+        text_or_number(name, args, 2)?,
+    );
     Ok(Val::text(regex.replace_all(&text, with.as_str())))
 }
 
 pub(super) fn regex_replace_all_literal<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
     let name = "regex_replace_all_literal";
-    let (regex, text, with) = (regex(name, args, 0)?, subject(name, args, 1)?, text_or_number(name, args, 2)?);
+    let (regex, text, with) = (
+        regex(name, args, 0)?,
+        subject(name, args, 1)?,
+        text_or_number(name, args, 2)?,
+    );
     Ok(Val::text(regex.replace_all(&text, regex::NoExpand(&with))))
 }
 
@@ -224,6 +254,11 @@ pub(super) fn random<'a>(eval: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) 
     }
     match crate::pattern_text::sample(pattern, seed) {
         Some(text) => Ok(Val::text(text)),
-        None => wrong("random", args, 0, "a pattern of literals and classes such as \"[a-z]{8}\""),
+        None => wrong(
+            "random",
+            args,
+            0,
+            "a pattern of literals and classes such as \"[a-z]{8}\"",
+        ),
     }
 }

@@ -24,7 +24,12 @@ impl Moment {
         let zone = match seconds {
             0 => "Z".to_owned(),
             s => {
-                format!("{}{:02}:{:02}", if s < 0 { '-' } else { '+' }, s.abs() / 3600, s.abs() / 60 % 60)
+                format!(
+                    "{}{:02}:{:02}",
+                    if s < 0 { '-' } else { '+' },
+                    s.abs() / 3600,
+                    s.abs() / 60 % 60
+                )
             }
         };
         format!("{}{zone}", local.strftime("%Y-%m-%dT%H:%M:%S"))
@@ -58,7 +63,10 @@ fn duration(name: &str, args: &[Val<'_>], index: usize) -> Result<GoDuration, Fa
 
 fn present(eval: &Evaluator<'_, '_>, name: &str) -> Result<Moment, Fault> {
     match eval.now {
-        Some(at) => Ok(Moment { at, offset: Offset::UTC }),
+        Some(at) => Ok(Moment {
+            at,
+            offset: Offset::UTC,
+        }),
         None => Fault::invalid(format!("`{name}` reads the time, which is not known here")),
     }
 }
@@ -75,7 +83,13 @@ pub(super) fn now<'a>(eval: &Evaluator<'_, 'a>, _: &[Val<'a>], _: &[Ast]) -> Ans
 pub(super) fn since<'a>(eval: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
     let name = "time_since";
     let layout = string(name, args, 0)?;
-    let read = |text: &str| if layout.is_empty() { rfc3339(name, text) } else { in_layout(name, layout, text) };
+    let read = |text: &str| {
+        if layout.is_empty() {
+            rfc3339(name, text)
+        } else {
+            in_layout(name, layout, text)
+        }
+    };
     let start = read(string(name, args, 1)?)?;
     let end = match string(name, args, 2)? {
         "" => present(eval, name)?,
@@ -85,20 +99,30 @@ pub(super) fn since<'a>(eval: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -
 }
 
 pub(super) fn diff<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
-    Ok(Val::text(between_moments(moment("time_diff", args, 0)?, moment("time_diff", args, 1)?).to_string()))
+    Ok(Val::text(
+        between_moments(moment("time_diff", args, 0)?, moment("time_diff", args, 1)?).to_string(),
+    ))
 }
 
 pub(super) fn before<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
-    Ok(Val::Bool(moment("time_before", args, 0)?.at < moment("time_before", args, 1)?.at))
+    Ok(Val::Bool(
+        moment("time_before", args, 0)?.at < moment("time_before", args, 1)?.at,
+    ))
 }
 
 pub(super) fn after<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
-    Ok(Val::Bool(moment("time_after", args, 0)?.at > moment("time_after", args, 1)?.at))
+    Ok(Val::Bool(
+        moment("time_after", args, 0)?.at > moment("time_after", args, 1)?.at,
+    ))
 }
 
 pub(super) fn between<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
     let name = "time_between";
-    let (at, from, to) = (moment(name, args, 0)?.at, moment(name, args, 1)?.at, moment(name, args, 2)?.at);
+    let (at, from, to) = (
+        moment(name, args, 0)?.at,
+        moment(name, args, 1)?.at,
+        moment(name, args, 2)?.at,
+    );
     Ok(Val::Bool(from < at && at < to))
 }
 
@@ -112,7 +136,13 @@ pub(super) fn add<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Ans
 
 pub(super) fn utc<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
     let at = moment("time_utc", args, 0)?.at;
-    Ok(Val::text(Moment { at, offset: Offset::UTC }.text()))
+    Ok(Val::text(
+        Moment {
+            at,
+            offset: Offset::UTC,
+        }
+        .text(),
+    ))
 }
 
 pub(super) fn truncate<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
@@ -131,15 +161,29 @@ pub(super) fn truncate<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -
 pub(super) fn to_cron<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
     let t = Offset::UTC.to_datetime(moment("time_to_cron", args, 0)?.at);
     let weekday = t.weekday().to_sunday_zero_offset();
-    Ok(Val::text(format!("{} {} {} {} {weekday}", t.minute(), t.hour(), t.day(), t.month())))
+    Ok(Val::text(format!(
+        "{} {} {} {} {weekday}",
+        t.minute(),
+        t.hour(),
+        t.day(),
+        t.month()
+    )))
 }
 
 pub(super) fn parse<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast]) -> Answer<'a> {
     let (layout, text) = (string("time_parse", args, 0)?, string("time_parse", args, 1)?);
     if layout.bytes().all(|b| b.is_ascii_digit()) && text == layout {
-        let seconds = text.parse().map_err(|_| Fault::Invalid("`time_parse`: not a Unix time".into()))?;
+        let seconds = text
+            .parse()
+            .map_err(|_| Fault::Invalid("`time_parse`: not a Unix time".into()))?;
         let at = Timestamp::from_second(seconds).map_err(|_| Fault::Invalid("`time_parse`: out of range".into()))?;
-        return Ok(Val::text(Moment { at, offset: Offset::UTC }.text()));
+        return Ok(Val::text(
+            Moment {
+                at,
+                offset: Offset::UTC,
+            }
+            .text(),
+        ));
     }
     Ok(Val::text(in_layout("time_parse", layout, text)?.text()))
 }
@@ -190,7 +234,7 @@ fn in_layout(name: &str, layout: &str, text: &str) -> Result<Moment, Fault> {
     }
     // Zone names carry no offset: Go takes unknown ones as UTC.
     let (format, text) = match format.split_once("%Z") {
-        Some((before, after)) if after.is_empty() => (
+        Some((before, "")) => (
             before.trim_end().to_owned(),
             text.rsplit_once(' ').map_or(text, |(head, _)| head),
         ),
@@ -198,12 +242,21 @@ fn in_layout(name: &str, layout: &str, text: &str) -> Result<Moment, Fault> {
     };
     let broken = jiff::fmt::strtime::parse(&format, text).map_err(|_| fail())?;
     if let Ok(at) = broken.to_timestamp() {
-        return Ok(Moment { at, offset: broken.offset().unwrap_or(Offset::UTC) });
+        return Ok(Moment {
+            at,
+            offset: broken.offset().unwrap_or(Offset::UTC),
+        });
     }
     let civil: DateTime = match broken.to_datetime() {
         Ok(civil) => civil,
-        Err(_) => broken.to_date().map_err(|_| fail())?.to_datetime(jiff::civil::Time::midnight()),
+        Err(_) => broken
+            .to_date()
+            .map_err(|_| fail())?
+            .to_datetime(jiff::civil::Time::midnight()),
     };
     let at = Offset::UTC.to_timestamp(civil).map_err(|_| fail())?;
-    Ok(Moment { at, offset: Offset::UTC })
+    Ok(Moment {
+        at,
+        offset: Offset::UTC,
+    })
 }

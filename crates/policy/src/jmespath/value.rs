@@ -46,9 +46,11 @@ impl<'a> Val<'a> {
             Kind::Number => Val::Number(node.as_number().unwrap_or(Number::Int(0))),
             Kind::String => Val::text(node.as_str().unwrap_or_default()),
             Kind::Array => Val::array(node.items().map(Val::copy).collect()),
-            Kind::Object => {
-                Val::object(node.members().map(|(k, v)| (Cow::Owned(k.to_owned()), Val::copy(v))).collect())
-            }
+            Kind::Object => Val::object(
+                node.members()
+                    .map(|(k, v)| (Cow::Owned(k.to_owned()), Val::copy(v)))
+                    .collect(),
+            ),
         }
     }
 
@@ -210,7 +212,11 @@ impl<'a> Val<'a> {
             Val::Str(s) => s.as_ref().into(),
             Val::Node(node) => node.to_value(),
             Val::Array(items) => items.iter().map(Val::to_value).collect(),
-            Val::Object(members) => members.iter().map(|(k, v)| (k.as_ref(), v.to_value())).collect::<Map>().into(),
+            Val::Object(members) => members
+                .iter()
+                .map(|(k, v)| (k.as_ref(), v.to_value()))
+                .collect::<Map>()
+                .into(),
         }
     }
 

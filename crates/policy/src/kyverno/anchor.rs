@@ -22,7 +22,9 @@ pub(crate) enum Anchor {
 /// The anchor of a key and the key without it.
 pub(crate) fn parse(key: &str) -> (Anchor, &str) {
     let key = key.trim();
-    let Some(rest) = key.strip_suffix(')') else { return (Anchor::None, key) };
+    let Some(rest) = key.strip_suffix(')') else {
+        return (Anchor::None, key);
+    };
     for (mark, anchor) in [
         ("(", Anchor::Condition),
         ("<(", Anchor::Global),

@@ -3,8 +3,14 @@
 use ridgeway_doc::{Kind, Node, Value};
 
 const ANNOTATION: &str = "pod-policies.kyverno.io/autogen-controllers";
-const CONTROLLERS: [&str; 6] =
-    ["DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"];
+const CONTROLLERS: [&str; 6] = [
+    "DaemonSet",
+    "Deployment",
+    "Job",
+    "ReplicaSet",
+    "ReplicationController",
+    "StatefulSet",
+];
 
 /// The kinds as rules for them name them.
 fn full_kind(kind: &str) -> String {
@@ -16,7 +22,10 @@ fn full_kind(kind: &str) -> String {
 }
 
 fn kinds_of(filter: Node<'_>) -> Vec<&str> {
-    filter.at(&["resources", "kinds"]).map(|kinds| kinds.items().filter_map(Node::as_str).collect()).unwrap_or_default()
+    filter
+        .at(&["resources", "kinds"])
+        .map(|kinds| kinds.items().filter_map(Node::as_str).collect())
+        .unwrap_or_default()
 }
 
 fn is_pod(kind: &str) -> bool {
@@ -43,7 +52,10 @@ fn controllers(policy: Node<'_>) -> Vec<String> {
         if rule.get("generate").is_some() || rule.at(&["mutate", "patchesJson6902"]).is_some() {
             return Vec::new();
         }
-        if rule.at(&["mutate", "foreach"]).is_some_and(|list| list.items().any(|f| f.get("patchesJson6902").is_some())) {
+        if rule
+            .at(&["mutate", "foreach"])
+            .is_some_and(|list| list.items().any(|f| f.get("patchesJson6902").is_some()))
+        {
             return Vec::new();
         }
         for block in ["match", "exclude"].iter().filter_map(|key| rule.get(key)) {
@@ -54,17 +66,27 @@ fn controllers(policy: Node<'_>) -> Vec<String> {
                 if has("name") || has("names") || has("selector") || has("annotations") || mixed {
                     return Vec::new();
                 }
-                needed |= kinds.iter().any(|kind| {
-                    *kind == "Pod" || *kind == "CronJob" || CONTROLLERS.contains(kind)
-                });
+                needed |= kinds
+                    .iter()
+                    .any(|kind| *kind == "Pod" || *kind == "CronJob" || CONTROLLERS.contains(kind));
             }
         }
     }
     if !needed {
         return Vec::new();
     }
-    let all = || CONTROLLERS.iter().copied().chain(["CronJob"]).map(str::to_owned).collect();
-    match policy.at(&["metadata", "annotations"]).and_then(|a| a.str_at(&[ANNOTATION])) {
+    let all = || {
+        CONTROLLERS
+            .iter()
+            .copied()
+            .chain(["CronJob"])
+            .map(str::to_owned)
+            .collect()
+    };
+    match policy
+        .at(&["metadata", "annotations"])
+        .and_then(|a| a.str_at(&[ANNOTATION]))
+    {
         None | Some("all") => all(),
         Some("none") => Vec::new(),
         Some(list) => list.split(',').map(|kind| kind.trim().to_owned()).collect(),
@@ -77,10 +99,19 @@ pub(crate) fn rules(policy: Node<'_>) -> Vec<(usize, Value)> {
     if controllers.is_empty() {
         return Vec::new();
     }
-    let plain: Vec<&str> = CONTROLLERS.iter().copied().filter(|kind| controllers.iter().any(|c| c == kind)).collect();
+    let plain: Vec<&str> = CONTROLLERS
+        .iter()
+        .copied()
+        .filter(|kind| controllers.iter().any(|c| c == kind))
+        .collect();
     let cron = controllers.iter().any(|kind| kind == "CronJob");
     let mut out = Vec::new();
-    for (i, rule) in policy.at(&["spec", "rules"]).into_iter().flat_map(Node::items).enumerate() {
+    for (i, rule) in policy
+        .at(&["spec", "rules"])
+        .into_iter()
+        .flat_map(Node::items)
+        .enumerate()
+    {
         if !carries(rule) {
             continue;
         }
@@ -88,7 +119,15 @@ pub(crate) fn rules(policy: Node<'_>) -> Vec<(usize, Value)> {
             out.extend(carried(rule, "autogen", &plain, &["template"]).map(|rule| (i, rule)));
         }
         if cron {
-            out.extend(carried(rule, "autogen-cronjob", &["CronJob"], &["jobTemplate", "spec", "template"]).map(|r| (i, r)));
+            out.extend(
+                carried(
+                    rule,
+                    "autogen-cronjob",
+                    &["CronJob"],
+                    &["jobTemplate", "spec", "template"],
+                )
+                .map(|r| (i, r)),
+            );
         }
     }
     out
@@ -106,7 +145,10 @@ fn carries(rule: Node<'_>) -> bool {
 
 fn carried(rule: Node<'_>, prefix: &str, kinds: &[&str], template: &[&str]) -> Option<Value> {
     let mut out = rule.to_value();
-    let name: String = format!("{prefix}-{}", rule.str_at(&["name"])?).chars().take(63).collect();
+    let name: String = format!("{prefix}-{}", rule.str_at(&["name"])?)
+        .chars()
+        .take(63)
+        .collect();
     out.set(&["name"], name);
     for key in ["match", "exclude"] {
         if let Some(block) = out.get_mut(key) {
@@ -144,15 +186,20 @@ fn carried(rule: Node<'_>, prefix: &str, kinds: &[&str], template: &[&str]) -> O
         if let Some(pattern) = validate.get("pattern") {
             out.set(&["validate", "pattern"], under_spec(pattern));
         } else if let Some(any) = validate.get("anyPattern") {
-            out.set(&["validate", "anyPattern"], any.items().map(under_spec).collect::<Value>());
+            out.set(
+                &["validate", "anyPattern"],
+                any.items().map(under_spec).collect::<Value>(),
+            );
         }
     } else if rule.get("verifyImages").is_none() {
         return None;
     }
     // Expressions look into the template; the block that selects is about the controller itself.
     let prefix = format!("spec.{}", template.join("."));
-    let selectors: Vec<(&str, Option<Value>)> =
-        ["match", "exclude"].into_iter().map(|key| (key, out.remove(&[key]))).collect();
+    let selectors: Vec<(&str, Option<Value>)> = ["match", "exclude"]
+        .into_iter()
+        .map(|key| (key, out.remove(&[key])))
+        .collect();
     rewrite(&mut out, &prefix);
     for (key, block) in selectors {
         if let Some(block) = block {
@@ -164,7 +211,9 @@ fn carried(rule: Node<'_>, prefix: &str, kinds: &[&str], template: &[&str]) -> O
 
 fn rename_kinds(block: &mut Value, kinds: &[&str]) {
     let names = || kinds.iter().map(|kind| Value::from(full_kind(kind))).collect::<Value>();
-    let grouped = ["any", "all"].into_iter().find(|key| block.node().get(key).is_some_and(|list| !list.is_empty()));
+    let grouped = ["any", "all"]
+        .into_iter()
+        .find(|key| block.node().get(key).is_some_and(|list| !list.is_empty()));
     match grouped {
         Some(key) => {
             for filter in block.get_mut(key).into_iter().flat_map(Value::make_array) {
@@ -208,7 +257,10 @@ fn rewritten(text: &str, prefix: &str) -> String {
         for field in ["spec", "metadata"] {
             let from = format!("{object}.{field}");
             // The `spec` of the prefix must not be found again: one pass over what was there.
-            out = out.split(&from).collect::<Vec<_>>().join(&format!("{object}.\u{0}{field}"));
+            out = out
+                .split(&from)
+                .collect::<Vec<_>>()
+                .join(&format!("{object}.\u{0}{field}"));
         }
     }
     out.replace('\u{0}', &format!("{prefix}."))
@@ -229,11 +281,23 @@ mod tests {
         assert_eq!(rules.len(), 2);
         let (_, first) = &rules[0];
         assert_eq!(first.node().str_at(&["name"]), Some("autogen-r"));
-        assert!(first.node().at(&["validate", "pattern", "spec", "template", "spec", "containers"]).is_some());
-        assert!(first.to_json().contains("request.object.spec.template.spec.x"), "{first}");
+        assert!(
+            first
+                .node()
+                .at(&["validate", "pattern", "spec", "template", "spec", "containers"])
+                .is_some()
+        );
+        assert!(
+            first.to_json().contains("request.object.spec.template.spec.x"),
+            "{first}"
+        );
         assert!(first.to_json().contains("apps/v1/Deployment"), "{first}");
         let (_, cron) = &rules[1];
         assert_eq!(cron.node().str_at(&["name"]), Some("autogen-cronjob-r"));
-        assert!(cron.to_json().contains("request.object.spec.jobTemplate.spec.template.metadata.name"), "{cron}");
+        assert!(
+            cron.to_json()
+                .contains("request.object.spec.jobTemplate.spec.template.metadata.name"),
+            "{cron}"
+        );
     }
 }

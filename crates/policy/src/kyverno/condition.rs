@@ -79,7 +79,9 @@ pub(crate) struct Answer<'c> {
 impl Conditions {
     /// Compiles `{any, all}`, a list of those, or the old plain list.
     pub(crate) fn compile(node: Option<Node<'_>>) -> Result<Conditions, TemplateFault> {
-        let Some(node) = node else { return Ok(Conditions::default()) };
+        let Some(node) = node else {
+            return Ok(Conditions::default());
+        };
         if node.is_object() {
             return Ok(Conditions(vec![Block::compile(node)?]));
         }
@@ -104,7 +106,11 @@ impl Conditions {
     }
 
     pub(crate) fn eval<'a>(&'a self, env: &Env<'a>) -> Result<Answer<'a>, Fault> {
-        let mut answer = Answer { holds: true, message: String::new(), decided_by: None };
+        let mut answer = Answer {
+            holds: true,
+            message: String::new(),
+            decided_by: None,
+        };
         for block in &self.0 {
             let one = block.eval(env)?;
             if !one.holds {
@@ -129,14 +135,19 @@ fn append(messages: &mut String, message: &str) {
 impl Block {
     fn compile(node: Node<'_>) -> Result<Block, TemplateFault> {
         let list = |key: &str| -> Result<Option<Vec<Condition>>, TemplateFault> {
-            node.get(key).map(|list| list.items().map(Condition::compile).collect()).transpose()
+            node.get(key)
+                .map(|list| list.items().map(Condition::compile).collect())
+                .transpose()
         };
         for (key, _) in node.members() {
             if !matches!(key, "any" | "all") {
                 return Err(format!("conditions are `any` and `all`, not `{key}`"));
             }
         }
-        Ok(Block { any: list("any")?, all: list("all")?.unwrap_or_default() })
+        Ok(Block {
+            any: list("any")?,
+            all: list("all")?.unwrap_or_default(),
+        })
     }
 
     fn eval<'a>(&'a self, env: &Env<'a>) -> Result<Answer<'a>, Fault> {
@@ -168,7 +179,11 @@ impl Block {
             append(&mut held, &message);
         }
         let holds = any_holds && all_hold;
-        Ok(Answer { holds, message: if holds { held } else { failed }, decided_by })
+        Ok(Answer {
+            holds,
+            message: if holds { held } else { failed },
+            decided_by,
+        })
     }
 }
 
@@ -179,14 +194,22 @@ impl Condition {
             None => Ok(Tree::Fixed(Value::NULL)),
         };
         let name = node.str_at(&["operator"]).ok_or("a condition needs an `operator`")?;
-        let Some((_, operator)) = OPERATORS.iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(name)) else {
-            return Err(format!("there is no operator {name}; use Equals, NotEquals, AnyIn, AllIn, AnyNotIn, AllNotIn, GreaterThan, GreaterThanOrEquals, LessThan or LessThanOrEquals"));
+        let Some((_, operator)) = OPERATORS
+            .iter()
+            .find(|(spelling, _)| spelling.eq_ignore_ascii_case(name))
+        else {
+            return Err(format!(
+                "there is no operator {name}; use Equals, NotEquals, AnyIn, AllIn, AnyNotIn, AllNotIn, GreaterThan, GreaterThanOrEquals, LessThan or LessThanOrEquals"
+            ));
         };
         Ok(Condition {
             key: tree("key")?,
             operator: *operator,
             value: tree("value")?,
-            message: node.str_at(&["message"]).map(|text| Template::compile(text, "")).transpose()?,
+            message: node
+                .str_at(&["message"])
+                .map(|text| Template::compile(text, ""))
+                .transpose()?,
         })
     }
 
@@ -200,7 +223,8 @@ impl Condition {
 
     fn holds<'a>(&'a self, env: &Env<'a>) -> Result<bool, Fault> {
         let (key, value) = (self.key.val(env)?, self.value.val(env)?);
-        env.fuel.burn(1 + (key.len() as u64 / 8) * (value.len() as u64 / 8 + 1))?;
+        env.fuel
+            .burn(1 + (key.len() as u64 / 8) * (value.len() as u64 / 8 + 1))?;
         Ok(compare(self.operator, &key, &value))
     }
 }
@@ -278,9 +302,8 @@ fn membership(key: &Val<'_>, value: &Val<'_>, decide: impl Fn(usize, usize) -> b
     };
     let keys: Vec<Cow<'_, str>> = keys.iter().map(|k| Cow::Owned(sprint(k).into_owned())).collect();
     let hits = |has: &dyn Fn(&str) -> bool| decide(keys.iter().filter(|k| has(k)).count(), keys.len());
-    let among = |values: &[String]| {
-        hits(&|key| values.iter().any(|value| wildcard(value, key) || wildcard(key, value)))
-    };
+    let among =
+        |values: &[String]| hits(&|key| values.iter().any(|value| wildcard(value, key) || wildcard(key, value)));
     match value {
         other if other.is_array() => among(&other.items().iter().map(|v| sprint(v).into_owned()).collect::<Vec<_>>()),
         Val::Str(text) => {
@@ -290,8 +313,11 @@ fn membership(key: &Val<'_>, value: &Val<'_>, decide: impl Fn(usize, usize) -> b
             }
             match Doc::parse_json(text.as_bytes()) {
                 Ok(doc) if doc.root().is_array() => {
-                    let values: Vec<String> =
-                        doc.root().items().map(|item| sprint(&Val::of(item)).into_owned()).collect();
+                    let values: Vec<String> = doc
+                        .root()
+                        .items()
+                        .map(|item| sprint(&Val::of(item)).into_owned())
+                        .collect();
                     among(&values)
                 }
                 _ if list => among(&[text.to_string()]),
@@ -361,9 +387,16 @@ mod tests {
             (r#""5""#, "GreaterThanOrEquals", "5", true),
             (r#""abc""#, "LessThan", "5", false),
         ] {
-            let (k, v) = (parse_json(key.as_bytes()).unwrap(), parse_json(value.as_bytes()).unwrap());
+            let (k, v) = (
+                parse_json(key.as_bytes()).unwrap(),
+                parse_json(value.as_bytes()).unwrap(),
+            );
             let (_, op) = OPERATORS.iter().find(|(name, _)| *name == operator).unwrap();
-            assert_eq!(compare(*op, &Val::of(k.root()), &Val::of(v.root())), want, "{key} {operator} {value}");
+            assert_eq!(
+                compare(*op, &Val::of(k.root()), &Val::of(v.root())),
+                want,
+                "{key} {operator} {value}"
+            );
         }
     }
 }

@@ -8,9 +8,9 @@ use ridgeway_krm::Gvk;
 
 use super::template::{Template, TemplateFault, Tree};
 use crate::budget::Fuel;
+use crate::image;
 use crate::jmespath::{Evaluator, Expression, Fault, Scope, Val};
 use crate::request::{Operation, Request};
-use crate::image;
 
 /// One entry of a rule's `context`.
 #[derive(Clone, Debug)]
@@ -21,9 +21,20 @@ pub(crate) struct ContextEntry {
 
 #[derive(Clone, Debug)]
 enum Source {
-    Variable { value: Option<Tree>, query: Option<Template>, default: Option<Tree> },
-    ConfigMap { namespace: Template, name: Template },
-    Api { path: Template, query: Option<Template>, default: Option<Tree> },
+    Variable {
+        value: Option<Tree>,
+        query: Option<Template>,
+        default: Option<Tree>,
+    },
+    ConfigMap {
+        namespace: Template,
+        name: Template,
+    },
+    Api {
+        path: Template,
+        query: Option<Template>,
+        default: Option<Tree>,
+    },
     Elsewhere(&'static str),
 }
 
@@ -35,21 +46,36 @@ impl ContextEntry {
         };
         // A query is an expression itself; braces around parts of it make it one that is put together first.
         let query = |node: Node<'_>| -> Result<Option<Template>, TemplateFault> {
-            let Some(text) = node.str_at(&["jmesPath"]) else { return Ok(None) };
+            let Some(text) = node.str_at(&["jmesPath"]) else {
+                return Ok(None);
+            };
             if text.contains("{{") {
                 return Template::compile(text, "").map(Some);
             }
-            Expression::parse(text).map(|e| Some(Template::Whole(e))).map_err(|e| e.to_string())
+            Expression::parse(text)
+                .map(|e| Some(Template::Whole(e)))
+                .map_err(|e| e.to_string())
         };
         let tree = |node: Node<'_>, key: &str| node.get(key).map(|value| Tree::compile(value, "")).transpose();
         let source = if let Some(variable) = node.get("variable") {
-            Source::Variable { value: tree(variable, "value")?, query: query(variable)?, default: tree(variable, "default")? }
+            Source::Variable {
+                value: tree(variable, "value")?,
+                query: query(variable)?,
+                default: tree(variable, "default")?,
+            }
         } else if let Some(map) = node.get("configMap") {
             let namespace = template(map, "namespace")?.unwrap_or(Template::Text("".into()));
-            Source::ConfigMap { namespace, name: template(map, "name")?.ok_or("`configMap` needs a `name`")? }
+            Source::ConfigMap {
+                namespace,
+                name: template(map, "name")?.ok_or("`configMap` needs a `name`")?,
+            }
         } else if let Some(call) = node.get("apiCall") {
             match template(call, "urlPath")? {
-                Some(path) => Source::Api { path, query: query(call)?, default: tree(call, "default")? },
+                Some(path) => Source::Api {
+                    path,
+                    query: query(call)?,
+                    default: tree(call, "default")?,
+                },
                 None => Source::Elsewhere("a call to a service"),
             }
         } else if node.get("globalReference").is_some() {
@@ -57,9 +83,14 @@ impl ContextEntry {
         } else if node.get("imageRegistry").is_some() {
             Source::Elsewhere("an image registry")
         } else {
-            return Err(format!("the context entry {name} has no source this engine knows: use `variable`, `configMap` or `apiCall`"));
+            return Err(format!(
+                "the context entry {name} has no source this engine knows: use `variable`, `configMap` or `apiCall`"
+            ));
         };
-        Ok(ContextEntry { name: name.into(), source })
+        Ok(ContextEntry {
+            name: name.into(),
+            source,
+        })
     }
 
     fn is_variable(&self) -> bool {
@@ -78,25 +109,30 @@ pub(crate) struct Env<'a> {
     pub(crate) request: &'a Request<'a>,
     object: Option<Node<'a>>,
     pub(crate) fuel: &'a Fuel,
+    rule: &'a str,
     layers: RefCell<Vec<(Cow<'a, str>, Binding<'a>)>>,
 }
 
 impl<'a> Env<'a> {
-    /// An environment over a request; `object` is the object as earlier mutations left it.
-    pub(crate) fn new(
-        request: &'a Request<'a>,
-        object: Option<Node<'a>>,
-        fuel: &'a Fuel,
-        context: &'a [ContextEntry],
-    ) -> Env<'a> {
-        let env = Env { request, object, fuel, layers: RefCell::new(Vec::new()) };
+    /// The environment of a rule over a request.
+    pub(crate) fn new(request: &'a Request<'a>, fuel: &'a Fuel, rule: &'a str, context: &'a [ContextEntry]) -> Env<'a> {
+        let env = Env {
+            rule,
+            ..Env::bare(request, fuel)
+        };
         env.load(context);
         env
     }
 
     /// An environment without context.
     pub(crate) fn bare(request: &'a Request<'a>, fuel: &'a Fuel) -> Env<'a> {
-        Env { request, object: request.object, fuel, layers: RefCell::new(Vec::new()) }
+        Env {
+            request,
+            object: request.object,
+            fuel,
+            rule: "",
+            layers: RefCell::new(Vec::new()),
+        }
     }
 
     /// The object the rule looks at.
@@ -116,7 +152,9 @@ impl<'a> Env<'a> {
 
     /// Binds context entries; each is loaded when it is first read.
     pub(crate) fn load(&self, context: &'a [ContextEntry]) {
-        let pending = context.iter().map(|entry| (Cow::Borrowed(&*entry.name), Binding::Pending(entry)));
+        let pending = context
+            .iter()
+            .map(|entry| (Cow::Borrowed(&*entry.name), Binding::Pending(entry)));
         self.layers.borrow_mut().extend(pending);
     }
 
@@ -148,8 +186,11 @@ impl<'a> Env<'a> {
     fn request_value(&self) -> Val<'a> {
         let request = self.request;
         let node = |node: Option<Node<'a>>| node.map_or(Val::Null, Val::of);
-        let object = if request.operation == Operation::Delete { request.old_object } else { self.object };
-        let user = request.user.unwrap_or_default();
+        let object = if request.operation == Operation::Delete {
+            request.old_object
+        } else {
+            self.object
+        };
         let texts = |items: &'a [String]| Val::array(items.iter().map(|item| Val::str(item)).collect());
         let kind = |gvk: &'a Gvk| {
             Val::object(vec![
@@ -165,16 +206,16 @@ impl<'a> Env<'a> {
             (Cow::Borrowed("kind"), kind(request.gvk)),
             (Cow::Borrowed("subResource"), Val::str(request.subresource)),
             (Cow::Borrowed("dryRun"), Val::Bool(request.dry_run)),
-            (Cow::Borrowed("roles"), texts(user.roles)),
-            (Cow::Borrowed("clusterRoles"), texts(user.cluster_roles)),
-            (
-                Cow::Borrowed("userInfo"),
-                Val::object(vec![
-                    (Cow::Borrowed("username"), Val::str(user.name)),
-                    (Cow::Borrowed("groups"), texts(user.groups)),
-                ]),
-            ),
         ];
+        if let Some(user) = &request.user {
+            members.push((Cow::Borrowed("roles"), texts(user.roles)));
+            members.push((Cow::Borrowed("clusterRoles"), texts(user.cluster_roles)));
+            let info = vec![
+                (Cow::Borrowed("username"), Val::str(user.name)),
+                (Cow::Borrowed("groups"), texts(user.groups)),
+            ];
+            members.push((Cow::Borrowed("userInfo"), Val::object(info)));
+        }
         if object.is_some() {
             members.push((Cow::Borrowed("object"), node(object)));
         }
@@ -192,14 +233,27 @@ impl<'a> Env<'a> {
     /// What the test's values say about a root name.
     fn given(&self, root: &str) -> Option<Value> {
         let mut out: Option<Value> = None;
-        for (name, value) in self.request.variables {
-            let parts = crate::kyverno::dotted(name);
+        for given in self
+            .request
+            .variables
+            .iter()
+            .filter(|given| given.counts_for(self.rule))
+        {
+            // The operation of all rules is the request's own.
+            if given.rule.is_empty() && given.name == "request.operation" {
+                continue;
+            }
+            let (parts, value) = (crate::kyverno::dotted(&given.name), &given.value);
             if parts.first().map(String::as_str) != Some(root) {
                 continue;
             }
             let path: Vec<&str> = parts[1..].iter().map(String::as_str).collect();
             let out = out.get_or_insert_with(Value::object);
-            if path.is_empty() { *out = value.clone() } else { out.set(&path, value.clone()) }
+            if path.is_empty() {
+                *out = value.clone()
+            } else {
+                out.set(&path, value.clone())
+            }
         }
         out
     }
@@ -228,11 +282,21 @@ impl<'a> Env<'a> {
             }
             Source::ConfigMap { namespace, name } => {
                 let namespace = namespace.text(self)?;
-                let namespace = if namespace.is_empty() { Cow::Borrowed("default") } else { namespace };
+                let namespace = if namespace.is_empty() {
+                    Cow::Borrowed("default")
+                } else {
+                    namespace
+                };
                 let name = name.text(self)?;
-                match self.request.data.get(&Gvk::new("", "v1", "ConfigMap"), &namespace, &name) {
+                match self
+                    .request
+                    .data
+                    .get(&Gvk::new("", "v1", "ConfigMap"), &namespace, &name)
+                {
                     Some(map) => Ok(Val::copy(map.root())),
-                    None => Err(Fault::Invalid(format!("the ConfigMap {namespace}/{name} that the rule reads is not there"))),
+                    None => Err(Fault::Invalid(format!(
+                        "the ConfigMap {namespace}/{name} that the rule reads is not there"
+                    ))),
                 }
             }
             Source::Api { path, query, default } => {
@@ -246,12 +310,15 @@ impl<'a> Env<'a> {
                 match (answer, default) {
                     (Some(answer), _) => Ok(answer),
                     (None, Some(default)) => default.val(self),
-                    (None, None) => Err(Fault::Invalid(format!("the API path {path} that the rule reads gives nothing here"))),
+                    (None, None) => Err(Fault::Invalid(format!(
+                        "the API path {path} that the rule reads gives nothing here"
+                    ))),
                 }
             }
-            Source::Elsewhere(what) => {
-                Err(Fault::Invalid(format!("the variable {} comes from {what}, which is not reachable from here", entry.name)))
-            }
+            Source::Elsewhere(what) => Err(Fault::Invalid(format!(
+                "the variable {} comes from {what}, which is not reachable from here",
+                entry.name
+            ))),
         }
     }
 
@@ -300,7 +367,9 @@ impl<'a> Scope<'a> for Env<'a> {
                         return Some(Err(Fault::Invalid(format!("the variable {name} is defined by itself"))));
                     }
                     binding @ Binding::Pending(_) => {
-                        let Binding::Pending(entry) = std::mem::replace(binding, Binding::Busy) else { return None };
+                        let Binding::Pending(entry) = std::mem::replace(binding, Binding::Busy) else {
+                            return None;
+                        };
                         Some((at, entry))
                     }
                 },
@@ -324,10 +393,18 @@ impl<'a> Scope<'a> for Env<'a> {
             "request" => return Some(Ok(self.request_value())),
             "serviceAccountName" | "serviceAccountNamespace" if self.given(name).is_none() => {
                 let (namespace, account) = self.service_account().unwrap_or_default();
-                return Some(Ok(Val::str(if name == "serviceAccountName" { account } else { namespace })));
+                return Some(Ok(Val::str(if name == "serviceAccountName" {
+                    account
+                } else {
+                    namespace
+                })));
             }
             "images" if self.given(name).is_none() => {
-                let object = if self.request.operation == Operation::Delete { self.request.old_object } else { self.object };
+                let object = if self.request.operation == Operation::Delete {
+                    self.request.old_object
+                } else {
+                    self.object
+                };
                 let images = image::of_object(&self.request.gvk.kind, object?)?;
                 return Some(Ok(Val::copy(images.node())));
             }

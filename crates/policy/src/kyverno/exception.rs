@@ -39,28 +39,48 @@ impl Exception {
         let list = node.at(&["spec", "exceptions"]).into_iter().flat_map(Node::items);
         let rules: Vec<(String, Vec<String>)> = list
             .map(|item| {
-                let names = item.get("ruleNames").into_iter().flat_map(Node::items).filter_map(Node::as_str);
+                let names = item
+                    .get("ruleNames")
+                    .into_iter()
+                    .flat_map(Node::items)
+                    .filter_map(Node::as_str);
                 let policy = item.str_at(&["policyName"]).unwrap_or_default();
                 (policy.to_owned(), names.map(str::to_owned).collect())
             })
             .collect();
         if rules.is_empty() {
-            return Err(fail("spec.exceptions", "an exception names the policies and rules it is for".into()));
+            return Err(fail(
+                "spec.exceptions",
+                "an exception names the policies and rules it is for".into(),
+            ));
         }
-        let matches = node.at(&["spec", "match"]).map(Match::compile).transpose().map_err(|e| fail("spec.match", e))?;
-        let controls = node.at(&["spec", "podSecurity"]).into_iter().flat_map(Node::items).map(Exclude::compile);
+        let matches = node
+            .at(&["spec", "match"])
+            .map(Match::compile)
+            .transpose()
+            .map_err(|e| fail("spec.match", e))?;
+        let controls = node
+            .at(&["spec", "podSecurity"])
+            .into_iter()
+            .flat_map(Node::items)
+            .map(Exclude::compile);
         Ok(Exception {
             rules,
             matches: matches.unwrap_or_default(),
-            conditions: Conditions::compile(node.at(&["spec", "conditions"])).map_err(|e| fail("spec.conditions", e))?,
-            controls: controls.collect::<Result<_, _>>().map_err(|e| fail("spec.podSecurity", e))?,
+            conditions: Conditions::compile(node.at(&["spec", "conditions"]))
+                .map_err(|e| fail("spec.conditions", e))?,
+            controls: controls
+                .collect::<Result<_, _>>()
+                .map_err(|e| fail("spec.podSecurity", e))?,
             name: name.clone(),
         })
     }
 
     /// Whether it is about a rule (by its own name, or that of the rule it was carried over from).
     pub(crate) fn names(&self, policy: &str, rule: &str) -> bool {
-        self.rules.iter().any(|(p, rules)| wildcard(p, policy) && rules.iter().any(|r| wildcard(r, rule)))
+        self.rules
+            .iter()
+            .any(|(p, rules)| wildcard(p, policy) && rules.iter().any(|r| wildcard(r, rule)))
     }
 
     /// Whether it covers an object.

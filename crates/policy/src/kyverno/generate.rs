@@ -3,8 +3,8 @@
 use ridgeway_doc::{Node, Value};
 use ridgeway_krm::Gvk;
 
-use super::context::{ContextEntry, Env};
 use super::condition::Conditions;
+use super::context::{ContextEntry, Env};
 use super::policy::{self, Fault as Place};
 use super::template::{Template, Tree};
 use crate::jmespath::{Expression, Fault, Val};
@@ -53,7 +53,10 @@ const FIELDS: [&str; 13] = [
 impl Generate {
     pub(crate) fn compile(node: Node<'_>, path: &str) -> Result<Generate, Place> {
         if let Some((key, _)) = node.members().find(|(key, _)| !FIELDS.contains(key)) {
-            return Err(Place::new(format!("{path}.{key}"), crate::source::unknown_field(key, &FIELDS)));
+            return Err(Place::new(
+                format!("{path}.{key}"),
+                crate::source::unknown_field(key, &FIELDS),
+            ));
         }
         let targets = match node.get("foreach") {
             Some(list) => list
@@ -63,7 +66,10 @@ impl Generate {
                 .collect::<Result<_, _>>()?,
             None => vec![Target::compile(node, path)?],
         };
-        Ok(Generate { targets, synchronize: node.get("synchronize").and_then(Node::as_bool).unwrap_or(false) })
+        Ok(Generate {
+            targets,
+            synchronize: node.get("synchronize").and_then(Node::as_bool).unwrap_or(false),
+        })
     }
 
     /// The objects the trigger at hand asks for.
@@ -103,21 +109,30 @@ impl Target {
         let template = |node: Node<'_>, key: &str, required: bool| {
             let text = match node.str_at(&[key]) {
                 Some(text) => text,
-                None if required => return Err(Place::new(format!("{path}.{key}"), format!("a generated object needs `{key}`"))),
+                None if required => {
+                    return Err(Place::new(
+                        format!("{path}.{key}"),
+                        format!("a generated object needs `{key}`"),
+                    ));
+                }
                 None => "",
             };
             Template::compile(text, "request.object").map_err(|e| Place::new(format!("{path}.{key}"), e))
         };
         if node.get("cloneList").is_some() {
-            return Err(Place::new(format!("{path}.cloneList"), "`cloneList` is not evaluated by this version; write one rule with `clone` per kind"));
+            return Err(Place::new(
+                format!("{path}.cloneList"),
+                "`cloneList` is not evaluated by this version; write one rule with `clone` per kind",
+            ));
         }
         let source = match (node.get("data"), node.get("clone")) {
-            (Some(data), None) => Source::Data(
-                Tree::compile(data, "request.object").map_err(|e| Place::new(format!("{path}.data"), e))?,
-            ),
-            (None, Some(clone)) => {
-                Source::Clone { namespace: template(clone, "namespace", false)?, name: template(clone, "name", true)? }
+            (Some(data), None) => {
+                Source::Data(Tree::compile(data, "request.object").map_err(|e| Place::new(format!("{path}.data"), e))?)
             }
+            (None, Some(clone)) => Source::Clone {
+                namespace: template(clone, "namespace", false)?,
+                name: template(clone, "name", true)?,
+            },
             _ => return Err(Place::new(path, "a `generate` needs one of `data` and `clone`")),
         };
         let list = node.str_at(&["list"]).map(Expression::parse).transpose();
@@ -146,7 +161,9 @@ impl Target {
                 probe.set(&["kind"], kind.as_ref());
                 let gvk = Gvk::of(probe.node()).unwrap_or_default();
                 let Some(source) = env.request.data.get(&gvk, &namespace, &name) else {
-                    return Err(Fault::Invalid(format!("the {kind} {namespace}/{name} to be cloned is not there")));
+                    return Err(Fault::Invalid(format!(
+                        "the {kind} {namespace}/{name} to be cloned is not there"
+                    )));
                 };
                 let mut copy = source.root().to_value();
                 copy.remove(&["status"]);

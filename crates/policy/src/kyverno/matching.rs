@@ -22,7 +22,9 @@ fn is_version(text: &str) -> bool {
             digits.len() < rest.len()
                 && (digits.is_empty()
                     || ["alpha", "beta"].iter().any(|stage| {
-                        digits.strip_prefix(stage).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+                        digits
+                            .strip_prefix(stage)
+                            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
                     }))
         })
 }
@@ -78,7 +80,10 @@ impl Selector {
             without_wildcards.set(&["matchExpressions"], expressions.to_value());
         }
         let rest = LabelSelector::from_node(without_wildcards.node()).map_err(|e| e.to_string())?;
-        Ok(Selector { labels: pairs(node.get("matchLabels")), rest })
+        Ok(Selector {
+            labels: pairs(node.get("matchLabels")),
+            rest,
+        })
     }
 
     fn matches(&self, labels: Option<Node<'_>>) -> bool {
@@ -88,14 +93,16 @@ impl Selector {
 
 fn pairs(node: Option<Node<'_>>) -> Vec<(String, String)> {
     let text = |v: Node<'_>| v.as_str().map_or_else(|| v.to_json(), str::to_owned);
-    node.map(|map| map.members().map(|(k, v)| (k.to_owned(), text(v))).collect()).unwrap_or_default()
+    node.map(|map| map.members().map(|(k, v)| (k.to_owned(), text(v))).collect())
+        .unwrap_or_default()
 }
 
 /// Whether every wanted pair (wildcards allowed) is among the labels.
 fn all_pairs(wanted: &[(String, String)], have: Option<Node<'_>>) -> bool {
     wanted.iter().all(|(key, value)| {
         have.is_some_and(|map| {
-            map.members().any(|(k, v)| wildcard(key, k) && wildcard(value, v.as_str().unwrap_or_default()))
+            map.members()
+                .any(|(k, v)| wildcard(key, k) && wildcard(value, v.as_str().unwrap_or_default()))
         })
     })
 }
@@ -123,7 +130,12 @@ pub(crate) struct Filter {
 }
 
 fn texts(node: Option<Node<'_>>) -> Vec<String> {
-    node.map(|list| list.items().filter_map(|item| item.as_str().map(str::to_owned)).collect()).unwrap_or_default()
+    node.map(|list| {
+        list.items()
+            .filter_map(|item| item.as_str().map(str::to_owned))
+            .collect()
+    })
+    .unwrap_or_default()
 }
 
 impl Filter {
@@ -143,7 +155,10 @@ impl Filter {
                 "apiGroups",
             ];
             if let Some((key, _)) = resources.members().find(|(key, _)| !KNOWN.contains(key)) {
-                return Err(format!("unknown field `{key}` in `resources`; known are {}", KNOWN[..8].join(", ")));
+                return Err(format!(
+                    "unknown field `{key}` in `resources`; known are {}",
+                    KNOWN[..8].join(", ")
+                ));
             }
         }
         let kinds = texts(at("kinds"))
@@ -155,7 +170,8 @@ impl Filter {
         let operations = texts(at("operations"))
             .iter()
             .map(|text| {
-                Operation::parse(text).ok_or_else(|| format!("{text:?} is no operation; use CREATE, UPDATE, DELETE or CONNECT"))
+                Operation::parse(text)
+                    .ok_or_else(|| format!("{text:?} is no operation; use CREATE, UPDATE, DELETE or CONNECT"))
             })
             .collect::<Result<_, _>>()?;
         let mut names = texts(at("names"));
@@ -163,7 +179,11 @@ impl Filter {
         let subjects = node.get("subjects").map(|list| {
             let text = |item: Node<'_>, key: &str| item.str_at(&[key]).unwrap_or_default().to_owned();
             list.items()
-                .map(|s| Subject { kind: text(s, "kind"), name: text(s, "name"), namespace: text(s, "namespace") })
+                .map(|s| Subject {
+                    kind: text(s, "kind"),
+                    name: text(s, "name"),
+                    namespace: text(s, "namespace"),
+                })
                 .collect()
         });
         Ok(Filter {
@@ -198,7 +218,11 @@ impl Filter {
         let metadata = |key: &str| subject.str_at(&["metadata", key]).unwrap_or_default();
         let is_namespace = request.gvk.kind == "Namespace" && request.gvk.group.is_empty();
         (self.operations.is_empty() || self.operations.contains(&request.operation))
-            && (self.kinds.is_empty() || self.kinds.iter().any(|kind| kind.matches(request.gvk, request.subresource)))
+            && (self.kinds.is_empty()
+                || self
+                    .kinds
+                    .iter()
+                    .any(|kind| kind.matches(request.gvk, request.subresource)))
             && (self.names.is_empty() || {
                 let name = match metadata("name") {
                     "" => metadata("generateName"),
@@ -207,12 +231,22 @@ impl Filter {
                 self.names.iter().any(|want| wildcard(want, name))
             })
             && (self.namespaces.is_empty() || {
-                let namespace = if is_namespace { metadata("name") } else { request.namespace };
+                let namespace = if is_namespace {
+                    metadata("name")
+                } else {
+                    request.namespace
+                };
                 self.namespaces.iter().any(|want| wildcard(want, namespace))
             })
             && all_pairs(&self.annotations, subject.at(&["metadata", "annotations"]))
-            && self.selector.as_ref().is_none_or(|s| s.matches(subject.at(&["metadata", "labels"])))
-            && self.namespace_selector.as_ref().is_none_or(|s| !is_namespace && s.matches(request.namespace_labels()))
+            && self
+                .selector
+                .as_ref()
+                .is_none_or(|s| s.matches(subject.at(&["metadata", "labels"])))
+            && self
+                .namespace_selector
+                .as_ref()
+                .is_none_or(|s| !is_namespace && s.matches(request.namespace_labels()))
     }
 
     fn matches_user(&self, user: &User<'_>) -> bool {
@@ -226,11 +260,11 @@ impl Filter {
 impl Subject {
     fn is(&self, user: &User<'_>) -> bool {
         match self.kind.as_str() {
-            "ServiceAccount" => {
-                user.name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')).is_some_and(
-                    |(namespace, name)| wildcard(&self.namespace, namespace) && wildcard(&self.name, name),
-                )
-            }
+            "ServiceAccount" => user
+                .name
+                .strip_prefix("system:serviceaccount:")
+                .and_then(|rest| rest.split_once(':'))
+                .is_some_and(|(namespace, name)| wildcard(&self.namespace, namespace) && wildcard(&self.name, name)),
             "Group" => user.groups.iter().any(|group| wildcard(&self.name, group)),
             _ => wildcard(&self.name, user.name),
         }
@@ -247,7 +281,9 @@ pub(crate) struct Match {
 impl Match {
     pub(crate) fn compile(node: Node<'_>) -> Result<Match, String> {
         let list = |key: &str| -> Result<Vec<Filter>, String> {
-            node.get(key).map(|list| list.items().map(Filter::compile).collect()).unwrap_or(Ok(Vec::new()))
+            node.get(key)
+                .map(|list| list.items().map(Filter::compile).collect())
+                .unwrap_or(Ok(Vec::new()))
         };
         let (any, mut all) = (list("any")?, list("all")?);
         if any.is_empty() && all.is_empty() && !node.is_empty() {
@@ -258,7 +294,11 @@ impl Match {
 
     /// Whether nothing is written in it.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.any.iter().chain(&self.all).any(|f| f.asks_about_resources() || f.asks_about_users())
+        !self
+            .any
+            .iter()
+            .chain(&self.all)
+            .any(|f| f.asks_about_resources() || f.asks_about_users())
     }
 
     /// The kinds it names, for the index; `None` when it may match any.
@@ -269,11 +309,20 @@ impl Match {
             }
             Some(filter.kinds.iter().map(|k| k.kind.clone()).collect())
         };
-        let filters: Vec<&Filter> = if self.any.is_empty() { self.all.iter().take(1).collect() } else { self.any.iter().collect() };
+        let filters: Vec<&Filter> = if self.any.is_empty() {
+            self.all.iter().take(1).collect()
+        } else {
+            self.any.iter().collect()
+        };
         if filters.is_empty() || filters.iter().any(|f| named(f).is_none()) {
             return None;
         }
-        Some(filters.iter().flat_map(|f| f.kinds.iter().map(|k| k.kind.as_str())).collect())
+        Some(
+            filters
+                .iter()
+                .flat_map(|f| f.kinds.iter().map(|k| k.kind.as_str()))
+                .collect(),
+        )
     }
 
     /// Whether some filter names operations.
@@ -292,7 +341,11 @@ impl Match {
             Some(user) => filter.matches(request, subject) && filter.matches_user(user),
             None => filter.asks_about_resources() && filter.matches(request, subject),
         };
-        if self.any.is_empty() { !self.all.is_empty() && self.all.iter().all(one) } else { self.any.iter().any(one) }
+        if self.any.is_empty() {
+            !self.all.is_empty() && self.all.iter().all(one)
+        } else {
+            self.any.iter().any(one)
+        }
     }
 
     /// As an `exclude`.
@@ -302,7 +355,11 @@ impl Match {
                 && filter.matches(request, subject)
                 && filter.matches_user(&request.user.unwrap_or_default())
         };
-        if self.any.is_empty() { !self.all.is_empty() && self.all.iter().all(one) } else { self.any.iter().any(one) }
+        if self.any.is_empty() {
+            !self.all.is_empty() && self.all.iter().all(one)
+        } else {
+            self.any.iter().any(one)
+        }
     }
 }
 
@@ -323,7 +380,11 @@ mod tests {
             ("batch/v1beta1/CronJob", ("batch", "v1beta1", "CronJob", "")),
         ] {
             let kind = KindSelector::parse(text).unwrap();
-            assert_eq!((&*kind.group, &*kind.version, &*kind.kind, &*kind.subresource), want, "{text}");
+            assert_eq!(
+                (&*kind.group, &*kind.version, &*kind.kind, &*kind.subresource),
+                want,
+                "{text}"
+            );
         }
     }
 }

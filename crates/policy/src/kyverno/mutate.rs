@@ -33,18 +33,33 @@ struct Foreach {
     steps: Vec<Step>,
 }
 
-const FIELDS: [&str; 5] = ["patchStrategicMerge", "patchesJson6902", "foreach", "targets", "mutateExistingOnPolicyUpdate"];
+const FIELDS: [&str; 5] = [
+    "patchStrategicMerge",
+    "patchesJson6902",
+    "foreach",
+    "targets",
+    "mutateExistingOnPolicyUpdate",
+];
 
 impl Mutate {
     pub(crate) fn compile(node: Node<'_>, path: &str) -> Result<Mutate, Place> {
         if let Some((key, _)) = node.members().find(|(key, _)| !FIELDS.contains(key)) {
-            return Err(Place::new(format!("{path}.{key}"), crate::source::unknown_field(key, &FIELDS)));
+            return Err(Place::new(
+                format!("{path}.{key}"),
+                crate::source::unknown_field(key, &FIELDS),
+            ));
         }
         let steps = steps(node, path)?;
         if steps.is_empty() {
-            return Err(Place::new(path, "a `mutate` needs one of `patchStrategicMerge`, `patchesJson6902` and `foreach`"));
+            return Err(Place::new(
+                path,
+                "a `mutate` needs one of `patchStrategicMerge`, `patchesJson6902` and `foreach`",
+            ));
         }
-        Ok(Mutate { steps, existing: node.get("targets").is_some() })
+        Ok(Mutate {
+            steps,
+            existing: node.get("targets").is_some(),
+        })
     }
 
     /// The object as the rule leaves it; `None` when nothing applies.
@@ -60,15 +75,21 @@ fn steps(node: Node<'_>, path: &str) -> Result<Vec<Step>, Place> {
     let mut out = Vec::new();
     if let Some(patch) = node.get("patchStrategicMerge") {
         let tree = Tree::compile(patch, "request.object");
-        out.push(Step::Merge(tree.map_err(|e| Place::new(format!("{path}.patchStrategicMerge"), e))?));
+        out.push(Step::Merge(
+            tree.map_err(|e| Place::new(format!("{path}.patchStrategicMerge"), e))?,
+        ));
     }
     if let Some(patch) = node.get("patchesJson6902") {
         let text = patch.as_str().map_or_else(|| patch.to_json(), str::to_owned);
-        out.push(Step::Patch(json_patch(&text).map_err(|e| Place::new(format!("{path}.patchesJson6902"), e))?));
+        out.push(Step::Patch(
+            json_patch(&text).map_err(|e| Place::new(format!("{path}.patchesJson6902"), e))?,
+        ));
     }
     for (i, item) in node.get("foreach").into_iter().flat_map(Node::items).enumerate() {
         let path = format!("{path}.foreach[{i}]");
-        let list = item.str_at(&["list"]).ok_or_else(|| Place::new(format!("{path}.list"), "a loop needs a `list`"))?;
+        let list = item
+            .str_at(&["list"])
+            .ok_or_else(|| Place::new(format!("{path}.list"), "a loop needs a `list`"))?;
         out.push(Step::Foreach(Foreach {
             list: Expression::parse(list).map_err(|e| Place::new(format!("{path}.list"), e.to_string()))?,
             context: policy::context(item.get("context"), &format!("{path}.context"))?,
@@ -187,7 +208,11 @@ fn end_of_variable(text: &str) -> Option<usize> {
 
 fn with_variables(node: Node<'_>, variables: &[(String, bool)]) -> Result<Tree, String> {
     Ok(match node.kind() {
-        Kind::Array => Tree::Array(node.items().map(|item| with_variables(item, variables)).collect::<Result<_, _>>()?),
+        Kind::Array => Tree::Array(
+            node.items()
+                .map(|item| with_variables(item, variables))
+                .collect::<Result<_, _>>()?,
+        ),
         Kind::Object => {
             let member = |(key, value)| Ok((restore(key, variables).0?, with_variables(value, variables)?));
             Tree::Object(node.members().map(member).collect::<Result<_, String>>()?)
@@ -220,8 +245,11 @@ fn restore(text: &str, variables: &[(String, bool)]) -> (Result<Template, String
 pub(crate) fn apply_json_patch(object: &mut Value, patch: Node<'_>) -> Result<(), String> {
     for op in patch.items() {
         let pointer = |key: &str| -> Result<Pointer, String> {
-            let text = op.get(key).map(|p| p.as_str().map_or_else(|| p.to_json(), str::to_owned));
-            Pointer::parse(&text.ok_or_else(|| format!("an operation of the patch has no `{key}`"))?).map_err(|e| e.to_string())
+            let text = op
+                .get(key)
+                .map(|p| p.as_str().map_or_else(|| p.to_json(), str::to_owned));
+            Pointer::parse(&text.ok_or_else(|| format!("an operation of the patch has no `{key}`"))?)
+                .map_err(|e| e.to_string())
         };
         let path = pointer("path")?;
         let value = || op.get("value").map_or(Value::NULL, Node::to_value);
@@ -266,7 +294,12 @@ fn add(object: &mut Value, path: &[String], value: Value) -> Result<(), String> 
             "-" => items.len(),
             text => {
                 let index: i64 = text.parse().map_err(|_| format!("{text:?} is no index of a list"))?;
-                if index < 0 { (items.len() as i64 + index).max(0) as usize } else { index as usize }
+                // Counted from the end, where the end itself is -1.
+                if index < 0 {
+                    (items.len() as i64 + 1 + index).max(0) as usize
+                } else {
+                    index as usize
+                }
             }
         };
         if rest.is_empty() {
@@ -279,7 +312,9 @@ fn add(object: &mut Value, path: &[String], value: Value) -> Result<(), String> 
         if index == items.len() {
             items.push(Value::object());
         }
-        let item = items.get_mut(index).ok_or_else(|| format!("index {index} is beyond the end of the list"))?;
+        let item = items
+            .get_mut(index)
+            .ok_or_else(|| format!("index {index} is beyond the end of the list"))?;
         return add(item, rest, value);
     }
     if !object.node().is_object() && !object.is_null() {
@@ -292,7 +327,7 @@ fn add(object: &mut Value, path: &[String], value: Value) -> Result<(), String> 
             Ok(())
         }
         Some(next) => {
-            let list = next == "-" || next == "0";
+            let list = matches!(next.as_str(), "-" | "0" | "-1");
             let child = map.entry(first, || if list { Value::array() } else { Value::object() });
             add(child, rest, value)
         }
@@ -300,7 +335,9 @@ fn add(object: &mut Value, path: &[String], value: Value) -> Result<(), String> 
 }
 
 fn remove(object: &mut Value, path: &[String]) {
-    let Some((first, rest)) = path.split_first() else { return };
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
     if object.node().is_array() {
         let items = object.make_array();
         let Ok(index) = first.parse::<i64>() else { return };
@@ -334,7 +371,11 @@ mod tests {
             ("{a: [1]}", "[{op: add, path: /a/-, value: 2}]", r#"{"a":[1,2]}"#),
             ("{a: 1}", "[{op: remove, path: /x}]", r#"{"a":1}"#),
             ("{a: 1, b: 2}", "[{op: move, from: /a, path: /c}]", r#"{"b":2,"c":1}"#),
-            ("{a: 1}", "[{op: replace, path: /x, value: 1}]", "the patch replaces /x, which is not there"),
+            (
+                "{a: 1}",
+                "[{op: replace, path: /x, value: 1}]",
+                "the patch replaces /x, which is not there",
+            ),
         ] {
             let (object, patch) = (parse_yaml(object).unwrap(), parse_yaml(patch).unwrap());
             let mut value = object[0].root().to_value();
@@ -349,10 +390,16 @@ mod tests {
     #[test]
     fn variables_are_data_before_the_patch_is_read() {
         let text = "- op: add\n  path: /spec/{{elementIndex}}\n  value: {{ request.object.spec }}\n- op: add\n  path: /x\n  value: \"{{ a }}\"\n";
-        let Tree::Array(ops) = json_patch(text).unwrap() else { panic!("a list") };
-        let Tree::Object(first) = &ops[0] else { panic!("an object") };
+        let Tree::Array(ops) = json_patch(text).unwrap() else {
+            panic!("a list")
+        };
+        let Tree::Object(first) = &ops[0] else {
+            panic!("an object")
+        };
         assert!(matches!(first[2].1, Tree::Leaf(_)), "{first:?}");
-        let Tree::Object(second) = &ops[1] else { panic!("an object") };
+        let Tree::Object(second) = &ops[1] else {
+            panic!("an object")
+        };
         assert!(matches!(second[2].1, Tree::Text(_)), "{second:?}");
     }
 }

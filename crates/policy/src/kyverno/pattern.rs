@@ -50,7 +50,9 @@ impl Pattern {
 
     fn build(node: Node<'_>, at: &str, place: Place) -> Result<Pattern, TemplateFault> {
         Ok(match node.kind() {
-            Kind::Object if node.members().any(|(key, _)| key.contains("{{")) => Pattern::Late(Tree::compile(node, at)?),
+            Kind::Object if node.members().any(|(key, _)| key.contains("{{")) => {
+                Pattern::Late(Tree::compile(node, at)?)
+            }
             Kind::Object => Pattern::Map(entries(node, at, place)?),
             Kind::Array => match node.item(0).map(|item| (item, item.kind())) {
                 None => Pattern::EmptyArray,
@@ -64,12 +66,10 @@ impl Pattern {
                 }
                 Some((item, _)) => Pattern::EachLeaf(Box::new(Self::build(item, at, Place::Elsewhere)?)),
             },
-            Kind::String if has_variables(node) => {
-                match Template::compile(node.as_str().unwrap_or_default(), at)? {
-                    Template::Text(text) => Pattern::Leaf(Scalar::compile(Value::from(&*text).node())),
-                    template => Pattern::Variable(template),
-                }
-            }
+            Kind::String if has_variables(node) => match Template::compile(node.as_str().unwrap_or_default(), at)? {
+                Template::Text(text) => Pattern::Leaf(Scalar::compile(Value::from(&*text).node())),
+                template => Pattern::Variable(template),
+            },
             _ => Pattern::Leaf(Scalar::compile(node)),
         })
     }
@@ -94,7 +94,9 @@ fn entries(node: Node<'_>, at: &str, place: Place) -> Result<Vec<Entry>, Templat
         };
         let below = member_path(at, key);
         let pattern = if anchor == Anchor::Existence && member.is_array() {
-            let items = member.items().map(|item| Pattern::build(item, &below, Place::Elsewhere));
+            let items = member
+                .items()
+                .map(|item| Pattern::build(item, &below, Place::Elsewhere));
             Pattern::Items(items.collect::<Result<_, _>>()?)
         } else {
             Pattern::build(member, &below, inner)?
@@ -126,9 +128,9 @@ impl Entry {
 impl Pattern {
     fn has_anchors(&self) -> bool {
         match self {
-            Pattern::Map(entries) | Pattern::Each(entries) => {
-                entries.iter().any(|entry| entry.anchor != Anchor::None || entry.pattern.has_anchors())
-            }
+            Pattern::Map(entries) | Pattern::Each(entries) => entries
+                .iter()
+                .any(|entry| entry.anchor != Anchor::None || entry.pattern.has_anchors()),
             Pattern::Items(items) => items.iter().any(Pattern::has_anchors),
             Pattern::EachLeaf(inner) => inner.has_anchors(),
             _ => false,
@@ -186,7 +188,11 @@ impl Pattern {
     /// All places where the object violates the pattern; for sentences, after [`Pattern::check`] failed.
     pub(crate) fn failures<'a>(&'a self, env: &Env<'a>, object: Option<Node<'_>>) -> Vec<Failure> {
         let mut all = Vec::new();
-        let ended = Matcher { env, all: Some(&mut all) }.value(self, object, Path::ROOT);
+        let ended = Matcher {
+            env,
+            all: Some(&mut all),
+        }
+        .value(self, object, Path::ROOT);
         if let Err(Mismatch::Fail(failure)) = ended {
             all.push(*failure);
         }
@@ -196,7 +202,11 @@ impl Pattern {
 
 impl<'m, 'a> Matcher<'m, 'a> {
     fn fail(&mut self, path: Path<'_>, expected: Expected, found: Option<Node<'_>>) -> Result<(), Mismatch> {
-        let failure = Failure { path: path.to_field(), expected, found: found.map(Node::to_value) };
+        let failure = Failure {
+            path: path.to_field(),
+            expected,
+            found: found.map(Node::to_value),
+        };
         match &mut self.all {
             Some(all) => {
                 all.push(failure);
@@ -233,7 +243,11 @@ impl<'m, 'a> Matcher<'m, 'a> {
                             other => other?,
                         }
                     }
-                    if skipped > 0 && skipped == patterns.len() { Err(Mismatch::Skip) } else { Ok(()) }
+                    if skipped > 0 && skipped == patterns.len() {
+                        Err(Mismatch::Skip)
+                    } else {
+                        Ok(())
+                    }
                 }
                 _ => self.fail(path, Expected::Shape("a list"), found),
             },
@@ -260,7 +274,10 @@ impl<'m, 'a> Matcher<'m, 'a> {
         let fuel = crate::budget::Fuel::default();
         let env = Env::bare(self.env.request, &fuel);
         let mut collected = Vec::new();
-        let mut matcher = Matcher { env: &env, all: self.all.is_some().then_some(&mut collected) };
+        let mut matcher = Matcher {
+            env: &env,
+            all: self.all.is_some().then_some(&mut collected),
+        };
         let ended = matcher.value(&pattern, found, path);
         if let Some(all) = &mut self.all {
             all.append(&mut collected);
@@ -342,7 +359,10 @@ impl<'m, 'a> Matcher<'m, 'a> {
 
     /// Any mismatch within a condition means that the rule does not apply.
     fn condition(&mut self, pattern: &'a Pattern, value: Node<'_>, path: Path<'_>) -> Result<(), Mismatch> {
-        let mut plain = Matcher { env: self.env, all: None };
+        let mut plain = Matcher {
+            env: self.env,
+            all: None,
+        };
         match plain.value(pattern, Some(value), path) {
             Err(Mismatch::Fail(_) | Mismatch::Skip) => Err(Mismatch::Skip),
             other => other,
@@ -356,9 +376,15 @@ impl<'m, 'a> Matcher<'m, 'a> {
         if !list.is_array() {
             return self.fail(path, Expected::Shape("a list"), Some(list));
         }
-        let mut plain = Matcher { env: self.env, all: None };
+        let mut plain = Matcher {
+            env: self.env,
+            all: None,
+        };
         for want in wanted {
-            let found = list.items().enumerate().any(|(i, item)| plain.value(want, Some(item), path.index(i)).is_ok());
+            let found = list
+                .items()
+                .enumerate()
+                .any(|(i, item)| plain.value(want, Some(item), path.index(i)).is_ok());
             if !found {
                 self.fail(path, Expected::SomeItem, Some(list))?;
             }
@@ -389,7 +415,11 @@ impl<'m, 'a> Matcher<'m, 'a> {
                 }
             }
         }
-        if applied == 0 && skipped > 0 { Err(Mismatch::Skip) } else { Ok(()) }
+        if applied == 0 && skipped > 0 {
+            Err(Mismatch::Skip)
+        } else {
+            Ok(())
+        }
     }
 }
 

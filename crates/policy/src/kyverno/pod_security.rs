@@ -30,7 +30,10 @@ impl Exclude {
         if !pss::titles().any(|title| title == control) {
             let mut known: Vec<&str> = pss::titles().collect();
             known.dedup();
-            return Err(format!("there is no control {control:?}; known are {}", known.join(", ")));
+            return Err(format!(
+                "there is no control {control:?}; known are {}",
+                known.join(", ")
+            ));
         }
         let texts = |key: &str| {
             let list = node.get(key).into_iter().flat_map(Node::items);
@@ -76,12 +79,17 @@ impl Exclude {
         }
         let found: Vec<String> = match &field.value {
             None => vec!["undefined".into()],
-            Some(value) if value.node().is_array() => {
-                value.node().items().map(|item| Val::of(item).render().into_owned()).collect()
-            }
+            Some(value) if value.node().is_array() => value
+                .node()
+                .items()
+                .map(|item| Val::of(item).render().into_owned())
+                .collect(),
             Some(value) => vec![Val::of(value.node()).render().into_owned()],
         };
-        self.values.is_empty() || found.iter().all(|value| self.values.iter().any(|want| wildcard(want, value)))
+        self.values.is_empty()
+            || found
+                .iter()
+                .all(|value| self.values.iter().any(|want| wildcard(want, value)))
     }
 }
 
@@ -92,7 +100,9 @@ fn without<'e>(
 ) -> Vec<pss::Violation> {
     violations.retain_mut(|violation| {
         let title = violation.title;
-        violation.fields.retain(|field| !exclude.clone().any(|e| e.covers(title, field)));
+        violation
+            .fields
+            .retain(|field| !exclude.clone().any(|e| e.covers(title, field)));
         !violation.fields.is_empty()
     });
     violations
@@ -103,8 +113,15 @@ impl PodSecurity {
         let level = node.str_at(&["level"]).unwrap_or_default();
         let version = node.str_at(&["version"]).unwrap_or_default();
         let standard = Standard::parse(level, version).map_err(|e| e.to_string())?;
-        let exclude = node.get("exclude").into_iter().flat_map(Node::items).map(Exclude::compile);
-        Ok(PodSecurity { standard, exclude: exclude.collect::<Result<_, _>>()? })
+        let exclude = node
+            .get("exclude")
+            .into_iter()
+            .flat_map(Node::items)
+            .map(Exclude::compile);
+        Ok(PodSecurity {
+            standard,
+            exclude: exclude.collect::<Result<_, _>>()?,
+        })
     }
 
     pub(crate) fn eval(&self, kind: &str, object: Node<'_>, excepted: &[&Exclude]) -> Finding {
@@ -116,13 +133,17 @@ impl PodSecurity {
             return Finding::Pass;
         }
         let first = violations.iter().flat_map(|v| &v.fields).next();
-        Finding::Fail(Violation {
+        Finding::Fail(Box::new(Violation {
             path: first.map(|field| field.path.to_string()).unwrap_or_default(),
             value: first.and_then(|field| field.value.clone()),
             sentences: refine::pod_security_sentences(&violations),
             patch: refine::pod_security_patch(&violations, object),
-            author: format!("violates PodSecurity \"{}\": {}", self.standard, pss::details(&violations)),
+            author: format!(
+                "violates PodSecurity \"{}\": {}",
+                self.standard,
+                pss::details(&violations)
+            ),
             ..Violation::default()
-        })
+        }))
     }
 }

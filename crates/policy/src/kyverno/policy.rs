@@ -74,7 +74,10 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(path: impl Into<String>, message: impl Into<String>) -> Fault {
-        Fault { path: path.into(), message: message.into() }
+        Fault {
+            path: path.into(),
+            message: message.into(),
+        }
     }
 }
 
@@ -87,10 +90,15 @@ fn action(text: &str) -> Option<Action> {
 }
 
 fn action_at(node: Node<'_>, key: &str, path: &str) -> Result<Option<Action>, Fault> {
-    let Some(text) = node.str_at(&[key]) else { return Ok(None) };
-    action(text)
-        .map(Some)
-        .ok_or_else(|| Fault::new(format!("{path}.{key}"), format!("{text:?} is no action; use Enforce or Audit")))
+    let Some(text) = node.str_at(&[key]) else {
+        return Ok(None);
+    };
+    action(text).map(Some).ok_or_else(|| {
+        Fault::new(
+            format!("{path}.{key}"),
+            format!("{text:?} is no action; use Enforce or Audit"),
+        )
+    })
 }
 
 fn overrides(node: Option<Node<'_>>, path: &str) -> Result<Vec<Override>, Fault> {
@@ -103,7 +111,9 @@ fn overrides(node: Option<Node<'_>>, path: &str) -> Result<Vec<Override>, Fault>
             .map(LabelSelector::from_node)
             .transpose()
             .map_err(|e| Fault::new(format!("{path}.namespaceSelector"), e.to_string()))?;
-        let namespaces = item.get("namespaces").map(|list| list.items().filter_map(Node::as_str).map(str::to_owned).collect());
+        let namespaces = item
+            .get("namespaces")
+            .map(|list| list.items().filter_map(Node::as_str).map(str::to_owned).collect());
         out.push(Override {
             action: action_at(item, "action", &path)?.unwrap_or_default(),
             namespaces: namespaces.unwrap_or_default(),
@@ -119,7 +129,9 @@ impl Policy {
         let name = node.str_at(&["metadata", "name"]).unwrap_or_default();
         let namespace = (node.str_at(&["kind"]) == Some("Policy"))
             .then(|| node.str_at(&["metadata", "namespace"]).unwrap_or("default").to_owned());
-        let full = namespace.as_ref().map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"));
+        let full = namespace
+            .as_ref()
+            .map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"));
         let mut errors = Vec::new();
         let mut report = |rule: &str, fault: Fault| {
             let position = crate::source::position_of(node, &fault.path);
@@ -135,9 +147,7 @@ impl Policy {
         let spec = node.get("spec");
         let text = |path: &[&str]| node.str_at(path).unwrap_or_default().to_owned();
         let annotation = |key: &str| text(&["metadata", "annotations", key]);
-        let flag = |key: &str, default: bool| {
-            spec.and_then(|s| s.get(key)).and_then(Node::as_bool).unwrap_or(default)
-        };
+        let flag = |key: &str, default: bool| spec.and_then(|s| s.get(key)).and_then(Node::as_bool).unwrap_or(default);
         let mut policy = Policy {
             name: full.clone(),
             namespace,
@@ -160,7 +170,10 @@ impl Policy {
             Ok(action) => policy.action = action.unwrap_or_default(),
             Err(fault) => report("", fault),
         }
-        match overrides(spec.get("validationFailureActionOverrides"), "spec.validationFailureActionOverrides") {
+        match overrides(
+            spec.get("validationFailureActionOverrides"),
+            "spec.validationFailureActionOverrides",
+        ) {
             Ok(list) => policy.overrides = list,
             Err(fault) => report("", fault),
         }
@@ -175,7 +188,13 @@ impl Policy {
             if name.is_empty() {
                 report("", Fault::new(format!("{path}.name"), "a rule needs a `name`"));
             } else if names.contains(&name) {
-                report(name, Fault::new(format!("{path}.name"), "another rule of the policy has this name; rename one"));
+                report(
+                    name,
+                    Fault::new(
+                        format!("{path}.name"),
+                        "another rule of the policy has this name; rename one",
+                    ),
+                );
             }
             names.push(name);
             match Rule::compile(*rule, &path, None) {
@@ -195,23 +214,33 @@ impl Policy {
 
     /// The strictest action among its rules.
     pub(crate) fn strictest(&self) -> Action {
-        self.rules.iter().map(|rule| rule.action.unwrap_or(self.action)).max().unwrap_or(self.action)
+        self.rules
+            .iter()
+            .map(|rule| rule.action.unwrap_or(self.action))
+            .max()
+            .unwrap_or(self.action)
     }
 
     /// What a violation of a rule does in a namespace.
     pub(crate) fn action_for(&self, rule: &Rule, request: &Request<'_>) -> Action {
         let of = |overrides: &[Override]| {
-            overrides.iter().find(|o| {
-                let named = o.namespaces.iter().any(|n| wildcard(n, request.namespace));
-                let selected = o.selector.as_ref().map(|s| s.matches(request.namespace_labels()));
-                match (o.namespaces.is_empty(), selected) {
-                    (false, None) => named,
-                    (false, Some(selected)) => named && selected,
-                    (true, selected) => selected.unwrap_or(false),
-                }
-            }).map(|o| o.action)
+            overrides
+                .iter()
+                .find(|o| {
+                    let named = o.namespaces.iter().any(|n| wildcard(n, request.namespace));
+                    let selected = o.selector.as_ref().map(|s| s.matches(request.namespace_labels()));
+                    match (o.namespaces.is_empty(), selected) {
+                        (false, None) => named,
+                        (false, Some(selected)) => named && selected,
+                        (true, selected) => selected.unwrap_or(false),
+                    }
+                })
+                .map(|o| o.action)
         };
-        of(&rule.overrides).or_else(|| of(&self.overrides)).or(rule.action).unwrap_or(self.action)
+        of(&rule.overrides)
+            .or_else(|| of(&self.overrides))
+            .or(rule.action)
+            .unwrap_or(self.action)
     }
 }
 
@@ -237,41 +266,66 @@ impl Rule {
             return Err(Fault::new(at(key), crate::source::unknown_field(key, &RULE_FIELDS)));
         }
         if node.get("celPreconditions").is_some() {
-            return Err(Fault::new(at("celPreconditions"), "CEL is not evaluated by this version; use `preconditions`"));
+            return Err(Fault::new(
+                at("celPreconditions"),
+                "CEL is not evaluated by this version; use `preconditions`",
+            ));
         }
-        let matches = node.get("match").ok_or_else(|| Fault::new(at("match"), "a rule needs a `match` that says which objects it is for"))?;
+        let matches = node
+            .get("match")
+            .ok_or_else(|| Fault::new(at("match"), "a rule needs a `match` that says which objects it is for"))?;
         let matches = Match::compile(matches).map_err(|e| Fault::new(at("match"), e))?;
         if matches.is_empty() {
-            return Err(Fault::new(at("match"), "the `match` names nothing; give it `any` with `resources.kinds`"));
+            return Err(Fault::new(
+                at("match"),
+                "the `match` names nothing; give it `any` with `resources.kinds`",
+            ));
         }
         let exclude = match node.get("exclude") {
             Some(exclude) => Match::compile(exclude).map_err(|e| Fault::new(at("exclude"), e))?,
             None => Match::default(),
         };
         let context = context(node.get("context"), &at("context"))?;
-        let preconditions = Conditions::compile(node.get("preconditions")).map_err(|e| Fault::new(at("preconditions"), e))?;
+        let preconditions =
+            Conditions::compile(node.get("preconditions")).map_err(|e| Fault::new(at("preconditions"), e))?;
         let (mut own_action, mut own_overrides) = (None, Vec::new());
-        let bodies: Vec<&str> =
-            ["validate", "mutate", "generate", "verifyImages"].into_iter().filter(|key| node.get(key).is_some()).collect();
+        let bodies: Vec<&str> = ["validate", "mutate", "generate", "verifyImages"]
+            .into_iter()
+            .filter(|key| node.get(key).is_some())
+            .collect();
         let body = match bodies.as_slice() {
             [one] => {
                 let inner = node.get(one).unwrap_or(node);
                 match *one {
                     "validate" => {
                         own_action = action_at(inner, "failureAction", &at("validate"))?;
-                        own_overrides = overrides(inner.get("failureActionOverrides"), &at("validate.failureActionOverrides"))?;
+                        own_overrides = overrides(
+                            inner.get("failureActionOverrides"),
+                            &at("validate.failureActionOverrides"),
+                        )?;
                         Body::Validate(Box::new(Validate::compile(inner, &at("validate"))?))
                     }
                     "mutate" => Body::Mutate(Box::new(Mutate::compile(inner, &at("mutate"))?)),
                     "generate" => Body::Generate(Box::new(Generate::compile(inner, &at("generate"))?)),
                     other => {
-                        return Err(Fault::new(at(other), "`verifyImages` is not evaluated by this version; keep signature checks in a policy of their own"));
+                        return Err(Fault::new(
+                            at(other),
+                            "`verifyImages` is not evaluated by this version; keep signature checks in a policy of their own",
+                        ));
                     }
                 }
             }
-            [] => return Err(Fault::new(path, "a rule needs one of `validate`, `mutate` and `generate`")),
+            [] => {
+                return Err(Fault::new(
+                    path,
+                    "a rule needs one of `validate`, `mutate` and `generate`",
+                ));
+            }
             many => {
-                return Err(Fault::new(at(many[1]), format!("a rule does one thing: it has {}; split it", many.join(" and "))));
+                return Err(Fault::new(
+                    at(many[1]),
+                    format!("a rule does one thing: it has {}; split it", many.join(" and ")),
+                ));
             }
         };
         Ok(Rule {
@@ -318,5 +372,9 @@ impl Rule {
 /// Compiles a list of context entries.
 pub(crate) fn context(node: Option<Node<'_>>, path: &str) -> Result<Vec<ContextEntry>, Fault> {
     let compile = |(i, entry)| ContextEntry::compile(entry).map_err(|e| Fault::new(format!("{path}[{i}]"), e));
-    node.into_iter().flat_map(Node::items).enumerate().map(compile).collect()
+    node.into_iter()
+        .flat_map(Node::items)
+        .enumerate()
+        .map(compile)
+        .collect()
 }

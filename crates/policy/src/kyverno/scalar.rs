@@ -108,17 +108,27 @@ impl TextPattern {
     pub(crate) fn compile(text: &str) -> TextPattern {
         let alternatives = text
             .split('|')
-            .map(|alternative| alternative.trim_matches(' ').split('&').map(|t| Term::compile(t.trim_matches(' '))))
+            .map(|alternative| {
+                alternative
+                    .trim_matches(' ')
+                    .split('&')
+                    .map(|t| Term::compile(t.trim_matches(' ')))
+            })
             .map(Iterator::collect)
             .collect();
-        TextPattern { raw: text.into(), alternatives }
+        TextPattern {
+            raw: text.into(),
+            alternatives,
+        }
     }
 
     pub(crate) fn matches(&self, value: Leaf<'_>) -> bool {
         if matches!(value, Leaf::Text(text) if text == &*self.raw) {
             return true;
         }
-        self.alternatives.iter().any(|terms| terms.iter().all(|term| term.matches(value)))
+        self.alternatives
+            .iter()
+            .any(|terms| terms.iter().all(|term| term.matches(value)))
     }
 }
 
@@ -272,8 +282,15 @@ mod tests {
             (r#""1000m""#, r#""1""#, true),
             (r#""a-b""#, r#""a-b""#, true),
         ] {
-            let (p, v) = (parse_json(pattern.as_bytes()).unwrap(), parse_json(value.as_bytes()).unwrap());
-            assert_eq!(Scalar::compile(p.root()).matches(Leaf::of(Some(v.root()))), want, "{pattern} on {value}");
+            let (p, v) = (
+                parse_json(pattern.as_bytes()).unwrap(),
+                parse_json(value.as_bytes()).unwrap(),
+            );
+            assert_eq!(
+                Scalar::compile(p.root()).matches(Leaf::of(Some(v.root()))),
+                want,
+                "{pattern} on {value}"
+            );
         }
     }
 }

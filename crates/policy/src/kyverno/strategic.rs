@@ -25,7 +25,11 @@ pub(crate) fn apply(object: Node<'_>, patch: Value, env: &Env<'_>) -> Result<Opt
         Err(Unmet::Fault(fault)) => return Err(fault),
     }
     drop_conditions(&mut patch);
-    let group = object.str_at(&["apiVersion"]).unwrap_or_default().split_once('/').map_or("", |(group, _)| group);
+    let group = object
+        .str_at(&["apiVersion"])
+        .unwrap_or_default()
+        .split_once('/')
+        .map_or("", |(group, _)| group);
     let known = !group.contains('.') || group.ends_with(".k8s.io");
     let mut out = object.to_value();
     merge(&mut out, patch.node(), &[], known);
@@ -69,14 +73,24 @@ fn resolve_additions(pattern: &mut Value, resource: Option<Node<'_>>) -> usize {
 fn resolve_map(pattern: &mut Value, resource: Option<Node<'_>>, env: &Env<'_>) -> Result<(), Unmet> {
     resolve_additions(pattern, resource);
     for wanted in [Anchor::Global, Anchor::Condition] {
-        let Some(map) = pattern.as_object_mut() else { return Ok(()) };
+        let Some(map) = pattern.as_object_mut() else {
+            return Ok(());
+        };
         for (key, value) in map.iter_mut() {
             let (anchor, bare) = anchor::parse(key);
             if anchor != wanted {
                 continue;
             }
-            let unmet = || if wanted == Anchor::Global { Unmet::Global } else { Unmet::Local };
-            let Some(found) = resource.and_then(|r| r.get(bare)) else { return Err(unmet()) };
+            let unmet = || {
+                if wanted == Anchor::Global {
+                    Unmet::Global
+                } else {
+                    Unmet::Local
+                }
+            };
+            let Some(found) = resource.and_then(|r| r.get(bare)) else {
+                return Err(unmet());
+            };
             if resolve_additions(value, Some(found)) > 0 {
                 continue;
             }
@@ -90,7 +104,9 @@ fn resolve_map(pattern: &mut Value, resource: Option<Node<'_>>, env: &Env<'_>) -
             }
         }
     }
-    let Some(map) = pattern.as_object_mut() else { return Ok(()) };
+    let Some(map) = pattern.as_object_mut() else {
+        return Ok(());
+    };
     for (key, value) in map.iter_mut() {
         if !is_condition(anchor::parse(key).0) {
             resolve(value, resource.and_then(|r| r.get(key)), env)?;
@@ -101,7 +117,9 @@ fn resolve_map(pattern: &mut Value, resource: Option<Node<'_>>, env: &Env<'_>) -
 
 fn has(pattern: Node<'_>, wanted: fn(Anchor) -> bool) -> bool {
     match pattern.kind() {
-        Kind::Object => pattern.members().any(|(key, value)| wanted(anchor::parse(key).0) || has(value, wanted)),
+        Kind::Object => pattern
+            .members()
+            .any(|(key, value)| wanted(anchor::parse(key).0) || has(value, wanted)),
         Kind::Array => pattern.items().any(|item| has(item, wanted)),
         _ => false,
     }
@@ -208,8 +226,15 @@ fn merge_key(path: &[&str]) -> Option<&'static str> {
     let (field, parents) = path.split_last()?;
     let in_container = || parents.last().is_some_and(|p| p.ends_with("ontainers"));
     Some(match *field {
-        "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "imagePullSecrets" | "env"
-        | "resourceClaims" | "webhooks" | "schedulingGates" => "name",
+        "containers"
+        | "initContainers"
+        | "ephemeralContainers"
+        | "volumes"
+        | "imagePullSecrets"
+        | "env"
+        | "resourceClaims"
+        | "webhooks"
+        | "schedulingGates" => "name",
         "secrets" => "name",
         "volumeMounts" => "mountPath",
         "volumeDevices" => "devicePath",
@@ -246,7 +271,11 @@ fn merge<'p>(into: &mut Value, patch: Node<'p>, path: &[&'p str], known: bool) {
             let merged = merge_list(old, value, &below, known);
             map.insert(key, merged);
         } else if value.is_object() {
-            let mut place = map.get(key).cloned().filter(|old| old.node().is_object()).unwrap_or_else(Value::object);
+            let mut place = map
+                .get(key)
+                .cloned()
+                .filter(|old| old.node().is_object())
+                .unwrap_or_else(Value::object);
             merge(&mut place, value, &below, known);
             map.insert(key, place);
         } else {
@@ -276,25 +305,41 @@ fn without_directives(node: Node<'_>) -> Value {
 
 /// Items of the patch come first, in its order, merged with what they replace; the others follow as they were.
 fn merge_list<'p>(old: Option<Value>, patch: Node<'p>, path: &[&'p str], known: bool) -> Value {
-    let replace = || patch.items().filter(|item| item.str_at(&["$patch"]).is_none()).map(Node::to_value).collect();
+    let replace = || {
+        patch
+            .items()
+            .filter(|item| item.str_at(&["$patch"]).is_none())
+            .map(Node::to_value)
+            .collect()
+    };
     let Some(old) = old.filter(|old| old.node().is_array()) else {
-        return patch.items().map(|item| {
-            let mut fresh = Value::object();
-            if item.is_object() {
-                merge(&mut fresh, item, path, known);
-                fresh
-            } else {
-                item.to_value()
-            }
-        }).collect();
+        return patch
+            .items()
+            .map(|item| {
+                let mut fresh = Value::object();
+                if item.is_object() {
+                    merge(&mut fresh, item, path, known);
+                    fresh
+                } else {
+                    item.to_value()
+                }
+            })
+            .collect();
     };
     let last = path.last().copied().unwrap_or_default();
     if last == "finalizers" {
         let mut out: Vec<Value> = patch.items().map(Node::to_value).collect();
-        out.extend(old.node().items().filter(|item| !patch.items().any(|p| p == *item)).map(Node::to_value));
+        out.extend(
+            old.node()
+                .items()
+                .filter(|item| !patch.items().any(|p| p == *item))
+                .map(Node::to_value),
+        );
         return out.into();
     }
-    let Some(key) = known.then(|| merge_key(path)).flatten() else { return replace() };
+    let Some(key) = known.then(|| merge_key(path)).flatten() else {
+        return replace();
+    };
     if !patch.items().all(|item| item.get(key).is_some()) {
         return replace();
     }
@@ -339,7 +384,10 @@ mod tests {
     fn anchors_and_merge_keys() {
         let pod = "{spec: {containers: [{name: a, image: x}, {name: b, image: w, imagePullPolicy: Never}]}}";
         for (patch, want) in [
-            ("{metadata: {labels: {+(team): t}}}", r#"{"spec":{"containers":[{"name":"a","image":"x"},{"name":"b","image":"w","imagePullPolicy":"Never"}]},"metadata":{"labels":{"team":"t"}}}"#),
+            (
+                "{metadata: {labels: {+(team): t}}}",
+                r#"{"spec":{"containers":[{"name":"a","image":"x"},{"name":"b","image":"w","imagePullPolicy":"Never"}]},"metadata":{"labels":{"team":"t"}}}"#,
+            ),
             (
                 "{spec: {containers: [{(image): x, +(imagePullPolicy): Always}]}}",
                 r#"{"spec":{"containers":[{"name":"a","image":"x","imagePullPolicy":"Always"},{"name":"b","image":"w","imagePullPolicy":"Never"}]}}"#,

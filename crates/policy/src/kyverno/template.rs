@@ -148,11 +148,17 @@ fn variable(inner: &str, at: &str) -> Result<Part, TemplateFault> {
     if inner.contains("{{") {
         return Ok(Part::Nested(parts(inner, at)?));
     }
-    let source = if inner == "@" { Cow::Owned(at.to_owned()) } else { Cow::Borrowed(inner) };
+    let source = if inner == "@" {
+        Cow::Owned(at.to_owned())
+    } else {
+        Cow::Borrowed(inner)
+    };
     if source.is_empty() {
         return Err("`{{ }}` needs an expression between its braces".into());
     }
-    Expression::parse(&source).map(Part::Variable).map_err(|error| error.to_string())
+    Expression::parse(&source)
+        .map(Part::Variable)
+        .map_err(|error| error.to_string())
 }
 
 /// A tree of a policy with variables in its leaves or keys.
@@ -175,7 +181,9 @@ pub(crate) fn has_variables(node: Node<'_>) -> bool {
     match node.kind() {
         Kind::String => node.as_str().is_some_and(|text| text.contains("{{")),
         Kind::Array => node.items().any(has_variables),
-        Kind::Object => node.members().any(|(key, member)| key.contains("{{") || has_variables(member)),
+        Kind::Object => node
+            .members()
+            .any(|(key, member)| key.contains("{{") || has_variables(member)),
         _ => false,
     }
 }
@@ -188,7 +196,10 @@ impl Tree {
         }
         Ok(match node.kind() {
             Kind::Array => {
-                let items = node.items().enumerate().map(|(i, item)| Tree::compile(item, &format!("{at}[{i}]")));
+                let items = node
+                    .items()
+                    .enumerate()
+                    .map(|(i, item)| Tree::compile(item, &format!("{at}[{i}]")));
                 Tree::Array(items.collect::<Result<_, _>>()?)
             }
             Kind::Object => {

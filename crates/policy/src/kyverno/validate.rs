@@ -45,7 +45,7 @@ pub(crate) enum Finding {
     Skip(String),
     /// The rule has nothing to say: there was nothing to look at.
     Nothing,
-    Fail(Violation),
+    Fail(Box<Violation>),
     Error(String),
 }
 
@@ -84,18 +84,31 @@ const FIELDS: [&str; 13] = [
 impl Validate {
     pub(crate) fn compile(node: Node<'_>, path: &str) -> Result<Validate, Place> {
         if let Some((key, _)) = node.members().find(|(key, _)| !FIELDS.contains(key)) {
-            return Err(Place::new(format!("{path}.{key}"), crate::source::unknown_field(key, &FIELDS)));
+            return Err(Place::new(
+                format!("{path}.{key}"),
+                crate::source::unknown_field(key, &FIELDS),
+            ));
         }
         let message = node
             .str_at(&["message"])
             .map(|text| Template::compile(text, "request.object"))
             .transpose()
             .map_err(|e| Place::new(format!("{path}.message"), e))?;
-        let allow_existing = node.get("allowExistingViolations").and_then(Node::as_bool).unwrap_or(true);
+        let allow_existing = node
+            .get("allowExistingViolations")
+            .and_then(Node::as_bool)
+            .unwrap_or(true);
         let check = Check::compile(node, path)?.ok_or_else(|| {
-            Place::new(path, "a `validate` needs one of `pattern`, `anyPattern`, `deny`, `foreach` and `podSecurity`")
+            Place::new(
+                path,
+                "a `validate` needs one of `pattern`, `anyPattern`, `deny`, `foreach` and `podSecurity`",
+            )
         })?;
-        Ok(Validate { message, check, allow_existing })
+        Ok(Validate {
+            message,
+            check,
+            allow_existing,
+        })
     }
 
     /// Whether it has something to say when the object goes away.
@@ -136,7 +149,8 @@ impl Check {
         };
         for key in ["cel", "assert", "manifests"] {
             if node.get(key).is_some() {
-                let why = format!("`{key}` is not evaluated by this version; write the rule as a `pattern` or with `deny`");
+                let why =
+                    format!("`{key}` is not evaluated by this version; write the rule as a `pattern` or with `deny`");
                 return Err(Place::new(format!("{path}.{key}"), why));
             }
         }
@@ -145,18 +159,28 @@ impl Check {
             return Ok(Some(Check::Deny(conditions)));
         }
         if let Some(pattern) = node.get("pattern") {
-            return Ok(Some(Check::Pattern(Pattern::compile(pattern, "request.object").map_err(fault("pattern"))?)));
+            return Ok(Some(Check::Pattern(
+                Pattern::compile(pattern, "request.object").map_err(fault("pattern"))?,
+            )));
         }
         if let Some(any) = node.get("anyPattern") {
-            let patterns = any.items().map(|p| Pattern::compile(p, "request.object")).collect::<Result<_, _>>();
+            let patterns = any
+                .items()
+                .map(|p| Pattern::compile(p, "request.object"))
+                .collect::<Result<_, _>>();
             return Ok(Some(Check::AnyPattern(patterns.map_err(fault("anyPattern"))?)));
         }
         if let Some(list) = node.get("foreach") {
-            let loops = list.items().enumerate().map(|(i, item)| Foreach::compile(item, &format!("{path}.foreach[{i}]")));
+            let loops = list
+                .items()
+                .enumerate()
+                .map(|(i, item)| Foreach::compile(item, &format!("{path}.foreach[{i}]")));
             return Ok(Some(Check::Foreach(loops.collect::<Result<_, _>>()?)));
         }
         if let Some(standard) = node.get("podSecurity") {
-            return Ok(Some(Check::PodSecurity(PodSecurity::compile(standard).map_err(fault("podSecurity"))?)));
+            return Ok(Some(Check::PodSecurity(
+                PodSecurity::compile(standard).map_err(fault("podSecurity"))?,
+            )));
         }
         Ok(None)
     }
@@ -175,9 +199,7 @@ impl Check {
                 }
                 if applied == 0 { Finding::Nothing } else { Finding::Pass }
             }
-            _ if env.request.operation == Operation::Delete && nesting == 0 => {
-                Finding::Nothing
-            }
+            _ if env.request.operation == Operation::Delete && nesting == 0 => Finding::Nothing,
             Check::Pattern(pattern) => match pattern.check(env, object) {
                 Ok(()) => Finding::Pass,
                 Err(Mismatch::Skip) => Finding::Skip("a condition of the pattern does not hold".into()),
@@ -187,7 +209,10 @@ impl Check {
                     if failures.is_empty() {
                         failures.push(*first);
                     }
-                    Finding::Fail(Violation { failures: under(failures, at), ..Violation::default() })
+                    Finding::Fail(Box::new(Violation {
+                        failures: under(failures, at),
+                        ..Violation::default()
+                    }))
                 }
             },
             Check::AnyPattern(patterns) => any_pattern(patterns, env, object, at),
@@ -200,7 +225,13 @@ impl Check {
 }
 
 fn under(failures: Vec<Failure>, at: &FieldPath) -> Vec<Failure> {
-    failures.into_iter().map(|f| Failure { path: f.path.under(at), ..f }).collect()
+    failures
+        .into_iter()
+        .map(|f| Failure {
+            path: f.path.under(at),
+            ..f
+        })
+        .collect()
 }
 
 fn any_pattern<'a>(patterns: &'a [Pattern], env: &Env<'a>, object: Option<Node<'_>>, at: &FieldPath) -> Finding {
@@ -222,9 +253,10 @@ fn any_pattern<'a>(patterns: &'a [Pattern], env: &Env<'a>, object: Option<Node<'
         }
     }
     match best {
-        Some(failures) if failed > 0 => {
-            Finding::Fail(Violation { failures: under(failures, at), ..Violation::default() })
-        }
+        Some(failures) if failed > 0 => Finding::Fail(Box::new(Violation {
+            failures: under(failures, at),
+            ..Violation::default()
+        })),
         _ => Finding::Skip("no pattern applies".into()),
     }
 }
@@ -237,24 +269,38 @@ fn deny<'a>(conditions: &'a Conditions, env: &Env<'a>, at: &FieldPath) -> Findin
     if !answer.holds {
         return Finding::Pass;
     }
-    let mut violation = Violation { author: answer.message, path: at.to_string(), ..Violation::default() };
+    let mut violation = Violation {
+        author: answer.message,
+        path: at.to_string(),
+        ..Violation::default()
+    };
     if let Some(path) = answer.decided_by.and_then(|condition| condition.key.plain_path()) {
         let inner = path.strip_prefix("element").map(|rest| format!("{at}{rest}"));
-        let whole = path.strip_prefix("request.object.").or(path.strip_prefix("request.oldObject."));
+        let whole = path
+            .strip_prefix("request.object.")
+            .or(path.strip_prefix("request.oldObject."));
         if let Some(place) = inner.or(whole.map(str::to_owned)) {
             violation.path = place;
-            violation.value = answer.decided_by.and_then(|c| c.key.val(env).ok()).map(|v| v.to_value());
+            violation.value = answer
+                .decided_by
+                .and_then(|c| c.key.val(env).ok())
+                .map(|v| v.to_value());
         }
     }
-    Finding::Fail(violation)
+    Finding::Fail(Box::new(violation))
 }
 
 impl Foreach {
     fn compile(node: Node<'_>, path: &str) -> Result<Foreach, Place> {
-        let list = node.str_at(&["list"]).ok_or_else(|| Place::new(format!("{path}.list"), "a loop needs a `list`"))?;
+        let list = node
+            .str_at(&["list"])
+            .ok_or_else(|| Place::new(format!("{path}.list"), "a loop needs a `list`"))?;
         let list = Expression::parse(list).map_err(|e| Place::new(format!("{path}.list"), e.to_string()))?;
         let check = Check::compile(node, path)?.ok_or_else(|| {
-            Place::new(path, "a loop needs one of `pattern`, `anyPattern`, `deny` and `foreach`")
+            Place::new(
+                path,
+                "a loop needs one of `pattern`, `anyPattern`, `deny` and `foreach`",
+            )
         })?;
         Ok(Foreach {
             list,
@@ -284,7 +330,9 @@ impl Foreach {
             let depth = env.depth();
             env.bind_element(element.clone(), i, nesting);
             env.load(&self.context);
-            let at = base.map(|b| FieldPath::parse(&format!("{}[{i}]", b.trim_end_matches("[]")))).unwrap_or_default();
+            let at = base
+                .map(|b| FieldPath::parse(&format!("{}[{i}]", b.trim_end_matches("[]"))))
+                .unwrap_or_default();
             let finding = self.one(env, element, &at, nesting);
             env.unwind(depth);
             match finding {

@@ -13,7 +13,10 @@ pub(super) fn app_armor(pod: &Pod<'_>) -> Judgement {
     const PATH: [&str; 2] = ["appArmorProfile", "type"];
     let bad = |node: Option<Node<'_>>| {
         present(node).is_some_and(|profile| {
-            !matches!(profile.str_at(&["type"]).unwrap_or_default(), "RuntimeDefault" | "Localhost")
+            !matches!(
+                profile.str_at(&["type"]).unwrap_or_default(),
+                "RuntimeDefault" | "Localhost"
+            )
         })
     };
     let (mut names, mut values, mut fields) = (Vec::new(), Vec::new(), Vec::new());
@@ -21,14 +24,22 @@ pub(super) fn app_armor(pod: &Pod<'_>) -> Judgement {
     if on_pod {
         let value = pod.security(&PATH);
         values.push(value.and_then(Node::as_str).unwrap_or_default());
-        fields.push(pod.field(&["spec", "securityContext", PATH[0], PATH[1]], value, Fix::Set("RuntimeDefault".into())));
+        fields.push(pod.field(
+            &["spec", "securityContext", PATH[0], PATH[1]],
+            value,
+            Fix::Set("RuntimeDefault".into()),
+        ));
     }
     for container in &pod.containers {
         if bad(container.security(&PATH[..1])) {
             let value = container.security(&PATH);
             names.push(container.name());
             values.push(value.and_then(Node::as_str).unwrap_or_default());
-            fields.push(container.field(&["securityContext", PATH[0], PATH[1]], value, Fix::Set("RuntimeDefault".into())));
+            fields.push(container.field(
+                &["securityContext", PATH[0], PATH[1]],
+                value,
+                Fix::Set("RuntimeDefault".into()),
+            ));
         }
     }
     let mut annotations: Vec<(&str, &str)> = pod
@@ -55,7 +66,11 @@ pub(super) fn app_armor(pod: &Pod<'_>) -> Judgement {
         return None;
     }
     let reason = plural("forbidden AppArmor profile", "forbidden AppArmor profiles", all.len());
-    Some(Violation::new(reason, format!("{who} must not set AppArmor profile type to {}", quoted(all)), fields))
+    Some(Violation::new(
+        reason,
+        format!("{who} must not set AppArmor profile type to {}", quoted(all)),
+        fields,
+    ))
 }
 
 const DEFAULT_CAPABILITIES: [&str; 13] = [
@@ -75,14 +90,12 @@ const DEFAULT_CAPABILITIES: [&str; 13] = [
 ];
 
 /// Containers that add capabilities outside an allowed set, and what they add.
-pub(super) fn added<'a>(
-    pod: &Pod<'a>,
-    allowed: &[&str],
-    fields: &mut Vec<Field>,
-) -> (Vec<&'a str>, Vec<&'a str>) {
+pub(super) fn added<'a>(pod: &Pod<'a>, allowed: &[&str], fields: &mut Vec<Field>) -> (Vec<&'a str>, Vec<&'a str>) {
     let (mut names, mut added) = (Vec::new(), Vec::new());
     for container in &pod.containers {
-        let Some(list) = container.security(&["capabilities", "add"]) else { continue };
+        let Some(list) = container.security(&["capabilities", "add"]) else {
+            continue;
+        };
         let texts = || list.items().filter_map(Node::as_str);
         let bad: Vec<&str> = texts().filter(|c| !allowed.contains(c)).collect();
         if !bad.is_empty() {
@@ -101,8 +114,11 @@ pub(super) fn capabilities(pod: &Pod<'_>) -> Judgement {
     if names.is_empty() {
         return None;
     }
-    let detail =
-        format!("{} must not include {} in securityContext.capabilities.add", containers(&names), quoted(added));
+    let detail = format!(
+        "{} must not include {} in securityContext.capabilities.add",
+        containers(&names),
+        quoted(added)
+    );
     Some(Violation::new("non-default capabilities", detail, fields))
 }
 
@@ -121,7 +137,9 @@ pub(super) fn host_namespaces(pod: &Pod<'_>) -> Judgement {
 /// Volumes for which `bad` gives something.
 pub(super) fn volumes<'a, T>(pod: &Pod<'a>, bad: impl Fn(Node<'a>) -> Option<T>) -> Vec<(usize, &'a str, T)> {
     let volumes = pod.spec.get("volumes").into_iter().flat_map(Node::items).enumerate();
-    volumes.filter_map(|(i, v)| bad(v).map(|t| (i, v.str_at(&["name"]).unwrap_or_default(), t))).collect()
+    volumes
+        .filter_map(|(i, v)| bad(v).map(|t| (i, v.str_at(&["name"]).unwrap_or_default(), t)))
+        .collect()
 }
 
 pub(super) fn host_path(pod: &Pod<'_>) -> Judgement {
@@ -129,11 +147,14 @@ pub(super) fn host_path(pod: &Pod<'_>) -> Judgement {
     if bad.is_empty() {
         return None;
     }
-    let fields = bad.iter().map(|(i, _, at)| {
-        pod.field(&["spec", "volumes", &i.to_string(), "hostPath"], Some(*at), Fix::Remove)
-    });
-    let detail =
-        format!("{} {}", plural("volume", "volumes", bad.len()), quoted(bad.iter().map(|(_, name, _)| *name)));
+    let fields = bad
+        .iter()
+        .map(|(i, _, at)| pod.field(&["spec", "volumes", &i.to_string(), "hostPath"], Some(*at), Fix::Remove));
+    let detail = format!(
+        "{} {}",
+        plural("volume", "volumes", bad.len()),
+        quoted(bad.iter().map(|(_, name, _)| *name))
+    );
     Some(Violation::new("hostPath volumes", detail, fields.collect()))
 }
 
@@ -141,7 +162,13 @@ pub(super) fn host_ports(pod: &Pod<'_>) -> Judgement {
     let (mut names, mut ports, mut fields) = (Vec::new(), Vec::new(), Vec::new());
     for container in &pod.containers {
         let mut bad = false;
-        for (i, port) in container.node.get("ports").into_iter().flat_map(Node::items).enumerate() {
+        for (i, port) in container
+            .node
+            .get("ports")
+            .into_iter()
+            .flat_map(Node::items)
+            .enumerate()
+        {
             if let Some(value) = port.get("hostPort")
                 && value.as_i64().is_some_and(|port| port != 0)
             {
@@ -231,7 +258,10 @@ pub(super) fn privileged(pod: &Pod<'_>) -> Judgement {
     if bad.is_empty() {
         return None;
     }
-    let detail = format!("{} must not set securityContext.privileged=true", containers(&names(&bad)));
+    let detail = format!(
+        "{} must not set securityContext.privileged=true",
+        containers(&names(&bad))
+    );
     Some(Violation::new("privileged", detail, fields))
 }
 
@@ -243,7 +273,11 @@ pub(super) fn proc_mount(pod: &Pod<'_>) -> Judgement {
         return None;
     }
     let values = distinct(bad.iter().filter_map(|(_, value)| value.as_str()));
-    let detail = format!("{} must not set securityContext.procMount to {}", containers(&names(&bad)), quoted(values));
+    let detail = format!(
+        "{} must not set securityContext.procMount to {}",
+        containers(&names(&bad)),
+        quoted(values)
+    );
     Some(Violation::new("procMount", detail, fields))
 }
 
@@ -276,7 +310,11 @@ fn selinux_types(pod: &Pod<'_>, allowed: &[&str]) -> Judgement {
         bad
     };
     let on_pod = look(pod.security(&["seLinuxOptions"]), &|key, node| {
-        pod.field(&["spec", "securityContext", "seLinuxOptions", key], Some(node), Fix::Remove)
+        pod.field(
+            &["spec", "securityContext", "seLinuxOptions", key],
+            Some(node),
+            Fix::Remove,
+        )
     });
     let mut names = Vec::new();
     for container in &pod.containers {
@@ -300,8 +338,11 @@ fn selinux_types(pod: &Pod<'_>, allowed: &[&str]) -> Judgement {
     if role {
         data.push("role may not be set".into());
     }
-    let detail =
-        format!("{} set forbidden securityContext.seLinuxOptions: {}", setters(on_pod, &names), data.join("; "));
+    let detail = format!(
+        "{} set forbidden securityContext.seLinuxOptions: {}",
+        setters(on_pod, &names),
+        data.join("; ")
+    );
     Some(Violation::new("seLinuxOptions", detail, fields))
 }
 
@@ -310,7 +351,15 @@ pub(super) fn selinux(pod: &Pod<'_>) -> Judgement {
 }
 
 pub(super) fn selinux_engine(pod: &Pod<'_>) -> Judgement {
-    selinux_types(pod, &["container_t", "container_init_t", "container_kvm_t", "container_engine_t"])
+    selinux_types(
+        pod,
+        &[
+            "container_t",
+            "container_init_t",
+            "container_kvm_t",
+            "container_engine_t",
+        ],
+    )
 }
 
 pub(super) fn seccomp_annotations(pod: &Pod<'_>) -> Judgement {
@@ -318,7 +367,9 @@ pub(super) fn seccomp_annotations(pod: &Pod<'_>) -> Judgement {
     const OF_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
     let concerns = |key: &str| {
         key == OF_POD
-            || key.strip_prefix(OF_CONTAINER).is_some_and(|name| pod.containers.iter().any(|c| c.name() == name))
+            || key
+                .strip_prefix(OF_CONTAINER)
+                .is_some_and(|name| pod.containers.iter().any(|c| c.name() == name))
     };
     let fine = |value: &str| matches!(value, "runtime/default" | "docker/default") || value.starts_with("localhost/");
     let mut bad: Vec<(&str, &str)> = pod.annotations().filter(|(k, v)| concerns(k) && !fine(v)).collect();
@@ -327,8 +378,15 @@ pub(super) fn seccomp_annotations(pod: &Pod<'_>) -> Judgement {
     }
     bad.sort_unstable();
     let texts: Vec<String> = bad.iter().map(|(key, value)| format!("{key}={value:?}")).collect();
-    let fields = bad.iter().map(|(key, _)| pod.field(&["metadata", "annotations", key], None, Fix::Remove)).collect();
-    let detail = format!("forbidden {} {}", plural("annotation", "annotations", bad.len()), texts.join(", "));
+    let fields = bad
+        .iter()
+        .map(|(key, _)| pod.field(&["metadata", "annotations", key], None, Fix::Remove))
+        .collect();
+    let detail = format!(
+        "forbidden {} {}",
+        plural("annotation", "annotations", bad.len()),
+        texts.join(", ")
+    );
     Some(Violation::new("seccompProfile", detail, fields))
 }
 
@@ -347,7 +405,11 @@ pub(super) fn seccomp(pod: &Pod<'_>) -> Judgement {
     for container in &pod.containers {
         if let Some(profile) = container.security(&PATH).filter(|profile| bad(*profile)) {
             found.push((container.name(), profile));
-            fields.push(container.field(&["securityContext", "seccompProfile", "type"], profile.get("type"), fix.clone()));
+            fields.push(container.field(
+                &["securityContext", "seccompProfile", "type"],
+                profile.get("type"),
+                fix.clone(),
+            ));
         }
     }
     if on_pod.is_none() && found.is_empty() {
@@ -356,7 +418,10 @@ pub(super) fn seccomp(pod: &Pod<'_>) -> Judgement {
     let profiles = on_pod.into_iter().chain(found.iter().map(|(_, profile)| *profile));
     let values = distinct(profiles.map(|profile| profile.str_at(&["type"]).unwrap_or_default()));
     let who = setters(on_pod.is_some(), &names(&found));
-    let detail = format!("{who} must not set securityContext.seccompProfile.type to {}", quoted(values));
+    let detail = format!(
+        "{who} must not set securityContext.seccompProfile.type to {}",
+        quoted(values)
+    );
     Some(Violation::new("seccompProfile", detail, fields))
 }
 
@@ -385,7 +450,11 @@ fn sysctls(pod: &Pod<'_>, minor: u32) -> Judgement {
         if !SYSCTLS.iter().any(|(safe, since)| *safe == name && *since <= minor) {
             bad.push(name);
             let index = i.to_string();
-            fields.push(pod.field(&["spec", "securityContext", "sysctls", &index, "name"], sysctl.get("name"), Fix::Remove));
+            fields.push(pod.field(
+                &["spec", "securityContext", "sysctls", &index, "name"],
+                sysctl.get("name"),
+                Fix::Remove,
+            ));
         }
     }
     (!bad.is_empty()).then(|| Violation::new("forbidden sysctls", bad.join(", "), fields))
@@ -417,7 +486,11 @@ pub(super) fn host_process(pod: &Pod<'_>) -> Judgement {
     let mut fields = Vec::new();
     let on_pod = pod.security(&PATH).filter(|value| is_true(*value));
     if on_pod.is_some() {
-        fields.push(pod.field(&["spec", "securityContext", PATH[0], PATH[1]], on_pod, Fix::Set(false.into())));
+        fields.push(pod.field(
+            &["spec", "securityContext", PATH[0], PATH[1]],
+            on_pod,
+            Fix::Set(false.into()),
+        ));
     }
     let found = bad_containers(pod, &PATH, is_true, &Fix::Set(false.into()), &mut fields);
     if on_pod.is_none() && found.is_empty() {

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 /// `"a", "b"`
 pub(super) fn quoted<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
-    items.into_iter().map(|item| format!("\"{}\"", item.as_ref())).collect::<Vec<_>>().join(", ")
+    items
+        .into_iter()
+        .map(|item| format!("\"{}\"", item.as_ref()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// `container "a"`, `containers "a", "b"`

@@ -18,6 +18,9 @@ use crate::image::pod_spec_path;
 use crate::path::{FieldPath, Segment};
 use pod::Pod;
 
+/// Judges a Pod by one control.
+type Judge = fn(&Pod<'_>) -> Option<Violation>;
+
 /// A control: its id, the minor version since which it is judged so, and the judgement.
 struct Control {
     id: &'static str,
@@ -25,7 +28,7 @@ struct Control {
     title: &'static str,
     restricted: bool,
     /// Versions in rising order: the last one not above the standard's version judges.
-    versions: &'static [(u32, fn(&Pod<'_>) -> Option<Violation>)],
+    versions: &'static [(u32, Judge)],
     /// The baseline control that this one makes superfluous.
     overrides: Option<&'static str>,
 }
@@ -34,27 +37,76 @@ const fn control(
     id: &'static str,
     title: &'static str,
     restricted: bool,
-    versions: &'static [(u32, fn(&Pod<'_>) -> Option<Violation>)],
+    versions: &'static [(u32, Judge)],
 ) -> Control {
-    Control { id, title, restricted, versions, overrides: None }
+    Control {
+        id,
+        title,
+        restricted,
+        versions,
+        overrides: None,
+    }
 }
 
 const fn instead_of(id: &'static str, control: Control) -> Control {
-    Control { overrides: Some(id), ..control }
+    Control {
+        overrides: Some(id),
+        ..control
+    }
 }
 
 /// In the order in which Kubernetes names them: baseline by id, then restricted by id.
 static CONTROLS: &[Control] = &[
     control("appArmorProfile", "AppArmor", false, &[(0, baseline::app_armor)]),
-    control("capabilities_baseline", "Capabilities", false, &[(0, baseline::capabilities)]),
-    control("hostNamespaces", "Host Namespaces", false, &[(0, baseline::host_namespaces)]),
-    control("hostPathVolumes", "HostPath Volumes", false, &[(0, baseline::host_path)]),
+    control(
+        "capabilities_baseline",
+        "Capabilities",
+        false,
+        &[(0, baseline::capabilities)],
+    ),
+    control(
+        "hostNamespaces",
+        "Host Namespaces",
+        false,
+        &[(0, baseline::host_namespaces)],
+    ),
+    control(
+        "hostPathVolumes",
+        "HostPath Volumes",
+        false,
+        &[(0, baseline::host_path)],
+    ),
     control("hostPorts", "Host Ports", false, &[(0, baseline::host_ports)]),
-    control("hostProbesAndHostLifecycle", "Host Probes / Lifecycle Hooks", false, &[(34, baseline::host_probes)]),
-    control("privileged", "Privileged Containers", false, &[(0, baseline::privileged)]),
-    control("procMount", "/proc Mount Type", false, &[(0, baseline::proc_mount), (35, baseline::proc_mount_user_namespaces)]),
-    control("seLinuxOptions", "SELinux", false, &[(0, baseline::selinux), (31, baseline::selinux_engine)]),
-    control("seccompProfile_baseline", "Seccomp", false, &[(0, baseline::seccomp_annotations), (19, baseline::seccomp)]),
+    control(
+        "hostProbesAndHostLifecycle",
+        "Host Probes / Lifecycle Hooks",
+        false,
+        &[(34, baseline::host_probes)],
+    ),
+    control(
+        "privileged",
+        "Privileged Containers",
+        false,
+        &[(0, baseline::privileged)],
+    ),
+    control(
+        "procMount",
+        "/proc Mount Type",
+        false,
+        &[(0, baseline::proc_mount), (35, baseline::proc_mount_user_namespaces)],
+    ),
+    control(
+        "seLinuxOptions",
+        "SELinux",
+        false,
+        &[(0, baseline::selinux), (31, baseline::selinux_engine)],
+    ),
+    control(
+        "seccompProfile_baseline",
+        "Seccomp",
+        false,
+        &[(0, baseline::seccomp_annotations), (19, baseline::seccomp)],
+    ),
     control(
         "sysctls",
         "Sysctls",
@@ -67,7 +119,12 @@ static CONTROLS: &[Control] = &[
             (37, baseline::sysctls_37),
         ],
     ),
-    control("windowsHostProcess", "HostProcess", false, &[(0, baseline::host_process)]),
+    control(
+        "windowsHostProcess",
+        "HostProcess",
+        false,
+        &[(0, baseline::host_process)],
+    ),
     control(
         "allowPrivilegeEscalation",
         "Privilege Escalation",
@@ -80,11 +137,25 @@ static CONTROLS: &[Control] = &[
             "capabilities_restricted",
             "Capabilities",
             true,
-            &[(22, restricted::capabilities), (25, restricted::capabilities_but_windows)],
+            &[
+                (22, restricted::capabilities),
+                (25, restricted::capabilities_but_windows),
+            ],
         ),
     ),
-    instead_of("procMount", control("procMount_restricted", "/proc Mount Type", true, &[(35, baseline::proc_mount)])),
-    instead_of("hostPathVolumes", control("restrictedVolumes", "Volume Types", true, &[(0, restricted::volumes)])),
+    instead_of(
+        "procMount",
+        control(
+            "procMount_restricted",
+            "/proc Mount Type",
+            true,
+            &[(35, baseline::proc_mount)],
+        ),
+    ),
+    instead_of(
+        "hostPathVolumes",
+        control("restrictedVolumes", "Volume Types", true, &[(0, restricted::volumes)]),
+    ),
     control(
         "runAsNonRoot",
         "Running as Non-root",
@@ -125,20 +196,31 @@ pub fn evaluate(standard: Standard, kind: &str, object: Node<'_>) -> Option<Vec<
 
 fn evaluate_pod(standard: Standard, pod: &Pod<'_>, prefix: &FieldPath) -> Vec<Violation> {
     let judge = |control: &Control| {
-        control.versions.iter().rev().find(|(since, _)| *since <= standard.minor()).map(|(_, judge)| *judge)
+        control
+            .versions
+            .iter()
+            .rev()
+            .find(|(since, _)| *since <= standard.minor())
+            .map(|(_, judge)| *judge)
     };
     let wanted = |control: &&Control| match standard.level {
         Level::Privileged => false,
         Level::Baseline => !control.restricted,
         Level::Restricted => true,
     };
-    let active: Vec<&Control> = CONTROLS.iter().filter(wanted).filter(|control| judge(control).is_some()).collect();
+    let active: Vec<&Control> = CONTROLS
+        .iter()
+        .filter(wanted)
+        .filter(|control| judge(control).is_some())
+        .collect();
     let mut out = Vec::new();
     for control in &active {
         if active.iter().any(|other| other.overrides == Some(control.id)) {
             continue;
         }
-        let Some(mut violation) = judge(control).and_then(|judge| judge(pod)) else { continue };
+        let Some(mut violation) = judge(control).and_then(|judge| judge(pod)) else {
+            continue;
+        };
         violation.control = control.id;
         violation.title = control.title;
         for field in &mut violation.fields {
@@ -151,7 +233,13 @@ fn evaluate_pod(standard: Standard, pod: &Pod<'_>, prefix: &FieldPath) -> Vec<Vi
 
 /// `allowPrivilegeEscalation != false (container "app" must set …), …`, as Kubernetes joins violations.
 pub fn details(violations: &[Violation]) -> String {
-    let each = violations.iter().map(|v| if v.detail.is_empty() { v.reason.clone() } else { format!("{} ({})", v.reason, v.detail) });
+    let each = violations.iter().map(|v| {
+        if v.detail.is_empty() {
+            v.reason.clone()
+        } else {
+            format!("{} ({})", v.reason, v.detail)
+        }
+    });
     each.collect::<Vec<_>>().join(", ")
 }
 

@@ -55,7 +55,13 @@ pub struct Violation {
 
 impl Violation {
     pub(super) fn new(reason: impl Into<String>, detail: impl Into<String>, fields: Vec<Field>) -> Violation {
-        Violation { control: "", title: "", reason: reason.into(), detail: detail.into(), fields }
+        Violation {
+            control: "",
+            title: "",
+            reason: reason.into(),
+            detail: detail.into(),
+            fields,
+        }
     }
 }
 
@@ -78,7 +84,11 @@ impl<'a> Container<'a> {
 
     /// A field of this container that offends.
     pub(super) fn field(&self, path: &[&str], value: Option<Node<'_>>, fix: Fix) -> Field {
-        let mut at = vec![Segment::Key("spec".into()), Segment::Key(self.list.into()), Segment::Index(self.index)];
+        let mut at = vec![
+            Segment::Key("spec".into()),
+            Segment::Key(self.list.into()),
+            Segment::Index(self.index),
+        ];
         at.extend(path.iter().map(|part| match part.parse() {
             Ok(index) => Segment::Index(index),
             Err(_) => Segment::Key((*part).to_owned()),
@@ -113,7 +123,11 @@ impl<'a> Pod<'a> {
             let items = spec.get(list).into_iter().flat_map(Node::items).enumerate();
             containers.extend(items.map(|(index, node)| Container { node, list, index }));
         }
-        Pod { spec, metadata, containers }
+        Pod {
+            spec,
+            metadata,
+            containers,
+        }
     }
 
     /// A field of the Pod's security context.
@@ -127,12 +141,19 @@ impl<'a> Pod<'a> {
             Ok(index) => Segment::Index(index),
             Err(_) => Segment::Key((*part).to_owned()),
         });
-        Field { path: FieldPath(keys.collect()), container: None, value: value.map(Node::to_value), fix }
+        Field {
+            path: FieldPath(keys.collect()),
+            container: None,
+            value: value.map(Node::to_value),
+            fix,
+        }
     }
 
     pub(super) fn annotations(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let map = self.metadata.and_then(|metadata| metadata.get("annotations"));
-        map.into_iter().flat_map(Node::members).map(|(key, value)| (key, value.as_str().unwrap_or_default()))
+        map.into_iter()
+            .flat_map(Node::members)
+            .map(|(key, value)| (key, value.as_str().unwrap_or_default()))
     }
 
     pub(super) fn is_windows(&self) -> bool {

@@ -29,7 +29,10 @@ pub(super) fn escalation(pod: &Pod<'_>) -> Judgement {
     if names.is_empty() {
         return None;
     }
-    let detail = format!("{} must set securityContext.allowPrivilegeEscalation=false", containers(&names));
+    let detail = format!(
+        "{} must set securityContext.allowPrivilegeEscalation=false",
+        containers(&names)
+    );
     Some(Violation::new("allowPrivilegeEscalation != false", detail, fields))
 }
 
@@ -48,12 +51,18 @@ pub(super) fn capabilities(pod: &Pod<'_>) -> Judgement {
         }
     }
     if !missing.is_empty() {
-        details.push(format!("{} must set securityContext.capabilities.drop=[\"ALL\"]", containers(&missing)));
+        details.push(format!(
+            "{} must set securityContext.capabilities.drop=[\"ALL\"]",
+            containers(&missing)
+        ));
     }
     let (names, added) = baseline::added(pod, &["NET_BIND_SERVICE"], &mut fields);
     if !names.is_empty() {
         let list = quoted(added);
-        details.push(format!("{} must not include {list} in securityContext.capabilities.add", containers(&names)));
+        details.push(format!(
+            "{} must not include {list} in securityContext.capabilities.add",
+            containers(&names)
+        ));
     }
     (!details.is_empty()).then(|| Violation::new("unrestricted capabilities", details.join("; "), fields))
 }
@@ -98,11 +107,13 @@ pub(super) fn volumes(pod: &Pod<'_>) -> Judgement {
         "storageos",
     ];
     let bad = baseline::volumes(pod, |volume| {
-        let has = |key: &&str| present(volume.get(key)).is_some();
-        if ALLOWED.iter().any(|key| has(&key)) {
+        let has = |key: &str| present(volume.get(key)).is_some();
+        // A volume without a source is an empty directory.
+        let bare = volume.members().all(|(key, value)| key == "name" || value.is_null());
+        if bare || ALLOWED.iter().any(|key| has(key)) {
             return None;
         }
-        Some(RESTRICTED.into_iter().find(|key| has(&key)).unwrap_or("unknown"))
+        Some(RESTRICTED.into_iter().find(|key| has(key)).unwrap_or("unknown"))
     });
     if bad.is_empty() {
         return None;
@@ -119,7 +130,14 @@ pub(super) fn volumes(pod: &Pod<'_>) -> Judgement {
     let fields = bad.iter().map(|(i, _, kind)| {
         let index = i.to_string();
         let path = ["spec", "volumes", &index, kind];
-        pod.field(&path, pod.spec.get("volumes").and_then(|v| v.item(*i)).and_then(|v| v.get(kind)), Fix::Remove)
+        pod.field(
+            &path,
+            pod.spec
+                .get("volumes")
+                .and_then(|v| v.item(*i))
+                .and_then(|v| v.get(kind)),
+            Fix::Remove,
+        )
     });
     Some(Violation::new("restricted volume types", detail, fields.collect()))
 }
@@ -158,7 +176,10 @@ pub(super) fn non_root(pod: &Pod<'_>) -> Judgement {
     if implicit.is_empty() {
         return None;
     }
-    let detail = format!("pod or {} must set securityContext.runAsNonRoot=true", containers(&implicit));
+    let detail = format!(
+        "pod or {} must set securityContext.runAsNonRoot=true",
+        containers(&implicit)
+    );
     Some(Violation::new(REASON, detail, implicit_fields))
 }
 

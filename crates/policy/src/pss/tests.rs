@@ -59,7 +59,10 @@ fn messages_are_those_of_kubernetes() {
 #[test]
 fn controls_follow_their_versions() {
     let sysctl = "spec: {securityContext: {sysctls: [{name: net.ipv4.ip_local_reserved_ports}]}, containers: []}";
-    assert_eq!(judge("baseline:v1.26", sysctl), "forbidden sysctls (net.ipv4.ip_local_reserved_ports)");
+    assert_eq!(
+        judge("baseline:v1.26", sysctl),
+        "forbidden sysctls (net.ipv4.ip_local_reserved_ports)"
+    );
     assert_eq!(judge("baseline:v1.27", sysctl), "");
     let windows = "spec: {os: {name: windows}, securityContext: {runAsNonRoot: true}, containers: [{name: a}]}";
     assert!(judge("restricted:v1.24", windows).starts_with("allowPrivilegeEscalation"));

@@ -29,23 +29,48 @@ enum Family {
 
 /// Field, the value it must have, what that means, what to do.
 const SENTENCES: [(&str, &str, &str, &str); 8] = [
-    ("runAsNonRoot", "true", "must run as a non-root user", "set securityContext.runAsNonRoot to true"),
+    (
+        "runAsNonRoot",
+        "true",
+        "must run as a non-root user",
+        "set securityContext.runAsNonRoot to true",
+    ),
     (
         "allowPrivilegeEscalation",
         "false",
         "must not allow privilege escalation",
         "set securityContext.allowPrivilegeEscalation to false",
     ),
-    ("privileged", "false", "must not run in privileged mode", "set securityContext.privileged to false"),
+    (
+        "privileged",
+        "false",
+        "must not run in privileged mode",
+        "set securityContext.privileged to false",
+    ),
     (
         "readOnlyRootFilesystem",
         "true",
         "must have a read-only root filesystem",
         "set securityContext.readOnlyRootFilesystem to true and mount writable volumes where needed",
     ),
-    ("hostNetwork", "false", "must not use the host's network", "remove hostNetwork"),
-    ("hostPID", "false", "must not see the host's processes", "remove hostPID"),
-    ("hostIPC", "false", "must not share the host's IPC namespace", "remove hostIPC"),
+    (
+        "hostNetwork",
+        "false",
+        "must not use the host's network",
+        "remove hostNetwork",
+    ),
+    (
+        "hostPID",
+        "false",
+        "must not see the host's processes",
+        "remove hostPID",
+    ),
+    (
+        "hostIPC",
+        "false",
+        "must not share the host's IPC namespace",
+        "remove hostIPC",
+    ),
     (
         "automountServiceAccountToken",
         "false",
@@ -56,7 +81,10 @@ const SENTENCES: [(&str, &str, &str, &str); 8] = [
 
 fn missing(failure: &Failure) -> bool {
     failure.found.as_ref().is_none_or(Value::is_null)
-        && matches!(failure.expected, Expected::Leaf(..) | Expected::Present | Expected::Shape(_))
+        && matches!(
+            failure.expected,
+            Expected::Leaf(..) | Expected::Present | Expected::Shape(_)
+        )
 }
 
 /// Which sentence a failure belongs to.
@@ -68,7 +96,9 @@ pub(crate) fn group(subject: Subject, failure: &Failure) -> Group {
         Expected::Absent => "false",
         _ => "",
     };
-    let known = SENTENCES.iter().position(|(field, value, ..)| *field == last && *value == expected);
+    let known = SENTENCES
+        .iter()
+        .position(|(field, value, ..)| *field == last && *value == expected);
     let family = match rest.as_slice() {
         ["resources", which @ ("limits" | "requests"), _] if missing(failure) => Family::Resources((*which).into()),
         [.., "metadata", "labels", _] if missing(failure) => Family::Labels,
@@ -81,7 +111,10 @@ pub(crate) fn group(subject: Subject, failure: &Failure) -> Group {
         ["hostPath"] if failure.expected == Expected::Absent => Family::HostPath,
         _ => Family::Field(failure.path.to_string()),
     };
-    Group { who: subject.name, family }
+    Group {
+        who: subject.name,
+        family,
+    }
 }
 
 impl Group {
@@ -100,7 +133,10 @@ fn resources(failures: &[&Failure]) -> String {
     let mut names: Vec<&str> = failures.iter().map(|f| f.path.last_key()).collect();
     names.sort_by_key(|name| (*name != "cpu", *name != "memory", *name));
     names.dedup();
-    let spoken: Vec<&str> = names.iter().map(|name| if *name == "cpu" { "CPU" } else { name }).collect();
+    let spoken: Vec<&str> = names
+        .iter()
+        .map(|name| if *name == "cpu" { "CPU" } else { name })
+        .collect();
     listed(&spoken)
 }
 
@@ -118,10 +154,17 @@ pub(crate) fn sentence(group: &Group, failures: &[&Failure]) -> (String, String)
     match &group.family {
         Family::Resources(which) => (
             format!("{who} must have resource {which} defined."),
-            format!("Please add {} {which} to comply with cluster policies.", resources(failures)),
+            format!(
+                "Please add {} {which} to comply with cluster policies.",
+                resources(failures)
+            ),
         ),
         Family::Labels | Family::Annotations => {
-            let what = if group.family == Family::Labels { "label" } else { "annotation" };
+            let what = if group.family == Family::Labels {
+                "label"
+            } else {
+                "annotation"
+            };
             let keys: Vec<String> = failures.iter().map(|f| format!("'{}'", f.path.last_key())).collect();
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             let paths: Vec<String> = failures.iter().map(|f| f.path.to_string()).collect();
@@ -143,7 +186,10 @@ pub(crate) fn sentence(group: &Group, failures: &[&Failure]) -> (String, String)
                 "readinessProbe" => "readiness probe",
                 _ => "startup probe",
             };
-            (format!("{who} must define a {spoken}."), format!("Please add {probe} with a check of the application's health."))
+            (
+                format!("{who} must define a {spoken}."),
+                format!("Please add {probe} with a check of the application's health."),
+            )
         }
         Family::HostPath => (
             format!("{who} must not mount a path of the host."),
@@ -154,7 +200,9 @@ pub(crate) fn sentence(group: &Group, failures: &[&Failure]) -> (String, String)
 }
 
 fn image(who: &str, failures: &[&Failure]) -> (String, String) {
-    let Some(failure) = failures.first() else { return Default::default() };
+    let Some(failure) = failures.first() else {
+        return Default::default();
+    };
     let found = failure.found.as_ref().and_then(Value::as_str).unwrap_or_default();
     let wanted = match &failure.expected {
         Expected::Leaf(text, _) => text.as_str(),
@@ -177,7 +225,9 @@ fn image(who: &str, failures: &[&Failure]) -> (String, String) {
 }
 
 fn field(who: &str, path: &str, failures: &[&Failure]) -> (String, String) {
-    let Some(failure) = failures.first() else { return Default::default() };
+    let Some(failure) = failures.first() else {
+        return Default::default();
+    };
     let found = failure.found.as_ref().filter(|value| !value.is_null());
     let is = match found {
         Some(value) if value.node().is_object() || value.node().is_array() => "is not".to_owned(),
@@ -187,13 +237,17 @@ fn field(who: &str, path: &str, failures: &[&Failure]) -> (String, String) {
     let (said, fix) = match &failure.expected {
         Expected::Leaf(text, _) => {
             let wanted = words(text);
-            (format!("{path} {is} {wanted}"), format!("Please set {path} to {wanted}."))
+            (
+                format!("{path} {is} {wanted}"),
+                format!("Please set {path} to {wanted}."),
+            )
         }
         Expected::Present => (format!("{path} is missing"), format!("Please set {path}.")),
         Expected::Absent => (format!("{path} must not be set"), format!("Please remove {path}.")),
-        Expected::SomeItem => {
-            (format!("no item of {path} is as the policy asks"), format!("Please add the required item to {path}."))
-        }
+        Expected::SomeItem => (
+            format!("no item of {path} is as the policy asks"),
+            format!("Please add the required item to {path}."),
+        ),
         Expected::Shape(shape) => (format!("{path} {is} {shape}"), format!("Please set {path} to {shape}.")),
     };
     (format!("In {who}, {said}."), fix)
@@ -213,7 +267,13 @@ fn term(text: &str) -> String {
         let all: Vec<String> = text.split('&').map(|t| term(t.trim())).collect();
         return all.join(" and ");
     }
-    for (sign, spoken) in [(">=", "at least "), ("<=", "at most "), (">", "more than "), ("<", "less than "), ("!", "anything but ")] {
+    for (sign, spoken) in [
+        (">=", "at least "),
+        ("<=", "at most "),
+        (">", "more than "),
+        ("<", "less than "),
+        ("!", "anything but "),
+    ] {
         if let Some(rest) = text.strip_prefix(sign).map(str::trim)
             && !rest.is_empty()
         {
@@ -231,7 +291,9 @@ fn term(text: &str) -> String {
 
 /// A value that would satisfy the pattern, where one is obvious.
 pub(crate) fn suggestion(failure: &Failure) -> Option<Value> {
-    let Expected::Leaf(text, value) = &failure.expected else { return None };
+    let Expected::Leaf(text, value) = &failure.expected else {
+        return None;
+    };
     if let Some(value) = value {
         return Some(value.clone());
     }

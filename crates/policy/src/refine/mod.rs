@@ -52,7 +52,11 @@ impl Refined {
 
     /// All remedies.
     pub(crate) fn remedy(&self) -> String {
-        let remedies = self.sentences.iter().map(|(_, remedy)| remedy.as_str()).filter(|r| !r.is_empty());
+        let remedies = self
+            .sentences
+            .iter()
+            .map(|(_, remedy)| remedy.as_str())
+            .filter(|r| !r.is_empty());
         remedies.collect::<Vec<_>>().join(" ")
     }
 }
@@ -103,10 +107,19 @@ pub(crate) fn failures(failures: &[Failure], kind: &str, object: Node<'_>) -> Re
 
 /// The path that the paths of several failures share.
 fn common(failures: &[&Failure]) -> FieldPath {
-    let Some((first, rest)) = failures.split_first() else { return FieldPath::default() };
+    let Some((first, rest)) = failures.split_first() else {
+        return FieldPath::default();
+    };
     let mut len = first.path.0.len();
     for other in rest {
-        len = first.path.0.iter().zip(&other.path.0).take_while(|(a, b)| a == b).count().min(len);
+        len = first
+            .path
+            .0
+            .iter()
+            .zip(&other.path.0)
+            .take_while(|(a, b)| a == b)
+            .count()
+            .min(len);
     }
     FieldPath(first.path.0[..len].to_vec())
 }
@@ -122,7 +135,9 @@ pub(crate) fn at<'a>(object: Node<'a>, path: &FieldPath) -> Option<Node<'a>> {
 /// Whom a path is about: the container it leads into, or the object.
 fn subject(path: &FieldPath, kind: &str, object: Node<'_>) -> Subject {
     for (i, segment) in path.0.iter().enumerate() {
-        let (Segment::Key(list), Some(Segment::Index(index))) = (segment, path.0.get(i + 1)) else { continue };
+        let (Segment::Key(list), Some(Segment::Index(index))) = (segment, path.0.get(i + 1)) else {
+            continue;
+        };
         let title = match list.as_str() {
             "containers" => "Container",
             "initContainers" => "Init container",
@@ -131,25 +146,41 @@ fn subject(path: &FieldPath, kind: &str, object: Node<'_>) -> Subject {
             _ => continue,
         };
         let node = at(object, &FieldPath(path.0[..=i + 1].to_vec()));
-        let name = node.and_then(|node| node.str_at(&["name"])).map_or_else(|| format!("#{index}"), str::to_owned);
-        return Subject { name: format!("{title} '{name}'"), rest: keys(&path.0[i + 2..]) };
+        let name = node
+            .and_then(|node| node.str_at(&["name"]))
+            .map_or_else(|| format!("#{index}"), str::to_owned);
+        return Subject {
+            name: format!("{title} '{name}'"),
+            rest: keys(&path.0[i + 2..]),
+        };
     }
     let metadata = |key: &str| object.str_at(&["metadata", key]).filter(|name| !name.is_empty());
     let name = match metadata("name").or(metadata("generateName")) {
         Some(name) => format!("{kind} '{name}'"),
         None => kind.to_owned(),
     };
-    Subject { name, rest: keys(&path.0) }
+    Subject {
+        name,
+        rest: keys(&path.0),
+    }
 }
 
 fn keys(segments: &[Segment]) -> Vec<String> {
-    FieldPath(segments.to_vec()).keys().into_iter().map(str::to_owned).collect()
+    FieldPath(segments.to_vec())
+        .keys()
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Sentences for violations of a Pod Security Standard.
 pub(crate) fn pod_security_sentences(violations: &[Violation]) -> Vec<(String, String)> {
     let one = |violation: &Violation| {
-        let detail = if violation.detail.is_empty() { &violation.reason } else { &violation.detail };
+        let detail = if violation.detail.is_empty() {
+            &violation.reason
+        } else {
+            &violation.detail
+        };
         let remedies: Vec<String> = violation
             .fields
             .iter()
@@ -158,7 +189,10 @@ pub(crate) fn pod_security_sentences(violations: &[Violation]) -> Vec<(String, S
                 Fix::Remove => format!("remove {}", field.path),
             })
             .collect();
-        (format!("{}: {detail}.", violation.title), format!("Please {}.", remedies.join(", ")))
+        (
+            format!("{}: {detail}.", violation.title),
+            format!("Please {}.", remedies.join(", ")),
+        )
     };
     violations.iter().map(one).collect()
 }

@@ -16,12 +16,19 @@ pub(crate) struct Changes<'a> {
 
 impl<'a> Changes<'a> {
     pub(crate) fn new(object: Node<'a>) -> Changes<'a> {
-        Changes { object, work: object.to_value(), sets: Vec::new(), removals: Vec::new() }
+        Changes {
+            object,
+            work: object.to_value(),
+            sets: Vec::new(),
+            removals: Vec::new(),
+        }
     }
 
     /// Wants a field to hold a value; the objects on the way are made. Items of lists are not made up.
     pub(crate) fn set(&mut self, path: &FieldPath, value: Value) {
-        let Some(place) = reach(&mut self.work, &path.0) else { return };
+        let Some(place) = reach(&mut self.work, &path.0) else {
+            return;
+        };
         *place = value;
         let mut len = 1;
         while len < path.0.len() && at(self.object, &FieldPath(path.0[..len].to_vec())).is_some() {
@@ -44,8 +51,14 @@ impl<'a> Changes<'a> {
     pub(crate) fn patch(self) -> Option<Value> {
         let mut ops = Vec::new();
         for path in &self.sets {
-            let Some(value) = at(self.work.node(), path) else { continue };
-            let op = if at(self.object, path).is_some() { "replace" } else { "add" };
+            let Some(value) = at(self.work.node(), path) else {
+                continue;
+            };
+            let op = if at(self.object, path).is_some() {
+                "replace"
+            } else {
+                "add"
+            };
             ops.push(operation(op, path, Some(value.to_value())));
         }
         // From the back, so that indexes of lists stay right.
@@ -67,7 +80,9 @@ fn operation(op: &str, path: &FieldPath, value: Option<Value>) -> Value {
 }
 
 fn reach<'v>(value: &'v mut Value, path: &[Segment]) -> Option<&'v mut Value> {
-    let Some((first, rest)) = path.split_first() else { return Some(value) };
+    let Some((first, rest)) = path.split_first() else {
+        return Some(value);
+    };
     match first {
         Segment::Key(key) => {
             let null = value.is_null();

@@ -17,7 +17,11 @@ fn told(pattern: &str, object: &str) -> Vec<(String, String, String)> {
     let gvk = Gvk::of(objects[0].root()).unwrap();
     let verdicts = rules.admit(&Request::create(&gvk, objects[0].root()));
     let tell = |r: &crate::RuleResult| {
-        (r.message.clone(), r.path.clone(), r.patch.as_ref().map(|p| p.to_json()).unwrap_or_default())
+        (
+            r.message.clone(),
+            r.path.clone(),
+            r.patch.as_ref().map(|p| p.to_json()).unwrap_or_default(),
+        )
     };
     verdicts.refusals().map(tell).collect()
 }
@@ -25,7 +29,10 @@ fn told(pattern: &str, object: &str) -> Vec<(String, String, String)> {
 #[test]
 fn limits_are_told_as_a_colleague_would() {
     let pod = "{apiVersion: v1, kind: Pod, metadata: {name: my-app}, spec: {containers: [{name: app, image: nginx}]}}";
-    let found = told("{spec: {containers: [{resources: {limits: {memory: '?*', cpu: '?*'}}}]}}", pod);
+    let found = told(
+        "{spec: {containers: [{resources: {limits: {memory: '?*', cpu: '?*'}}}]}}",
+        pod,
+    );
     assert_eq!(
         found,
         [(
@@ -77,7 +84,8 @@ fn other_families_read_as_well() {
         ),
         (
             "{spec: {=(volumes): [{X(hostPath): 'null'}]}}",
-            "{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {volumes: [{name: v, hostPath: {path: /}}]}}".to_owned(),
+            "{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {volumes: [{name: v, hostPath: {path: /}}]}}"
+                .to_owned(),
             "Volume 'v' must not mount a path of the host.",
             "spec.volumes[0].hostPath",
         ),
@@ -90,7 +98,11 @@ fn other_families_read_as_well() {
     ] {
         let found = told(pattern, &object);
         assert_eq!(found.len(), 1, "{pattern}: {found:?}");
-        assert!(found[0].0.starts_with(&format!("Policy Violation: {want}")), "{pattern}: {}", found[0].0);
+        assert!(
+            found[0].0.starts_with(&format!("Policy Violation: {want}")),
+            "{pattern}: {}",
+            found[0].0
+        );
         assert_eq!(found[0].1, path, "{pattern}");
     }
 }

@@ -1,98 +1,73 @@
-//! Health of a Pod.
+//! Pods.
 
 use ridgeway_doc::Node;
 
-use super::{Health, HealthStatus, holds};
-use crate::{number, text};
+use super::{Health, HealthStatus, Look};
+use crate::plan::is_hook;
 
-fn statuses(object: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    let of = move |key: &str| object.at(&["status", key]).map(Node::items).into_iter().flatten();
-    of("initContainerStatuses").chain(of("containerStatuses"))
-}
+use HealthStatus::{Degraded, Healthy, Progressing, Unknown};
 
-pub(super) fn pod(object: Node<'_>) -> Health {
-    let always = matches!(text(object, &["spec", "restartPolicy"]), "" | "Always");
-    if always {
-        // A waiting container whose reason is a fault: it will not get better by waiting.
-        let faults: Vec<&str> = statuses(object)
-            .filter_map(|s| s.at(&["state", "waiting"]))
-            .filter(|w| {
-                let reason = text(*w, &["reason"]);
+/// Says that a Pod which is not restarted is meant to run for ever all the same.
+const IGNORE_RESTART_POLICY: &str = "argocd.argoproj.io/ignore-restart-policy";
+
+pub(super) fn pod(look: Look<'_>) -> Health {
+    // A Pod with an end is not judged by its trouble on the way: the trouble may pass, and a hook must not fail early.
+    let policy = look.text(&["spec", "restartPolicy"]);
+    let ignored = look.0.at(&["metadata", "annotations", IGNORE_RESTART_POLICY]).is_some();
+    let endless = matches!(policy, "" | "Always") || ignored && !is_hook(look.0);
+    let message = look.text(&["status", "message"]);
+    let containers = || look.items(&["status", "containerStatuses"]);
+    if endless {
+        let troubles: Vec<&str> = containers()
+            .filter_map(|c| c.at(&["state", "waiting"]))
+            .filter(|waiting| {
+                let reason = waiting.str_at(&["reason"]).unwrap_or_default();
                 reason.starts_with("Err") || reason.ends_with("Error") || reason.ends_with("BackOff")
             })
-            .map(|w| text(w, &["message"]))
+            .map(|waiting| waiting.str_at(&["message"]).unwrap_or_default())
             .collect();
-        if !faults.is_empty() {
-            return Health::of(HealthStatus::Degraded, faults.join(", "));
+        if !troubles.is_empty() {
+            return Health::new(Degraded, troubles.join(", "));
         }
     }
-    let message = text(object, &["status", "message"]);
-    match text(object, &["status", "phase"]) {
-        "Pending" => Health::of(HealthStatus::Progressing, message),
-        "Succeeded" => Health::of(HealthStatus::Healthy, message),
-        "Failed" => Health::of(HealthStatus::Degraded, failure(object)),
-        "Running" if always => {
-            if holds(object, "Ready").is_some() {
-                return Health::of(HealthStatus::Healthy, message);
-            }
-            // Not ready, and it ended before: it is crashing.
-            if statuses(object).any(|s| s.at(&["lastState", "terminated"]).is_some()) {
-                return Health::of(HealthStatus::Degraded, message);
-            }
-            Health::of(HealthStatus::Progressing, message)
+    match look.text(&["status", "phase"]) {
+        "" | "Pending" => Health::new(Progressing, message),
+        "Succeeded" => Health::new(Healthy, message),
+        "Failed" if !message.is_empty() => Health::new(Degraded, message),
+        "Failed" => {
+            let all = look.items(&["status", "initContainerStatuses"]).chain(containers());
+            Health::new(Degraded, all.filter_map(failure).next().unwrap_or_default())
         }
-        // Pods that are to end are on their way while they run.
-        "Running" => Health::of(HealthStatus::Progressing, message),
-        _ => Health::of(HealthStatus::Unknown, message),
+        "Running" if endless => {
+            let ready = look
+                .condition("Ready")
+                .is_some_and(|c| c.str_at(&["status"]) == Some("True"));
+            let crashed = || containers().any(|c| c.at(&["lastState", "terminated"]).is_some());
+            let status = if ready {
+                Healthy
+            } else if crashed() {
+                Degraded
+            } else {
+                Progressing
+            };
+            Health::new(status, message)
+        }
+        "Running" if matches!(policy, "OnFailure" | "Never") => Health::new(Progressing, message),
+        _ => Health::new(Unknown, message),
     }
 }
 
-fn failure(object: Node<'_>) -> String {
-    let message = text(object, &["status", "message"]);
-    if !message.is_empty() {
-        return message.to_owned();
+/// Why a container ended, if it did not end well.
+fn failure(container: Node<'_>) -> Option<String> {
+    let ended = container.at(&["state", "terminated"])?;
+    let text = |key: &str| ended.str_at(&[key]).unwrap_or_default();
+    if !text("message").is_empty() {
+        return Some(text("message").to_owned());
     }
-    for status in statuses(object) {
-        let Some(end) = status.at(&["state", "terminated"]) else { continue };
-        if !text(end, &["message"]).is_empty() {
-            return text(end, &["message"]).to_owned();
-        }
-        if text(end, &["reason"]) == "OOMKilled" {
-            return "OOMKilled".to_owned();
-        }
-        if let Some(code) = number(end, &["exitCode"]).filter(|code| *code != 0) {
-            return format!("container {:?} failed with exit code {code}", text(status, &["name"]));
-        }
+    if text("reason") == "OOMKilled" {
+        return Some("OOMKilled".to_owned());
     }
-    String::new()
-}
-
-#[cfg(test)]
-mod tests {
-    use ridgeway_doc::parse_yaml;
-
-    use super::*;
-
-    #[test]
-    fn pods() {
-        for (state, want) in [
-            ("status: {phase: Pending}", "Progressing"),
-            ("status: {phase: Running, conditions: [{type: Ready, status: 'True'}]}", "Healthy"),
-            ("status: {phase: Running}", "Progressing"),
-            ("status: {phase: Running, containerStatuses: [{lastState: {terminated: {exitCode: 1}}}]}", "Degraded"),
-            (
-                "status: {phase: Running, containerStatuses: [{state: {waiting: {reason: CrashLoopBackOff, message: again}}}]}",
-                "Degraded again",
-            ),
-            ("spec: {restartPolicy: Never}, status: {phase: Running}", "Progressing"),
-            ("spec: {restartPolicy: Never}, status: {phase: Succeeded}", "Healthy"),
-            (
-                "status: {phase: Failed, containerStatuses: [{name: app, state: {terminated: {exitCode: 3}}}]}",
-                "Degraded container \"app\" failed with exit code 3",
-            ),
-        ] {
-            let health = pod(parse_yaml(&format!("{{{state}}}")).unwrap()[0].root());
-            assert_eq!(format!("{} {}", health.status, health.message).trim(), want, "{state}");
-        }
-    }
+    let code = ended.get("exitCode").and_then(Node::as_i64).unwrap_or(0);
+    let name = container.str_at(&["name"]).unwrap_or_default();
+    (code != 0).then(|| format!("container {name:?} failed with exit code {code}"))
 }

@@ -1,211 +1,182 @@
-//! Health of workloads.
+//! Workload controllers.
 
-use ridgeway_doc::Node;
+use super::{Health, HealthStatus, Look};
 
-use super::{Health, HealthStatus, conditions, holds};
-use crate::{number, text};
+use HealthStatus::{Degraded, Healthy, Progressing, Suspended};
 
-fn progressing(message: String) -> Health {
-    Health::of(HealthStatus::Progressing, message)
-}
-
-fn healthy(message: impl Into<String>) -> Health {
-    Health::of(HealthStatus::Healthy, message)
-}
-
-/// Whether the controller has seen the newest generation.
-fn observed(object: Node<'_>) -> bool {
-    number(object, &["metadata", "generation"]).unwrap_or(0) <= number(object, &["status", "observedGeneration"]).unwrap_or(0)
-}
-
-fn status(object: Node<'_>, field: &str) -> i64 {
-    number(object, &["status", field]).unwrap_or(0)
-}
-
-pub(super) fn deployment(object: Node<'_>) -> Health {
-    if object.at(&["spec", "paused"]).and_then(Node::as_bool) == Some(true) {
-        return Health::of(HealthStatus::Suspended, "Deployment is paused");
+pub(super) fn deployment(look: Look<'_>) -> Health {
+    if look.flag(&["spec", "paused"]) {
+        return Health::new(Suspended, "Deployment is paused");
     }
-    if !observed(object) {
-        return progressing("Waiting for rollout to finish: observed deployment generation less than desired generation".into());
+    let waiting = |rest: String| Health::new(Progressing, format!("Waiting for rollout to finish: {rest}"));
+    if !look.is_observed() {
+        return waiting("observed deployment generation less then desired generation".into());
     }
-    let late = conditions(object)
-        .any(|c| text(c, &["type"]) == "Progressing" && text(c, &["reason"]) == "ProgressDeadlineExceeded");
-    if late {
-        let name = text(object, &["metadata", "name"]);
-        return Health::of(HealthStatus::Degraded, format!("Deployment {name:?} exceeded its progress deadline"));
-    }
-    let (updated, available) = (status(object, "updatedReplicas"), status(object, "availableReplicas"));
-    match number(object, &["spec", "replicas"]) {
-        Some(wanted) if updated < wanted => progressing(format!(
-            "Waiting for rollout to finish: {updated} out of {wanted} new replicas have been updated..."
-        )),
-        _ if status(object, "replicas") > updated => progressing(format!(
-            "Waiting for rollout to finish: {} old replicas are pending termination...",
-            status(object, "replicas") - updated
-        )),
-        _ if available < updated => progressing(format!(
-            "Waiting for rollout to finish: {available} of {updated} updated replicas are available..."
-        )),
-        _ => healthy(""),
-    }
-}
-
-pub(super) fn replica_set(object: Node<'_>) -> Health {
-    if !observed(object) {
-        return progressing("Waiting for rollout to finish: observed replica set generation less than desired generation".into());
-    }
-    if let Some(failure) = holds(object, "ReplicaFailure") {
-        return Health::of(HealthStatus::Degraded, text(failure, &["message"]));
-    }
-    let available = status(object, "availableReplicas");
-    match number(object, &["spec", "replicas"]) {
-        Some(wanted) if available < wanted => progressing(format!(
-            "Waiting for rollout to finish: {available} out of {wanted} new replicas are available..."
-        )),
-        _ => healthy(""),
-    }
-}
-
-pub(super) fn stateful_set(object: Node<'_>) -> Health {
-    if status(object, "observedGeneration") == 0 || !observed(object) {
-        return progressing("Waiting for statefulset spec update to be observed...".into());
-    }
-    let (ready, updated) = (status(object, "readyReplicas"), status(object, "updatedReplicas"));
-    let wanted = number(object, &["spec", "replicas"]);
-    if let Some(wanted) = wanted.filter(|wanted| ready < *wanted) {
-        return progressing(format!("Waiting for {} pods to be ready...", wanted - ready));
-    }
-    let partition = number(object, &["spec", "updateStrategy", "rollingUpdate", "partition"]);
-    if text(object, &["spec", "updateStrategy", "type"]) == "RollingUpdate"
-        && let (Some(partition), Some(wanted)) = (partition.filter(|p| *p > 0), wanted)
-    {
-        let new = wanted - partition;
-        if updated < new {
-            return progressing(format!(
-                "Waiting for partitioned roll out to finish: {updated} out of {new} new pods have been updated..."
-            ));
+    let status = |field: &str| look.number(&["status", field]);
+    let (updated, replicas) = (status("updatedReplicas"), status("replicas"));
+    let available = status("availableReplicas");
+    let late = look
+        .condition("Progressing")
+        .is_some_and(|c| c.str_at(&["reason"]) == Some("ProgressDeadlineExceeded"));
+    match look.optional(&["spec", "replicas"]) {
+        _ if late => {
+            let name = look.text(&["metadata", "name"]);
+            Health::new(Degraded, format!("Deployment {name:?} exceeded its progress deadline"))
         }
-        return healthy(format!("partitioned roll out complete: {updated} new pods have been updated..."));
+        Some(wanted) if updated < wanted => {
+            waiting(format!("{updated} out of {wanted} new replicas have been updated..."))
+        }
+        _ if replicas > updated => waiting(format!(
+            "{} old replicas are pending termination...",
+            replicas - updated
+        )),
+        _ if available < updated => waiting(format!("{available} of {updated} updated replicas are available...")),
+        _ => Health::new(Healthy, ""),
     }
-    if text(object, &["spec", "updateStrategy", "type"]) == "OnDelete" {
-        return healthy(format!("statefulset has {ready} ready pods"));
-    }
-    let revision = text(object, &["status", "updateRevision"]);
-    if revision != text(object, &["status", "currentRevision"]) {
-        return progressing(format!(
-            "waiting for statefulset rolling update to complete {updated} pods at revision {revision}..."
-        ));
-    }
-    let current = status(object, "currentReplicas");
-    healthy(format!("statefulset rolling update complete {current} pods at revision {}...", text(object, &["status", "currentRevision"])))
 }
 
-pub(super) fn daemon_set(object: Node<'_>) -> Health {
-    if !observed(object) {
-        return progressing("Waiting for rollout to finish: observed daemon set generation less than desired generation".into());
+pub(super) fn stateful_set(look: Look<'_>) -> Health {
+    let status = |field: &str| look.number(&["status", field]);
+    let wanted = look.optional(&["spec", "replicas"]);
+    let (ready, updated) = (status("readyReplicas"), status("updatedReplicas"));
+    if status("observedGeneration") == 0 || !look.is_observed() {
+        return Health::new(Progressing, "Waiting for statefulset spec update to be observed...");
     }
-    let name = text(object, &["metadata", "name"]);
-    let (wanted, updated) = (status(object, "desiredNumberScheduled"), status(object, "updatedNumberScheduled"));
-    if text(object, &["spec", "updateStrategy", "type"]) == "OnDelete" {
-        return healthy(format!("daemon set {updated} out of {wanted} new pods have been updated"));
+    if let Some(wanted) = wanted.filter(|w| ready < *w) {
+        return Health::new(
+            Progressing,
+            format!("Waiting for {} pods to be ready...", wanted - ready),
+        );
     }
+    let strategy = look.text(&["spec", "updateStrategy", "type"]);
+    let rolling = look.0.at(&["spec", "updateStrategy", "rollingUpdate"]);
+    if strategy == "RollingUpdate" && rolling.is_some_and(|r| !r.is_null()) {
+        let partition = look.optional(&["spec", "updateStrategy", "rollingUpdate", "partition"]);
+        if let (Some(wanted), Some(partition)) = (wanted, partition)
+            && updated < wanted - partition
+        {
+            let message = format!(
+                "Waiting for partitioned roll out to finish: {updated} out of {} new pods have been updated...",
+                wanted - partition
+            );
+            return Health::new(Progressing, message);
+        }
+        let message = format!("partitioned roll out complete: {updated} new pods have been updated...");
+        return Health::new(Healthy, message);
+    }
+    if strategy == "OnDelete" {
+        return Health::new(Healthy, format!("statefulset has {ready} ready pods"));
+    }
+    let (current, update) = (
+        look.text(&["status", "currentRevision"]),
+        look.text(&["status", "updateRevision"]),
+    );
+    if update != current {
+        let message =
+            format!("waiting for statefulset rolling update to complete {updated} pods at revision {update}...");
+        return Health::new(Progressing, message);
+    }
+    let pods = status("currentReplicas");
+    let message = format!("statefulset rolling update complete {pods} pods at revision {current}...");
+    Health::new(Healthy, message)
+}
+
+pub(super) fn daemon_set(look: Look<'_>) -> Health {
+    let status = |field: &str| look.number(&["status", field]);
+    if !look.is_observed() {
+        let message = "Waiting for rollout to finish: observed daemon set generation less then desired generation";
+        return Health::new(Progressing, message);
+    }
+    let (updated, wanted) = (status("updatedNumberScheduled"), status("desiredNumberScheduled"));
+    let available = status("numberAvailable");
+    if look.text(&["spec", "updateStrategy", "type"]) == "OnDelete" {
+        let message = format!("daemon set {updated} out of {wanted} new pods have been updated");
+        return Health::new(Healthy, message);
+    }
+    let waiting = |rest: String| {
+        let name = look.text(&["metadata", "name"]);
+        Health::new(
+            Progressing,
+            format!("Waiting for daemon set {name:?} rollout to finish: {rest}"),
+        )
+    };
     if updated < wanted {
-        return progressing(format!(
-            "Waiting for daemon set {name:?} rollout to finish: {updated} out of {wanted} new pods have been updated..."
-        ));
+        return waiting(format!("{updated} out of {wanted} new pods have been updated..."));
     }
-    let available = status(object, "numberAvailable");
     if available < wanted {
-        return progressing(format!(
-            "Waiting for daemon set {name:?} rollout to finish: {available} of {wanted} updated pods are available..."
-        ));
+        return waiting(format!("{available} of {wanted} updated pods are available..."));
     }
-    healthy("")
+    Health::new(Healthy, "")
 }
 
-pub(super) fn job(object: Node<'_>) -> Health {
-    if let Some(c) = holds(object, "Failed") {
-        return Health::of(HealthStatus::Degraded, text(c, &["message"]));
+pub(super) fn replica_set(look: Look<'_>) -> Health {
+    if !look.is_observed() {
+        let message = "Waiting for rollout to finish: observed replica set generation less then desired generation";
+        return Health::new(Progressing, message);
     }
-    if let Some(c) = holds(object, "Suspended") {
-        return Health::of(HealthStatus::Suspended, text(c, &["message"]));
+    let failure = look.condition("ReplicaFailure");
+    if let Some(failure) = failure.filter(|c| c.str_at(&["status"]) == Some("True")) {
+        return Health::new(Degraded, failure.str_at(&["message"]).unwrap_or_default());
     }
-    match holds(object, "Complete") {
-        Some(c) => healthy(text(c, &["message"])),
-        None => progressing(String::new()),
+    let available = look.number(&["status", "availableReplicas"]);
+    match look.optional(&["spec", "replicas"]) {
+        Some(wanted) if available < wanted => {
+            let message =
+                format!("Waiting for rollout to finish: {available} out of {wanted} new replicas are available...");
+            Health::new(Progressing, message)
+        }
+        _ => Health::new(Healthy, ""),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use ridgeway_doc::parse_yaml;
-
-    use super::*;
-
-    fn judge(check: fn(Node<'_>) -> Health, yaml: &str) -> String {
-        let health = check(parse_yaml(yaml).unwrap()[0].root());
-        format!("{} {}", health.status, health.message).trim().to_owned()
-    }
-
-    #[test]
-    fn deployments() {
-        for (state, want) in [
-            ("{spec: {paused: true}}", "Suspended Deployment is paused"),
-            (
-                "{metadata: {generation: 2}, status: {observedGeneration: 1}}",
-                "Progressing Waiting for rollout to finish: observed deployment generation less than desired generation",
-            ),
-            (
-                "{metadata: {name: web}, status: {conditions: [{type: Progressing, reason: ProgressDeadlineExceeded}]}}",
-                "Degraded Deployment \"web\" exceeded its progress deadline",
-            ),
-            (
-                "{spec: {replicas: 3}, status: {updatedReplicas: 1}}",
-                "Progressing Waiting for rollout to finish: 1 out of 3 new replicas have been updated...",
-            ),
-            (
-                "{spec: {replicas: 3}, status: {updatedReplicas: 3, replicas: 4}}",
-                "Progressing Waiting for rollout to finish: 1 old replicas are pending termination...",
-            ),
-            (
-                "{spec: {replicas: 3}, status: {updatedReplicas: 3, replicas: 3, availableReplicas: 2}}",
-                "Progressing Waiting for rollout to finish: 2 of 3 updated replicas are available...",
-            ),
-            ("{spec: {replicas: 3}, status: {updatedReplicas: 3, replicas: 3, availableReplicas: 3}}", "Healthy"),
-        ] {
-            assert_eq!(judge(deployment, state), want, "{state}");
+pub(super) fn job(look: Look<'_>) -> Health {
+    let (mut failure, mut complete, mut message, mut suspended) = (None, false, "", false);
+    for condition in look.items(&["status", "conditions"]) {
+        let text = condition.str_at(&["message"]).unwrap_or_default();
+        match condition.str_at(&["type"]) {
+            Some("Failed") => failure = Some(text),
+            Some("Complete") => (complete, message) = (true, text),
+            Some("Suspended") => {
+                (complete, message) = (true, text);
+                suspended |= condition.str_at(&["status"]) == Some("True");
+            }
+            _ => {}
         }
     }
-
-    #[test]
-    fn jobs() {
-        for (state, want) in [
-            ("{status: {}}", "Progressing"),
-            ("{status: {conditions: [{type: Complete, status: 'True', message: done}]}}", "Healthy done"),
-            ("{status: {conditions: [{type: Failed, status: 'True', message: broken}]}}", "Degraded broken"),
-            ("{status: {conditions: [{type: Suspended, status: 'True', message: later}]}}", "Suspended later"),
-        ] {
-            assert_eq!(judge(job, state), want, "{state}");
-        }
+    match failure {
+        Some(failure) => Health::new(Degraded, failure),
+        None if !complete => Health::new(Progressing, message),
+        None if suspended => Health::new(Suspended, message),
+        None => Health::new(Healthy, message),
     }
+}
 
-    #[test]
-    fn stateful_sets() {
-        let base = "spec: {replicas: 2}, metadata: {generation: 1}";
-        for (status, want) in [
-            ("{}", "Progressing Waiting for statefulset spec update to be observed..."),
-            ("{observedGeneration: 1, readyReplicas: 1}", "Progressing Waiting for 1 pods to be ready..."),
-            (
-                "{observedGeneration: 1, readyReplicas: 2, updatedReplicas: 1, updateRevision: b, currentRevision: a}",
-                "Progressing waiting for statefulset rolling update to complete 1 pods at revision b...",
-            ),
-            (
-                "{observedGeneration: 1, readyReplicas: 2, currentReplicas: 2, updateRevision: b, currentRevision: b}",
-                "Healthy statefulset rolling update complete 2 pods at revision b...",
-            ),
-        ] {
-            assert_eq!(judge(stateful_set, &format!("{{{base}, status: {status}}}")), want);
+pub(super) fn cron_job(look: Look<'_>) -> Health {
+    if look.flag(&["spec", "suspend"]) {
+        return Health::new(Healthy, "CronJob is Suspended");
+    }
+    if look.0.get("status").is_none() {
+        return Health::new(Progressing, "Waiting for CronJob");
+    }
+    // Timestamps of one format compare as texts.
+    let (scheduled, succeeded) = (
+        look.text(&["status", "lastScheduleTime"]),
+        look.text(&["status", "lastSuccessfulTime"]),
+    );
+    let active = look.items(&["status", "active"]).next().is_some();
+    match (scheduled, succeeded) {
+        ("", _) => Health::new(Healthy, "CronJob has not been scheduled yet"),
+        (_, "") => Health::new(
+            Healthy,
+            "The CronJob never completed successfully. It may not be healthy",
+        ),
+        _ if active => Health::new(
+            Healthy,
+            "The job is running. Its last execution may not have been successful",
+        ),
+        (scheduled, succeeded) if succeeded < scheduled => {
+            Health::new(Degraded, "CronJob has not completed its last execution successfully")
         }
+        _ => Health::new(Healthy, "CronJob has completed its last execution successfully"),
     }
 }

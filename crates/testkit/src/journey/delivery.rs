@@ -138,6 +138,19 @@ pub(super) fn play(world: &World, report: &mut Report) {
         }
         Ok("NetworkPolicy, ResourceQuota, LimitRange".into())
     });
+    report.step("an unknown kind in Git is named with its file", || {
+        let file = "deploy/base/service.yaml";
+        world.push_change("checkout", file, "kind: Service", "kind: Servize")?;
+        let message = until(PATIENCE, || {
+            let application = world.application("checkout-staging")?;
+            let conditions = application["status"]["conditions"].to_string();
+            ensure(conditions.contains("Servize") && conditions.contains(file), || format!("conditions: {conditions}"))?;
+            Ok(conditions)
+        })?;
+        world.push_change("checkout", file, "kind: Servize", "kind: Service")?;
+        world.healthy("checkout-staging")?;
+        Ok(message.chars().take(160).collect())
+    });
     report.step("a broken manifest in Git is named with file and line, and harms nothing", || {
         let file = "deploy/base/service.yaml";
         world.push_change("checkout", file, "  ports:", "  ports: [")?;

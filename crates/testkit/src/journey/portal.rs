@@ -10,7 +10,7 @@ pub(super) fn play(world: &World, report: &mut Report) {
     report.step("no page answers without signing in", || {
         let base = &world.running()?.portal;
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let closed = ["/api/v1/applications", "/api/v1/audit/entries", "/metrics", "/git/checkout.git/info/refs"];
+        let closed = ["/api/v1/applications", "/api/v1/audit/entries", "/metrics", "/git/checkout.git/info/refs?service=git-upload-pack"];
         for path in closed {
             let status = agent.get(format!("{base}{path}")).call()?.status();
             ensure(status == 401, || format!("{path} answered {status}"))?;

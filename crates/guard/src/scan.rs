@@ -1,0 +1,269 @@
+//! The background scan: what rules say about stored objects, kept as a table.
+//!
+//! An object that changes is judged again by the rules for its kind; a policy that changes judges the objects of its
+//! kinds again. Nothing else is looked at.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use ridgeway_cluster::Queue;
+use ridgeway_doc::Doc;
+use ridgeway_krm::{Gvk, ObjectRef};
+use ridgeway_policy::{Outcome, Request, RuleResult};
+
+use crate::exempt;
+use crate::gate::policy_id;
+use crate::guard::Shared;
+use crate::interest;
+use crate::source::{POD_SECURITY, reference, text};
+
+/// What one rule says about one object.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// The version that the object was read in.
+    pub(crate) api_version: String,
+    /// What is wrong; `None` when the object satisfies the rule.
+    pub(crate) violation: Option<Box<RuleResult>>,
+    /// Since when it has been so.
+    pub(crate) since: Timestamp,
+}
+
+/// Policy id and rule.
+type RuleKey = (String, String);
+
+/// What an object waits to be judged by.
+#[derive(Clone, Debug)]
+enum Pending {
+    Everything,
+    Policies(BTreeSet<String>),
+}
+
+#[derive(Default)]
+struct Table {
+    rows: BTreeMap<ObjectRef, BTreeMap<RuleKey, Row>>,
+    scores: HashMap<String, (u64, u64)>,
+}
+
+/// The table and the work that keeps it right.
+#[derive(Default)]
+pub(crate) struct Scan {
+    table: Mutex<Table>,
+    pending: Mutex<HashMap<ObjectRef, Pending>>,
+    pub(crate) queue: Queue<ObjectRef>,
+}
+
+impl Table {
+    fn score(&mut self, policy: &str, row: &Row, sign: i64) {
+        let score = self.scores.entry(policy.to_owned()).or_default();
+        let count = if row.violation.is_some() {
+            &mut score.1
+        } else {
+            &mut score.0
+        };
+        *count = count.saturating_add_signed(sign);
+    }
+
+    fn insert(&mut self, object: &ObjectRef, key: RuleKey, row: Row) {
+        self.score(&key.0, &row, 1);
+        if let Some(old) = self.rows.entry(object.clone()).or_default().insert(key.clone(), row) {
+            self.score(&key.0, &old, -1);
+        }
+    }
+
+    /// Removes rows of an object.
+    fn take(&mut self, object: &ObjectRef, which: impl Fn(&RuleKey) -> bool) -> Vec<(RuleKey, Row)> {
+        let Some(rows) = self.rows.get_mut(object) else {
+            return Vec::new();
+        };
+        let keys: Vec<RuleKey> = rows.keys().filter(|key| which(key)).cloned().collect();
+        let taken: Vec<(RuleKey, Row)> = keys.into_iter().filter_map(|key| rows.remove_entry(&key)).collect();
+        if rows.is_empty() {
+            self.rows.remove(object);
+        }
+        for (key, row) in &taken {
+            self.score(&key.0, row, -1);
+        }
+        taken
+    }
+}
+
+impl Scan {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Objects that satisfy a policy's rules and objects that do not, counted by rule.
+    pub(crate) fn score(&self, policy: &str) -> (u64, u64) {
+        self.table().scores.get(policy).copied().unwrap_or_default()
+    }
+
+    /// Every violation.
+    pub(crate) fn violations<T>(&self, each: impl Fn(&ObjectRef, &str, &Row, &RuleResult) -> T) -> Vec<T> {
+        let table = self.table();
+        let rows = table
+            .rows
+            .iter()
+            .flat_map(|(object, rows)| rows.iter().map(move |row| (object, row)));
+        rows.filter_map(|(object, ((policy, _), row))| Some(each(object, policy, row, row.violation.as_deref()?)))
+            .collect()
+    }
+
+    /// Asks for an object to be judged by all rules for its kind.
+    pub(crate) fn ask(&self, object: ObjectRef) {
+        self.pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(object.clone(), Pending::Everything);
+        self.queue.add(object);
+    }
+
+    /// Asks for an object to be judged by one policy.
+    pub(crate) fn ask_by(&self, object: ObjectRef, policy: &str) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        match pending
+            .entry(object.clone())
+            .or_insert_with(|| Pending::Policies(BTreeSet::new()))
+        {
+            Pending::Everything => {}
+            Pending::Policies(policies) => {
+                policies.insert(policy.to_owned());
+            }
+        }
+        drop(pending);
+        self.queue.add(object);
+    }
+
+    /// The objects that a policy has been asked about.
+    pub(crate) fn objects_of(&self, policy: &str) -> Vec<ObjectRef> {
+        let table = self.table();
+        let of = table
+            .rows
+            .iter()
+            .filter(|(_, rows)| rows.keys().any(|key| key.0 == policy));
+        of.map(|(object, _)| object.clone()).collect()
+    }
+
+    /// Forgets a policy that is gone. Says whether anything was known of it.
+    pub(crate) fn forget(&self, policy: &str) -> bool {
+        let mut table = self.table();
+        let objects: Vec<ObjectRef> = table.rows.keys().cloned().collect();
+        let mut any = false;
+        for object in objects {
+            any |= !table.take(&object, |key| key.0 == policy).is_empty();
+        }
+        table.scores.remove(policy);
+        any
+    }
+
+    /// Judges one object as asked and says which policies' scores have changed.
+    pub(crate) fn judge(&self, shared: &Shared, object: &ObjectRef) -> BTreeSet<String> {
+        let asked = self
+            .pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(object);
+        let Some(asked) = asked else { return BTreeSet::new() };
+        let doc = shared
+            .mirror
+            .object(&object.group, &object.kind, &object.namespace, &object.name);
+        let concerns = |policy: &str| match &asked {
+            Pending::Everything => true,
+            Pending::Policies(policies) => policies.contains(policy),
+        };
+        let gvk = doc.as_ref().and_then(|doc| Gvk::of(doc.root()));
+        let results = match (&doc, &gvk) {
+            (Some(doc), Some(gvk)) => results(shared, object, doc, gvk, concerns),
+            _ => Vec::new(),
+        };
+        let now = shared.clock.now();
+        let mut table = self.table();
+        let before: BTreeMap<RuleKey, Row> = table.take(object, |key| concerns(&key.0)).into_iter().collect();
+        let mut changed = BTreeSet::new();
+        let mut kept = BTreeSet::new();
+        for result in results {
+            let key = (policy_id(&result), result.rule.clone());
+            let violation = (result.outcome != Outcome::Pass).then(|| Box::new(result));
+            let same = before
+                .get(&key)
+                .filter(|row| row.violation.is_some() == violation.is_some());
+            if same.is_none() {
+                changed.insert(key.0.clone());
+            }
+            let row = Row {
+                api_version: gvk.as_ref().map(Gvk::api_version).unwrap_or_default(),
+                violation,
+                since: same.map_or(now, |row| row.since),
+            };
+            kept.insert(key.clone());
+            table.insert(object, key, row);
+        }
+        changed.extend(before.into_keys().filter(|key| !kept.contains(key)).map(|key| key.0));
+        changed
+    }
+}
+
+/// What the rules say that matter for the table.
+fn results(
+    shared: &Shared,
+    object: &ObjectRef,
+    doc: &Doc,
+    gvk: &Gvk,
+    concerns: impl Fn(&str) -> bool,
+) -> Vec<RuleResult> {
+    let root = doc.root();
+    // What is going away is no longer worth a report.
+    if root.at(&["metadata", "deletionTimestamp"]).is_some() {
+        return Vec::new();
+    }
+    let snapshot = shared.snapshot();
+    let namespace = shared.mirror.namespace(&object.namespace);
+    let mut request = Request::create(gvk, root);
+    request.namespace_object = namespace.as_ref().map(Doc::root);
+    request.now = Some(shared.clock.now());
+    request.data = &*shared.mirror;
+    let mut out = Vec::new();
+    if concerns(POD_SECURITY) && interest::pods().contains(&gvk.group, &gvk.kind) {
+        out.extend(snapshot.standards.admit(&request).results);
+    }
+    if !exempt::place(gvk, &object.namespace, &object.name) {
+        for unit in snapshot
+            .units
+            .values()
+            .filter(|unit| unit.judges(&gvk.group, &gvk.kind) && concerns(&unit.id))
+        {
+            out.extend(unit.rules.scan(&request));
+        }
+    }
+    out.retain(|result| matches!(result.outcome, Outcome::Pass | Outcome::Fail | Outcome::Warn));
+    out
+}
+
+/// The references of all objects of a followed kind.
+pub(crate) fn objects(shared: &Shared, gvk: &Gvk, namespace: Option<&str>) -> Vec<ObjectRef> {
+    let all = shared.mirror.objects(&gvk.group, &gvk.kind).into_iter();
+    let of = |doc: Doc| {
+        let (place, name) = (
+            text(doc.root(), &["metadata", "namespace"]),
+            text(doc.root(), &["metadata", "name"]),
+        );
+        reference(gvk, place, name)
+    };
+    all.map(of)
+        .filter(|object| namespace.is_none_or(|wanted| wanted == object.namespace))
+        .collect()
+}
+
+/// Works the queue until the future is dropped.
+pub(crate) async fn work(shared: Arc<Shared>) {
+    loop {
+        let object = shared.scan.queue.next().await;
+        let changed = shared.scan.judge(&shared, &object);
+        shared.scan.queue.done(&object);
+        for policy in changed {
+            shared.tell(policy);
+        }
+        // A large scan must not keep others from the thread.
+        tokio::task::yield_now().await;
+    }
+}

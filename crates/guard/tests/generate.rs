@@ -1,0 +1,251 @@
+//! What generate rules ask for is made, kept, and taken away again.
+
+mod world;
+
+use ridgeway_doc::Node;
+use ridgeway_krm::Gvk;
+use world::{World, example, gvk};
+
+fn defaults() -> String {
+    example("demo/platform/cluster/policies/namespace-defaults.yaml")
+}
+
+fn namespace(name: &str) -> String {
+    format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}")
+}
+
+fn policy() -> Gvk {
+    gvk("networking.k8s.io/v1", "NetworkPolicy")
+}
+
+fn quota() -> Gvk {
+    gvk("v1", "ResourceQuota")
+}
+
+fn there(node: Option<Node<'_>>) -> bool {
+    node.is_some()
+}
+
+#[tokio::test]
+async fn a_new_namespace_gets_its_defaults_and_keeps_them() {
+    let world = World::new().await;
+    world.enforce(&defaults()).await;
+    world.apply(&namespace("shop")).await;
+    let made = [
+        (policy(), "default-deny", "default-deny"),
+        (quota(), "default-quota", "quota"),
+        (gvk("v1", "LimitRange"), "default-limits", "limit-range"),
+    ];
+    for (kind, name, rule) in &made {
+        world.until_object("a default", kind, ("shop", name), there).await;
+        let object = world.get(kind, "shop", name).await.unwrap();
+        for (label, want) in [
+            ("app.kubernetes.io/managed-by", "kyverno"),
+            ("generate.kyverno.io/policy-name", "namespace-defaults"),
+            ("generate.kyverno.io/rule-name", *rule),
+            ("generate.kyverno.io/trigger-kind", "Namespace"),
+            ("generate.kyverno.io/trigger-name", "shop"),
+        ] {
+            assert_eq!(
+                object.root().str_at(&["metadata", "labels", label]),
+                Some(want),
+                "{name} {label}"
+            );
+        }
+    }
+    // Edits are taken back, deletions too.
+    world
+        .apply(
+            "{apiVersion: v1, kind: ResourceQuota, metadata: {name: default-quota, namespace: shop}, spec: {hard: \
+             {pods: '5000'}}}",
+        )
+        .await;
+    let repaired = |node: Option<Node<'_>>| node.and_then(|n| n.str_at(&["spec", "hard", "pods"])) == Some("50");
+    world
+        .until_object("the quota is repaired", &quota(), ("shop", "default-quota"), repaired)
+        .await;
+    world.delete(&policy(), "shop", "default-deny").await;
+    world
+        .until_object("the network policy is back", &policy(), ("shop", "default-deny"), there)
+        .await;
+}
+
+#[tokio::test]
+async fn what_is_added_to_a_generated_object_is_taken_back() {
+    let world = World::new().await;
+    world.enforce(&defaults()).await;
+    world.apply(&namespace("shop")).await;
+    world
+        .until_object("closed", &policy(), ("shop", "default-deny"), there)
+        .await;
+    world
+        .apply(
+            "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: default-deny, namespace: shop, \
+             labels: {seen: 'yes'}}, spec: {podSelector: {}, ingress: [{}]}}",
+        )
+        .await;
+    let closed = |node: Option<Node<'_>>| {
+        node.is_some_and(|n| n.at(&["spec", "ingress"]).is_none() && n.at(&["metadata", "labels", "seen"]).is_some())
+    };
+    world
+        .until_object("closed again", &policy(), ("shop", "default-deny"), closed)
+        .await;
+}
+
+#[tokio::test]
+async fn excluded_and_older_namespaces_are_left_alone_unless_asked_for() {
+    let world = World::new().await;
+    world.apply(&namespace("old")).await;
+    world.clock.forward(60);
+    world.enforce(&defaults()).await;
+    world.apply(&namespace("new")).await;
+    world.apply(&namespace("argocd")).await;
+    world
+        .until_object("the new one", &quota(), ("new", "default-quota"), there)
+        .await;
+    assert!(
+        world.get(&quota(), "old", "default-quota").await.is_none(),
+        "older than the policy"
+    );
+    assert!(
+        world.get(&quota(), "argocd", "default-quota").await.is_none(),
+        "excluded"
+    );
+    assert!(
+        world.get(&quota(), "default", "default-quota").await.is_none(),
+        "excluded"
+    );
+    // A change of the older one makes it due.
+    world.clock.forward(1);
+    world
+        .apply("{apiVersion: v1, kind: Namespace, metadata: {name: old, labels: {a: b}}}")
+        .await;
+    world
+        .until_object("the changed one", &quota(), ("old", "default-quota"), there)
+        .await;
+}
+
+#[tokio::test]
+async fn existing_namespaces_count_where_the_policy_says_so() {
+    let world = World::new().await;
+    world.apply(&namespace("old")).await;
+    world.clock.forward(60);
+    world
+        .enforce(&defaults().replace("spec:\n  rules:", "spec:\n  generateExisting: true\n  rules:"))
+        .await;
+    world
+        .until_object("the old one", &quota(), ("old", "default-quota"), there)
+        .await;
+}
+
+#[tokio::test]
+async fn generated_objects_follow_their_policy_and_go_with_it() {
+    let world = World::new().await;
+    world.enforce(&defaults()).await;
+    world.apply(&namespace("shop")).await;
+    world
+        .until_object("made", &quota(), ("shop", "default-quota"), there)
+        .await;
+    world.enforce(&defaults().replace("pods: \"50\"", "pods: \"70\"")).await;
+    let follows = |node: Option<Node<'_>>| node.and_then(|n| n.str_at(&["spec", "hard", "pods"])) == Some("70");
+    world
+        .until_object("the quota follows", &quota(), ("shop", "default-quota"), follows)
+        .await;
+    world
+        .enforce(&defaults().replace("name: default-quota", "name: other-quota"))
+        .await;
+    world
+        .until_object("the new name", &quota(), ("shop", "other-quota"), there)
+        .await;
+    world
+        .until_object("the old name", &quota(), ("shop", "default-quota"), |node| {
+            node.is_none()
+        })
+        .await;
+    world
+        .delete(&gvk("kyverno.io/v1", "ClusterPolicy"), "", "namespace-defaults")
+        .await;
+    world
+        .until_object("gone with the policy", &quota(), ("shop", "other-quota"), |node| {
+            node.is_none()
+        })
+        .await;
+    world
+        .until_object("gone with the policy", &policy(), ("shop", "default-deny"), |node| {
+            node.is_none()
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_restart_repairs_what_happened_meanwhile() {
+    let mut world = World::new().await;
+    world.enforce(&defaults()).await;
+    world.apply(&namespace("shop")).await;
+    world
+        .until_object("made", &quota(), ("shop", "default-quota"), there)
+        .await;
+    world
+        .until_object("made", &policy(), ("shop", "default-deny"), there)
+        .await;
+    world.end().await;
+    world.delete(&quota(), "shop", "default-quota").await;
+    world.apply(&namespace("meanwhile")).await;
+    world.begin().await;
+    world
+        .until_object("repaired", &quota(), ("shop", "default-quota"), there)
+        .await;
+    world
+        .until_object("caught up", &quota(), ("meanwhile", "default-quota"), there)
+        .await;
+    assert!(world.get(&policy(), "shop", "default-deny").await.is_some());
+}
+
+const COPY: &str = "
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: copy-settings}
+spec:
+  rules:
+  - name: settings
+    match: {any: [{resources: {kinds: [Namespace]}}]}
+    exclude: {any: [{resources: {names: [default]}}]}
+    generate:
+      apiVersion: v1
+      kind: ConfigMap
+      name: settings
+      namespace: '{{request.object.metadata.name}}'
+      synchronize: true
+      clone: {namespace: default, name: settings}
+";
+
+#[tokio::test]
+async fn copies_follow_their_source() {
+    let world = World::new().await;
+    let map = |value: &str| {
+        format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: settings}}, data: {{k: {value}}}}}")
+    };
+    world.enforce(COPY).await;
+    world.apply(&namespace("shop")).await;
+    world
+        .until("the missing source is reported", || {
+            !world.policy("copy-settings").faults.is_empty()
+        })
+        .await;
+    world.apply(&map("a")).await;
+    let kind = gvk("v1", "ConfigMap");
+    let holds =
+        |want: &'static str| move |node: Option<Node<'_>>| node.and_then(|n| n.str_at(&["data", "k"])) == Some(want);
+    world
+        .until_object("copied", &kind, ("shop", "settings"), holds("a"))
+        .await;
+    world.apply(&map("b")).await;
+    world
+        .until_object("followed", &kind, ("shop", "settings"), holds("b"))
+        .await;
+    world
+        .until("nothing is wrong any more", || {
+            world.policy("copy-settings").faults.is_empty()
+        })
+        .await;
+}
