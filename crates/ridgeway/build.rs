@@ -18,8 +18,15 @@ fn main() -> std::io::Result<()> {
         let mut files = Vec::new();
         collect(&folder, &folder, &mut files)?;
         files.sort();
-        let _ = writeln!(code, "/// Files of `{name}`: path and content.\npub(crate) static {name}: &[(&str, &[u8])] = &[");
-        let ready: Vec<String> = files.iter().map(|(path, _)| path.clone()).filter(|p| p.ends_with(".br")).collect();
+        let _ = writeln!(
+            code,
+            "/// Files of `{name}`: path and content.\npub(crate) static {name}: &[(&str, &[u8])] = &["
+        );
+        let ready: Vec<String> = files
+            .iter()
+            .map(|(path, _)| path.clone())
+            .filter(|p| p.ends_with(".br"))
+            .collect();
         for (path, file) in files {
             let _ = writeln!(code, "    ({path:?}, include_bytes!({:?})),", file.canonicalize()?);
             if pack && compressible(&path) && !ready.contains(&format!("{path}.br")) {
@@ -36,12 +43,16 @@ fn main() -> std::io::Result<()> {
 }
 
 fn compressible(path: &str) -> bool {
-    [".html", ".js", ".css", ".svg", ".json"].iter().any(|end| path.ends_with(end))
+    [".html", ".js", ".css", ".svg", ".json"]
+        .iter()
+        .any(|end| path.ends_with(end))
 }
 
 /// Files under a folder by their path within `root`; a missing folder has none.
 fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, PathBuf)>) -> std::io::Result<()> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Ok(());
+    };
     for entry in entries {
         let path = entry?.path();
         if path.is_dir() {

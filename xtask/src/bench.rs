@@ -22,14 +22,31 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let has = run::root().join("crates").join(engine).join("benches").is_dir();
         if has && (wanted("engines") || wanted(engine)) {
             println!("== {engine}");
-            run::checked(run::cargo(&["bench", "--quiet", "--package", &format!("ridgeway-{engine}"), "--benches"]).env("DIVAN_TIMER", "os"))?;
+            run::checked(
+                run::cargo(&[
+                    "bench",
+                    "--quiet",
+                    "--package",
+                    &format!("ridgeway-{engine}"),
+                    "--benches",
+                ])
+                .env("DIVAN_TIMER", "os"),
+            )?;
         }
     }
     if wanted("platform") {
         println!("== platform");
         let binary = up::build(false)?;
-        let mut command =
-            run::cargo(&["run", "--quiet", "--release", "--package", "ridgeway-testkit", "--bin", "platform-bench", "--"]);
+        let mut command = run::cargo(&[
+            "run",
+            "--quiet",
+            "--release",
+            "--package",
+            "ridgeway-testkit",
+            "--bin",
+            "platform-bench",
+            "--",
+        ]);
         run::checked(command.arg("--binary").arg(binary))?;
     }
     Ok(())

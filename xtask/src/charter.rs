@@ -9,11 +9,19 @@ use crate::run;
 /// The first sentence of a crate's root file.
 pub(crate) fn of_crate(name: &str) -> Result<String> {
     let folder = run::root().join("crates").join(name).join("src");
-    let file = ["lib.rs", "main.rs"].into_iter().map(|f| folder.join(f)).find(|f| f.exists());
+    let file = ["lib.rs", "main.rs"]
+        .into_iter()
+        .map(|f| folder.join(f))
+        .find(|f| f.exists());
     let file = file.with_context(|| format!("crates/{name} has neither src/lib.rs nor src/main.rs"))?;
     let text = fs::read_to_string(&file)?;
-    let line = text.lines().next().and_then(|line| line.strip_prefix("//! ")).map(str::trim);
-    line.map(str::to_owned).with_context(|| format!("{} must open with `//! ` and its charter", file.display()))
+    let line = text
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("//! "))
+        .map(str::trim);
+    line.map(str::to_owned)
+        .with_context(|| format!("{} must open with `//! ` and its charter", file.display()))
 }
 
 /// Crate and charter of each row of the code map: `| `name` | charter |`.

@@ -11,7 +11,14 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Uses within one layer that are meant.
-const WITHIN: &[(&str, &str)] = &[("krm", "doc"), ("apply", "schema"), ("policy", "schema"), ("render", "apply"), ("sync", "apply"), ("sync", "schema")];
+const WITHIN: &[(&str, &str)] = &[
+    ("krm", "doc"),
+    ("apply", "schema"),
+    ("policy", "schema"),
+    ("render", "apply"),
+    ("sync", "apply"),
+    ("sync", "schema"),
+];
 
 fn layer(name: &str) -> Option<usize> {
     LAYERS.iter().position(|crates| crates.contains(&name))
@@ -23,7 +30,9 @@ pub(crate) fn forbids(user: &str, used: &str) -> Option<String> {
         return None;
     }
     let (Some(above), Some(below)) = (layer(user), layer(used)) else {
-        return Some(format!("`{user}` or `{used}` is in no layer; add it to xtask/src/layers.rs and ARCHITECTURE.md"));
+        return Some(format!(
+            "`{user}` or `{used}` is in no layer; add it to xtask/src/layers.rs and ARCHITECTURE.md"
+        ));
     };
     if above > below || WITHIN.contains(&(user, used)) {
         return None;

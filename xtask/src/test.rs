@@ -56,14 +56,26 @@ fn format() -> Result<()> {
 }
 
 fn lint() -> Result<()> {
-    run::checked(&mut run::cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
+    run::checked(&mut run::cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ]))
 }
 
 /// Unit, integration and end-to-end tests: the last start the real binary and drive it with git and kubectl.
 fn unit() -> Result<()> {
     for (tool, why, get) in [
         ("git", "Git tests and the demo journey need it", "apt-get install git"),
-        ("kubectl", "the kubectl tests are skipped; the journey sends the same requests itself", "go install k8s.io/kubernetes/cmd/kubectl@v1.36.3"),
+        (
+            "kubectl",
+            "the kubectl tests are skipped; the journey sends the same requests itself",
+            "go install k8s.io/kubernetes/cmd/kubectl@v1.36.3",
+        ),
     ] {
         if !run::have(tool) {
             println!("note: {tool} absent: {why}; `{get}` supplies it");
@@ -107,7 +119,11 @@ fn install(package: &str) -> bool {
         return false;
     }
     let apt = |args: &[&str]| {
-        Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").status().is_ok_and(|s| s.success())
+        Command::new("apt-get")
+            .args(args)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .status()
+            .is_ok_and(|s| s.success())
     };
     apt(&["update", "-qq"]) && apt(&["install", "-y", "-qq", "--no-install-recommends", package])
 }

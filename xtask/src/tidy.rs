@@ -28,11 +28,19 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn check_layers(faults: &mut Vec<String>) -> Result<()> {
-    let text = run::output(&mut run::cargo(&["metadata", "--format-version", "1", "--no-deps", "--offline"]))?;
+    let text = run::output(&mut run::cargo(&[
+        "metadata",
+        "--format-version",
+        "1",
+        "--no-deps",
+        "--offline",
+    ]))?;
     let metadata: Value = serde_json::from_str(&text)?;
     let short = |value: &Value| {
         let name = value.as_str().unwrap_or_default();
-        name.strip_prefix("ridgeway-").map(str::to_owned).or_else(|| (name == "ridgeway").then(|| name.to_owned()))
+        name.strip_prefix("ridgeway-")
+            .map(str::to_owned)
+            .or_else(|| (name == "ridgeway").then(|| name.to_owned()))
     };
     for package in metadata["packages"].as_array().into_iter().flatten() {
         let Some(user) = short(&package["name"]) else { continue };
@@ -81,7 +89,9 @@ fn check_files(faults: &mut Vec<String>) -> Result<()> {
         }
         let lines = text.lines().count();
         if lines > MAX_LINES {
-            faults.push(format!("{name} has {lines} lines; split it by meaning (limit {MAX_LINES})"));
+            faults.push(format!(
+                "{name} has {lines} lines; split it by meaning (limit {MAX_LINES})"
+            ));
         }
         if let Some(line) = text.lines().position(|line| line.ends_with([' ', '\t'])) {
             faults.push(format!("{name}:{} ends in white space", line + 1));

@@ -35,7 +35,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let data = args.data_dir.clone().unwrap_or_else(|| run::root().join(".ridgeway"));
     let mut command = std::process::Command::new(binary);
-    command.current_dir(run::root()).args(["up", "--demo", "--data-dir"]).arg(data).args(&args.more);
+    command
+        .current_dir(run::root())
+        .args(["up", "--demo", "--data-dir"])
+        .arg(data)
+        .args(&args.more);
     run::checked(&mut command)
 }
 
@@ -46,5 +50,7 @@ pub(crate) fn build(debug: bool) -> Result<PathBuf> {
         command.arg("--release");
     }
     run::checked(&mut command)?;
-    Ok(run::target_dir().join(if debug { "debug" } else { "release" }).join("ridgeway"))
+    Ok(run::target_dir()
+        .join(if debug { "debug" } else { "release" })
+        .join("ridgeway"))
 }

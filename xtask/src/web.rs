@@ -41,6 +41,8 @@ fn modified(path: &Path) -> Option<SystemTime> {
 }
 
 fn newest(path: &Path) -> Option<SystemTime> {
-    let Ok(entries) = fs::read_dir(path) else { return modified(path) };
+    let Ok(entries) = fs::read_dir(path) else {
+        return modified(path);
+    };
     entries.filter_map(|entry| newest(&entry.ok()?.path())).max()
 }

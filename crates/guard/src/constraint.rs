@@ -1,7 +1,7 @@
 //! Gatekeeper: a stored template brings its kind of constraints with it.
 
 use ridgeway_cluster::{Causality, Cluster, DeleteOptions, Reason, Status, WriteOptions};
-use ridgeway_doc::{Doc, Value};
+use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::Gvk;
 
 use crate::install::{self, MANAGER};
@@ -37,6 +37,18 @@ pub(crate) async fn serve(cluster: &dyn Cluster, template: &Doc) -> Result<Optio
         .await?;
     let gvk = source::constraint(kind);
     install::served(cluster, &gvk).await?;
+    let live = cluster.get(&source::template(), "", name).await?;
+    if live.root().at(&["status", "created"]).and_then(Node::as_bool) != Some(true) {
+        let mut told = live.root().to_value();
+        told.set(&["status", "created"], true);
+        match cluster
+            .update_status(told, WriteOptions::by(MANAGER, causality(name)))
+            .await
+        {
+            Err(status) if !matches!(status.reason, Reason::Conflict | Reason::NotFound) => return Err(status),
+            _ => {}
+        }
+    }
     Ok(Some(gvk))
 }
 

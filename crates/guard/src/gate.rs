@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use ridgeway_cluster::{Gate, GateAnswer, GateRequest, Operation, Refusal};
-use ridgeway_doc::Value;
+use ridgeway_doc::{Node, Value};
 use ridgeway_policy::{CompileError, Dialect, Request, RuleResult, User};
 
 use crate::exempt;
 use crate::guard::Shared;
+use crate::roles::{self, Roles};
 use crate::source::{self, POD_SECURITY};
 
 /// What the control plane asks.
@@ -99,6 +100,16 @@ impl Gate for Admission {
         {
             return answer;
         }
+        // What is on its way out only loses its finalizers; nothing may hold that up.
+        let leaving = |node: Node<'_>| node.at(&["metadata", "deletionTimestamp"]).is_some();
+        if request.operation == Operation::Update && request.old_object.is_some_and(leaving) {
+            return answer;
+        }
+        let roles = if snapshot.asks_about_roles {
+            roles::of(&self.0.mirror, request.user)
+        } else {
+            Roles::default()
+        };
         let exempt = exempt::place(gvk, request.namespace, request.name);
         let rules = if exempt { &snapshot.standards } else { &snapshot.rules };
         let verdicts = rules.admit(&Request {
@@ -114,8 +125,8 @@ impl Gate for Admission {
             user: Some(User {
                 name: &request.user.name,
                 groups: &request.user.groups,
-                roles: &[],
-                cluster_roles: &[],
+                roles: &roles.roles,
+                cluster_roles: &roles.cluster_roles,
             }),
             dry_run: request.dry_run,
             now: Some(self.0.clock.now()),

@@ -39,33 +39,36 @@ pub(crate) struct Reconciler {
     pub(crate) queue: Queue<Work>,
     pub(crate) index: Index,
     attempts: Mutex<HashMap<Work, u32>>,
-    /// Why objects could not be made: by policy id, then by rule and trigger.
-    faults: Mutex<BTreeMap<String, BTreeMap<(String, ObjectRef), String>>>,
+    /// Why objects could not be made.
+    faults: Mutex<BTreeMap<FaultKey, String>>,
 }
+
+/// Policy id, rule and trigger.
+type FaultKey = (String, String, ObjectRef);
 
 impl Reconciler {
     /// Why a policy's objects could not be made.
     pub(crate) fn faults(&self, policy: &str) -> Vec<String> {
         let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         faults
-            .get(policy)
-            .map(|faults| faults.values().cloned().collect())
-            .unwrap_or_default()
+            .iter()
+            .filter(|((of, ..), _)| of == policy)
+            .map(|(_, why)| why.clone())
+            .collect()
     }
 
-    /// Replaces what is known of the faults of a trigger.
+    /// Replaces what is known of the faults of a trigger; what is new goes to the log.
     fn report(&self, trigger: &ObjectRef, found: BTreeMap<(String, String), String>) {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        for known in faults.values_mut() {
-            known.retain(|(_, of), _| of != trigger);
-        }
+        faults.retain(|(policy, rule, of), _| of != trigger || found.contains_key(&(policy.clone(), rule.clone())));
         for ((policy, rule), why) in found {
-            faults
-                .entry(policy)
-                .or_default()
-                .insert((rule, trigger.clone()), format!("{trigger}: {why}"));
+            let why = format!("{trigger}: {why}");
+            let key = (policy, rule, trigger.clone());
+            if faults.get(&key) != Some(&why) {
+                tracing::warn!(policy = key.0, rule = key.1, why, "an object could not be generated");
+                faults.insert(key, why);
+            }
         }
-        faults.retain(|_, known| !known.is_empty());
     }
 }
 
@@ -183,9 +186,6 @@ async fn reconcile(shared: &Shared, trigger: &ObjectRef) -> Result<(), ()> {
         }
     }
     let failed = !faults.is_empty();
-    for fault in &faults {
-        tracing::warn!(policy = fault.0.0, rule = fault.0.1, %trigger, why = fault.1, "an object could not be generated");
-    }
     shared.generate.report(trigger, faults);
     if failed { Err(()) } else { Ok(()) }
 }

@@ -26,6 +26,8 @@ use crate::{constraint, exempt, install, interest, playground, status};
 const GATHER: Duration = Duration::from_millis(4);
 /// How many changed scores a slow reader may lag behind.
 const SCORES: usize = 1024;
+/// How long violations of a constraint are gathered before its status tells of them.
+const STATUS_PAUSE: Duration = Duration::from_millis(500);
 /// The pause before a template is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -56,6 +58,12 @@ impl Shared {
 
     /// Tells that a policy's score has changed.
     pub(crate) fn tell(&self, policy: String) {
+        let snapshot = self.snapshot();
+        if let Some(unit) = snapshot.units.values().find(|unit| unit.id == policy)
+            && source::role(&unit.key.group, &unit.key.kind) == Some(Role::Constraint)
+        {
+            self.statuses.add_after(unit.key.clone(), STATUS_PAUSE);
+        }
         let _ = self.scores.send(policy);
     }
 
@@ -98,6 +106,9 @@ impl Shared {
             self.scan.forget(&id);
             self.tell(id);
         }
+        for template in next.changed_templates(&before) {
+            self.templates.add(template);
+        }
         if generates {
             next.triggers
                 .resolve(&table)
@@ -135,17 +146,8 @@ impl Shared {
             _ => true,
         };
         let mut compile = false;
-        if let Some(role) = source::role(&gvk.group, &gvk.kind) {
+        if source::role(&gvk.group, &gvk.kind).is_some() {
             compile = self.policies.put(object.clone(), new);
-            if role == Role::Template && (compile || differs) {
-                let kind = [new, old]
-                    .into_iter()
-                    .flatten()
-                    .map(|doc| constraint_kind(doc.root()))
-                    .next();
-                self.templates
-                    .add((object.name.clone(), kind.unwrap_or_default().to_owned()));
-            }
         }
         if !differs {
             return compile;
@@ -226,17 +228,25 @@ impl Shared {
 
     /// Works the queue of templates until the future is dropped.
     async fn serve_templates(self: Arc<Self>) {
+        let mut started = self.started.subscribe();
+        if started.wait_for(|started| *started).await.is_err() {
+            return;
+        }
         loop {
             let work = self.templates.next().await;
             let (name, kind) = &work;
-            let stored = self
-                .mirror
-                .object(&source::template().group, "ConstraintTemplate", "", name);
-            let served = match &stored {
-                Some(template) if constraint_kind(template.root()) == kind => {
-                    constraint::serve(&*self.cluster, template).await
+            let snapshot = self.snapshot();
+            let template = snapshot
+                .templates
+                .get(kind)
+                .filter(|t| text(t.doc.root(), &["metadata", "name"]) == name);
+            let served = match template {
+                Some(template) if snapshot.template_is_good(name) => {
+                    constraint::serve(&*self.cluster, &template.doc).await
                 }
-                _ => constraint::withdraw(&*self.cluster, name, kind).await.map(|()| None),
+                Some(_) => Ok(None),
+                None if snapshot.templates.contains_key(kind) => Ok(None),
+                None => constraint::withdraw(&*self.cluster, name, kind).await.map(|()| None),
             };
             match served {
                 Ok(gvk) => self.mirror.follow(gvk),
@@ -387,7 +397,11 @@ impl Guard {
                 .all(|gvk| shared.mirror.is_synced(&gvk.group, &gvk.kind));
             if compile && policies {
                 compile = false;
-                shared.rebuild();
+                // Compiling many policies takes a while; the thread has other work meanwhile.
+                let building = shared.clone();
+                if tokio::task::spawn_blocking(move || building.rebuild()).await.is_err() {
+                    tracing::error!("compiling the policies was cut off");
+                }
                 shared.follow();
                 shared.started.send_replace(true);
             }

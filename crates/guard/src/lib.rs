@@ -18,6 +18,7 @@ mod mirror;
 mod playground;
 mod policies;
 mod refused;
+mod roles;
 mod scan;
 mod snapshot;
 mod source;

@@ -52,7 +52,22 @@ impl Mirror {
     pub(crate) fn follow(self: &Arc<Self>, wanted: impl IntoIterator<Item = Gvk>) {
         let table = self.cluster.kinds();
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
-        kinds.retain(|(group, kind), _| table.by_kind(group, kind).is_some());
+        // A kind that is not served any more takes its objects with it.
+        kinds.retain(|(group, kind), followed| {
+            let served = table.by_kind(group, kind).is_some();
+            if !served {
+                for doc in followed.reflector.list(None) {
+                    let text = |key: &str| text(doc.root(), &["metadata", key]).to_owned();
+                    let change = Change {
+                        key: (text("namespace"), text("name")),
+                        old: Some(doc.clone()),
+                        new: None,
+                    };
+                    let _ = self.seen.send(Seen::Change(followed.reflector.gvk().clone(), change));
+                }
+            }
+            served
+        });
         for gvk in wanted {
             let key = (gvk.group.clone(), gvk.kind.clone());
             if kinds.contains_key(&key) || table.get(&gvk).is_none() {

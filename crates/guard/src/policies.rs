@@ -16,11 +16,13 @@ pub(crate) struct Stored {
     pub(crate) doc: Doc,
     /// When it was created.
     pub(crate) created: Timestamp,
+    /// Differs from state to state.
+    pub(crate) version: u64,
 }
 
 /// Policies by reference.
 #[derive(Debug, Default)]
-pub(crate) struct Policies(Mutex<BTreeMap<ObjectRef, Stored>>);
+pub(crate) struct Policies(Mutex<(u64, BTreeMap<ObjectRef, Stored>)>);
 
 /// The creation time of an object.
 pub(crate) fn created(object: Node<'_>) -> Timestamp {
@@ -33,7 +35,8 @@ pub(crate) fn created(object: Node<'_>) -> Timestamp {
 impl Policies {
     /// Takes in a policy's state, or that it is gone. Says whether that matters to its rules.
     pub(crate) fn put(&self, key: ObjectRef, object: Option<&Doc>) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut content = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (serial, all) = &mut *content;
         // A policy that is on its way out still counts until it is gone.
         let Some(object) = object else {
             return all.remove(&key).is_some();
@@ -53,10 +56,12 @@ impl Policies {
         if known.is_some_and(|known| rule_parts(&known.doc) == rule_parts(&doc)) {
             return false;
         }
+        *serial += 1;
         all.insert(
             key,
             Stored {
                 created: created(object.root()),
+                version: *serial,
                 doc,
             },
         );
@@ -65,6 +70,6 @@ impl Policies {
 
     /// All of them, in order.
     pub(crate) fn all(&self) -> BTreeMap<ObjectRef, Stored> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 }

@@ -181,7 +181,7 @@ impl Scan {
         let before: BTreeMap<RuleKey, Row> = table.take(object, |key| concerns(&key.0)).into_iter().collect();
         let mut changed = BTreeSet::new();
         let mut kept = BTreeSet::new();
-        for result in results {
+        for result in merged(results) {
             let key = (policy_id(&result), result.rule.clone());
             let violation = (result.outcome != Outcome::Pass).then(|| Box::new(result));
             let same = before
@@ -201,6 +201,24 @@ impl Scan {
         changed.extend(before.into_keys().filter(|key| !kept.contains(key)).map(|key| key.0));
         changed
     }
+}
+
+/// One result for each rule: a constraint may find several faults in one object.
+fn merged(results: Vec<RuleResult>) -> Vec<RuleResult> {
+    let mut out: Vec<RuleResult> = Vec::new();
+    for result in results {
+        let same = |known: &&mut RuleResult| (&known.policy, &known.rule) == (&result.policy, &result.rule);
+        match out.iter_mut().find(same) {
+            Some(known) if known.outcome == Outcome::Pass => *known = result,
+            Some(known) if result.outcome != Outcome::Pass => {
+                known.message = format!("{} {}", known.message, result.message);
+                known.author = format!("{} {}", known.author, result.author);
+            }
+            Some(_) => {}
+            None => out.push(result),
+        }
+    }
+    out
 }
 
 /// What the rules say that matter for the table.

@@ -10,6 +10,7 @@ use ridgeway_policy::{CompileError, RuleSet};
 
 use crate::interest::{Interest, Kinds};
 use crate::policies::Stored;
+use crate::roles;
 use crate::source::{self, Role, text};
 
 /// One policy or constraint by itself.
@@ -25,6 +26,8 @@ pub(crate) struct Unit {
     pub(crate) doc: Doc,
     /// When it was created.
     pub(crate) created: Timestamp,
+    /// The versions of all that it was compiled from.
+    versions: Vec<u64>,
     /// It alone, compiled (with what it needs beside it); empty when it is faulty.
     pub(crate) rules: RuleSet,
     /// Why it is not in force.
@@ -61,9 +64,11 @@ pub(crate) struct Snapshot {
     /// The policies and constraints, by reference.
     pub(crate) units: BTreeMap<ObjectRef, Arc<Unit>>,
     /// The templates, for constraints that are to be judged before they are stored.
-    pub(crate) templates: BTreeMap<String, Doc>,
-    /// Faults of templates and exceptions, by reference.
-    pub(crate) other_faults: BTreeMap<ObjectRef, Vec<CompileError>>,
+    pub(crate) templates: BTreeMap<String, Stored>,
+    /// The versions of templates and exceptions, with their faults.
+    alone: BTreeMap<ObjectRef, (u64, Vec<CompileError>)>,
+    /// Whether some policy asks which roles a user is bound to.
+    pub(crate) asks_about_roles: bool,
     /// The kinds that some policy judges.
     pub(crate) judged: Kinds,
     /// The kinds that make some policy generate.
@@ -93,46 +98,58 @@ impl Snapshot {
         let mut out = Snapshot::default();
         let mut good: Vec<&Doc> = Vec::new();
         let mut exceptions: Vec<&Doc> = Vec::new();
+        let alone = |key: &ObjectRef, stored: &Stored| match before.alone.get(key) {
+            Some((version, faults)) if *version == stored.version => faults.clone(),
+            _ => compile(&[&stored.doc]).1,
+        };
+        let mut versions = Vec::new();
         for (key, stored) in of(Role::Exception) {
-            let faults = compile(&[&stored.doc]).1;
+            let faults = alone(key, stored);
             if faults.is_empty() {
                 exceptions.push(&stored.doc);
-            } else {
-                out.other_faults.insert(key.clone(), faults);
+                versions.push(stored.version);
             }
+            out.alone.insert(key.clone(), (stored.version, faults));
         }
         let mut broken_kinds = BTreeSet::new();
         for (key, stored) in of(Role::Template) {
             let kind = constraint_kind(stored.doc.root()).to_owned();
-            let faults = compile(&[&stored.doc]).1;
+            let faults = alone(key, stored);
             if faults.is_empty() {
                 good.push(&stored.doc);
             } else {
                 broken_kinds.insert(kind.clone());
-                out.other_faults.insert(key.clone(), faults);
             }
-            out.templates.insert(kind, stored.doc.clone());
+            out.alone.insert(key.clone(), (stored.version, faults));
+            out.templates.insert(kind, stored.clone());
         }
         for (key, stored) in of(Role::Policy) {
-            let mut sources = vec![&stored.doc];
-            sources.extend(&exceptions);
+            let sources: Vec<&Doc> = [&stored.doc].into_iter().chain(exceptions.iter().copied()).collect();
+            let versions: Vec<u64> = [stored.version].into_iter().chain(versions.iter().copied()).collect();
             let unit = unit(
                 key,
                 stored,
                 &sources,
+                versions,
                 before,
                 Interest::of_policy(stored.doc.root(), table),
             );
             if unit.faults.is_empty() {
                 good.push(&stored.doc);
+                out.asks_about_roles |= roles::asked_about(stored.doc.root());
             }
             out.units.insert(key.clone(), unit);
         }
         for (key, stored) in of(Role::Constraint) {
             let template = out.templates.get(&key.kind);
-            let interest = Interest::of_constraint(stored.doc.root(), template.map(Doc::root), table);
-            let sources: Vec<&Doc> = template.into_iter().chain([&stored.doc]).collect();
-            let unit = unit(key, stored, &sources, before, interest);
+            let interest = Interest::of_constraint(stored.doc.root(), template.map(|t| t.doc.root()), table);
+            let sources: Vec<&Doc> = template.map(|t| &t.doc).into_iter().chain([&stored.doc]).collect();
+            let versions = template
+                .map(|t| t.version)
+                .into_iter()
+                .chain([stored.version])
+                .collect();
+            let unit = unit(key, stored, &sources, versions, before, interest);
             if unit.faults.is_empty() && !broken_kinds.contains(&key.kind) {
                 good.push(&stored.doc);
             }
@@ -160,7 +177,7 @@ impl Snapshot {
         } else {
             None
         };
-        let sources: Vec<Node<'_>> = template.map(Doc::root).into_iter().chain([object]).collect();
+        let sources: Vec<Node<'_>> = template.map(|t| t.doc.root()).into_iter().chain([object]).collect();
         RuleSet::compile(&sources).1
     }
 
@@ -176,7 +193,43 @@ impl Snapshot {
             out.extend(interest.read.iter().cloned());
         }
         out.extend(kinds.resolve(table));
+        if self.asks_about_roles {
+            out.extend(roles::kinds());
+        }
         out
+    }
+
+    /// The faults of templates and exceptions, by reference.
+    pub(crate) fn faults_alone(&self) -> impl Iterator<Item = (&ObjectRef, &[CompileError])> {
+        self.alone
+            .iter()
+            .map(|(key, (_, faults))| (key, faults.as_slice()))
+            .filter(|(_, faults)| !faults.is_empty())
+    }
+
+    /// Whether a template compiles.
+    pub(crate) fn template_is_good(&self, name: &str) -> bool {
+        self.alone
+            .iter()
+            .any(|(key, (_, faults))| key.kind == "ConstraintTemplate" && key.name == name && faults.is_empty())
+    }
+
+    /// Templates that are new, changed or gone since another snapshot: name and constraint kind.
+    pub(crate) fn changed_templates(&self, before: &Snapshot) -> Vec<(String, String)> {
+        let of =
+            |kind: &String, stored: &Stored| (text(stored.doc.root(), &["metadata", "name"]).to_owned(), kind.clone());
+        let known = |other: &Snapshot, kind: &str, version: u64| {
+            other.templates.get(kind).is_some_and(|t| t.version == version)
+        };
+        let new = self
+            .templates
+            .iter()
+            .filter(|(kind, stored)| !known(before, kind, stored.version));
+        let gone = before
+            .templates
+            .iter()
+            .filter(|(kind, _)| !self.templates.contains_key(*kind));
+        new.chain(gone).map(|(kind, stored)| of(kind, stored)).collect()
     }
 
     /// The unit that results speak of by this name.
@@ -198,18 +251,22 @@ impl Snapshot {
     }
 }
 
-fn unit(key: &ObjectRef, stored: &Stored, sources: &[&Doc], before: &Snapshot, interest: Interest) -> Arc<Unit> {
-    let nodes: Vec<Node<'_>> = sources.iter().map(|doc| doc.root()).collect();
-    let (rules, faults) = RuleSet::compile(&nodes);
-    let spoken = source::spoken(key);
+fn unit(
+    key: &ObjectRef,
+    stored: &Stored,
+    sources: &[&Doc],
+    versions: Vec<u64>,
+    before: &Snapshot,
+    interest: Interest,
+) -> Arc<Unit> {
     if let Some(old) = before.units.get(key)
-        && old.rules.hash() == rules.hash()
+        && old.versions == versions
         && old.interest == interest
-        && old.faults == faults
-        && old.doc.root() == stored.doc.root()
     {
         return old.clone();
     }
+    let (rules, faults) = compile(sources);
+    let spoken = source::spoken(key);
     let root = stored.doc.root();
     let flag = |node: Node<'_>, key: &str| node.get(key).and_then(Node::as_bool);
     let existing = root
@@ -230,6 +287,7 @@ fn unit(key: &ObjectRef, stored: &Stored, sources: &[&Doc], before: &Snapshot, i
         key: key.clone(),
         doc: stored.doc.clone(),
         created: stored.created,
+        versions,
         rules,
         faults,
         interest,

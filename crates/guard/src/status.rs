@@ -12,6 +12,9 @@ use crate::install::MANAGER;
 use crate::snapshot::Unit;
 use crate::source::{self, Role, items};
 
+/// How many violations the status of a constraint lists, as Gatekeeper's does.
+const LISTED: usize = 20;
+
 /// Works the queue until the future is dropped.
 pub(crate) async fn work(shared: Arc<Shared>) {
     loop {
@@ -26,17 +29,23 @@ pub(crate) async fn work(shared: Arc<Shared>) {
 }
 
 async fn write(shared: &Shared, key: &ObjectRef) -> Result<(), Status> {
-    // Constraints have no status here: their violations are a view.
-    if source::role(&key.group, &key.kind) != Some(Role::Policy) {
-        return Ok(());
-    }
     let snapshot = shared.snapshot();
     let Some(unit) = snapshot.units.get(key) else {
         return Ok(());
     };
-    let gvk = Gvk::new(&key.group, "v1", &key.kind);
+    let of_constraint = source::role(&key.group, &key.kind) == Some(Role::Constraint);
+    let version = if of_constraint {
+        source::CONSTRAINT_VERSION
+    } else {
+        "v1"
+    };
+    let gvk = Gvk::new(&key.group, version, &key.kind);
     let live = shared.cluster.get(&gvk, &key.namespace, &key.name).await?;
-    let status = status(unit, &live, &rfc3339(shared.clock.now()));
+    let status = if of_constraint {
+        violations(shared, unit)
+    } else {
+        status(unit, &live, &rfc3339(shared.clock.now()))
+    };
     if live.root().get("status") == Some(status.node()) {
         return Ok(());
     }
@@ -48,6 +57,35 @@ async fn write(shared: &Shared, key: &ObjectRef) -> Result<(), Status> {
         .update_status(object, WriteOptions::by(MANAGER, causality))
         .await
         .map(drop)
+}
+
+/// The status of a constraint: how many objects violate it, and the first of them.
+fn violations(shared: &Shared, unit: &Unit) -> Value {
+    let action = match unit.doc.root().str_at(&["spec", "enforcementAction"]) {
+        None | Some("") => "deny",
+        Some(action) => action,
+    };
+    let all = shared.scan.violations(|object, policy, row, result| {
+        if policy != unit.id {
+            return None;
+        }
+        let mut out = Value::object();
+        out.set(&["enforcementAction"], action);
+        out.set(&["group"], object.group.as_str());
+        out.set(&["version"], row.api_version.rsplit('/').next().unwrap_or_default());
+        out.set(&["kind"], object.kind.as_str());
+        out.set(&["name"], object.name.as_str());
+        if !object.namespace.is_empty() {
+            out.set(&["namespace"], object.namespace.as_str());
+        }
+        out.set(&["message"], result.author.as_str());
+        Some(out)
+    });
+    let mut out = Value::object();
+    let all: Vec<Value> = all.into_iter().flatten().collect();
+    out.set(&["totalViolations"], i64::try_from(all.len()).unwrap_or(i64::MAX));
+    out.set(&["violations"], all.into_iter().take(LISTED).collect::<Value>());
+    out
 }
 
 /// The status as it shall be; the time of the last transition is kept where the condition stays as it was.

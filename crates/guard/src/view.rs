@@ -185,13 +185,6 @@ fn of_constraint(unit: &Unit, template: Option<&Doc>) -> PolicyView {
         .and_then(Node::position)
         .map_or(0, |position| position.line);
     let action = text(root, &["spec", "enforcementAction"]);
-    let mut view = bare(unit);
-    if template.is_none() {
-        view.faults.push(format!(
-            "no ConstraintTemplate defines the kind {}; apply it first",
-            unit.key.kind
-        ));
-    }
     PolicyView {
         title,
         rules: vec![RuleView {
@@ -208,7 +201,7 @@ fn of_constraint(unit: &Unit, template: Option<&Doc>) -> PolicyView {
         description,
         category: "Gatekeeper".into(),
         enforce: matches!(action, "" | "deny"),
-        ..view
+        ..bare(unit)
     }
 }
 
@@ -262,7 +255,7 @@ pub(crate) fn policies(shared: &Shared) -> Vec<PolicyView> {
         .units
         .values()
         .map(|unit| match source::role(&unit.key.group, &unit.key.kind) {
-            Some(Role::Constraint) => of_constraint(unit, snapshot.templates.get(&unit.key.kind)),
+            Some(Role::Constraint) => of_constraint(unit, snapshot.templates.get(&unit.key.kind).map(|t| &t.doc)),
             _ => of_policy(unit),
         });
     let mut views: Vec<PolicyView> = units.chain([standards()]).collect();
@@ -273,22 +266,18 @@ pub(crate) fn policies(shared: &Shared) -> Vec<PolicyView> {
     }
     // A template that does not compile keeps its constraints out of force.
     for (key, faults) in snapshot
-        .other_faults
-        .iter()
+        .faults_alone()
         .filter(|(key, _)| key.kind == "ConstraintTemplate")
     {
-        let kind = snapshot
+        let template = snapshot
             .templates
             .values()
-            .find(|t| text(t.root(), &["metadata", "name"]) == key.name);
-        let kind = kind.map_or("", |template| constraint_kind(template.root()));
+            .find(|t| text(t.doc.root(), &["metadata", "name"]) == key.name);
+        let kind = template.map_or("", |template| constraint_kind(template.doc.root()));
         for view in views.iter_mut().filter(|view| view.kind == kind) {
-            let known = faults
-                .iter()
-                .map(ToString::to_string)
-                .filter(|fault| !view.faults.contains(fault));
-            let known: Vec<String> = known.collect();
-            view.faults.extend(known);
+            let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            view.faults.retain(|fault| !told.contains(fault));
+            view.faults.extend(told);
         }
     }
     views

@@ -249,3 +249,113 @@ async fn copies_follow_their_source() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn what_is_made_once_is_left_to_its_owner() {
+    let world = World::new().await;
+    world
+        .enforce(&defaults().replace("synchronize: true", "synchronize: false"))
+        .await;
+    world.apply(&namespace("shop")).await;
+    world
+        .until_object("made", &quota(), ("shop", "default-quota"), there)
+        .await;
+    world
+        .until_object("made", &policy(), ("shop", "default-deny"), there)
+        .await;
+    world.delete(&policy(), "shop", "default-deny").await;
+    world
+        .apply("{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {a: b}}}")
+        .await;
+    world
+        .delete(&gvk("kyverno.io/v1", "ClusterPolicy"), "", "namespace-defaults")
+        .await;
+    world
+        .until("the policy is gone", || world.guard.policies().len() == 1)
+        .await;
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert!(
+        world.get(&policy(), "shop", "default-deny").await.is_none(),
+        "not made again"
+    );
+    assert!(
+        world.get(&quota(), "shop", "default-quota").await.is_some(),
+        "not taken away"
+    );
+}
+
+const INDEX: &str = "
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: index}
+spec:
+  rules:
+  - name: entry
+    match: {any: [{resources: {kinds: [Namespace]}}]}
+    exclude: {any: [{resources: {names: [default]}}]}
+    generate:
+      apiVersion: v1
+      kind: ConfigMap
+      name: '{{request.object.metadata.name}}'
+      namespace: default
+      synchronize: true
+      orphanDownstreamOnPolicyDelete: true
+      data: {data: {k: v}}
+";
+
+#[tokio::test]
+async fn orphans_stay_when_the_policy_goes_and_go_with_their_trigger() {
+    let world = World::new().await;
+    world.enforce(INDEX).await;
+    let kind = gvk("v1", "ConfigMap");
+    for name in ["shop", "stall"] {
+        world.apply(&namespace(name)).await;
+        world.until_object("made", &kind, ("default", name), there).await;
+    }
+    let controllers = ridgeway_apiserver::controllers::Options { root_ca: None };
+    tokio::spawn(ridgeway_apiserver::controllers::run(
+        world.plane.clone(),
+        controllers,
+        std::future::pending(),
+    ));
+    world.delete(&gvk("v1", "Namespace"), "", "stall").await;
+    world
+        .until_object("gone with its trigger", &kind, ("default", "stall"), |node| {
+            node.is_none()
+        })
+        .await;
+    world.delete(&gvk("kyverno.io/v1", "ClusterPolicy"), "", "index").await;
+    world
+        .until("the policy is gone", || world.guard.policies().len() == 1)
+        .await;
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert!(world.get(&kind, "default", "shop").await.is_some(), "an orphan stays");
+}
+
+#[tokio::test]
+async fn the_ledger_says_which_rule_made_an_object() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ridgeway_ledger::Ledger::open(folder.path(), ridgeway_ledger::Options::default()).unwrap();
+    let world = World::recorded(ledger.clone()).await;
+    world.enforce(&defaults()).await;
+    world.apply(&namespace("shop")).await;
+    world
+        .until_object("made", &quota(), ("shop", "default-quota"), there)
+        .await;
+    let query = ridgeway_ledger::Query {
+        causality: "policy:namespace-defaults/quota".into(),
+        without_outcomes: true,
+        limit: 10,
+        ..ridgeway_ledger::Query::default()
+    };
+    let records = ledger.query(&query).unwrap().records;
+    let made: Vec<(&str, &str)> = records
+        .iter()
+        .map(|r| (r.entry.object.resource.as_str(), r.entry.object.name.as_str()))
+        .collect();
+    assert_eq!(made, [("resourcequotas", "default-quota")], "one write, by the rule");
+    assert_eq!(
+        records[0].entry.actor.user,
+        "system:serviceaccount:ridgeway-system:guard"
+    );
+}

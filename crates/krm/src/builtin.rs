@@ -22,7 +22,9 @@ const RESOURCES: &str = include_str!("../data/resources.txt");
 
 fn unpack(packed: &[u8]) -> Doc {
     let mut text = Vec::with_capacity(packed.len() * 12);
-    flate2::read::GzDecoder::new(packed).read_to_end(&mut text).expect("the data file is whole gzip");
+    flate2::read::GzDecoder::new(packed)
+        .read_to_end(&mut text)
+        .expect("the data file is whole gzip");
     Doc::parse_json(&text).expect("the data file is JSON")
 }
 
@@ -40,7 +42,12 @@ pub(crate) fn descriptions() -> Doc {
 pub(crate) fn definition_names(definitions: Node<'_>) -> HashMap<Gvk, String> {
     let mut names = HashMap::new();
     for (name, schema) in definitions.members() {
-        for gvk in schema.get("x-kubernetes-group-version-kind").map(Node::items).into_iter().flatten() {
+        for gvk in schema
+            .get("x-kubernetes-group-version-kind")
+            .map(Node::items)
+            .into_iter()
+            .flatten()
+        {
             let part = |key| gvk.str_at(&[key]).unwrap_or_default();
             names.insert(Gvk::new(part("group"), part("version"), part("kind")), name.to_owned());
         }
@@ -73,14 +80,18 @@ pub(crate) fn kinds() -> Vec<Kind> {
     let definitions = definitions();
     let names = definition_names(definitions.root());
     let mut set = SchemaSet::new();
-    set.add_definitions(definitions.root()).expect("the published schemas are schemas");
+    set.add_definitions(definitions.root())
+        .expect("the published schemas are schemas");
     let set = Arc::new(set);
     let mut resources = Resources::default();
     let mut kinds = Vec::new();
     for line in RESOURCES.lines() {
         if let Some(mut kind) = resources.line(line) {
             let id = names.get(&kind.gvk).and_then(|name| set.by_name(name));
-            kind.schema = Some((set.clone(), id.unwrap_or_else(|| panic!("no schema is published for {}", kind.gvk))));
+            kind.schema = Some((
+                set.clone(),
+                id.unwrap_or_else(|| panic!("no schema is published for {}", kind.gvk)),
+            ));
             kinds.push(kind);
         }
     }
@@ -124,8 +135,11 @@ impl Resources {
             }
             [plural, kind, scope, short_names, categories, subresources, rest @ ..] => {
                 let gvk = Gvk::new(&self.group.group, &self.group.version, kind);
-                let resource =
-                    if gvk.group.is_empty() { (*plural).to_owned() } else { format!("{plural}.{}", gvk.group) };
+                let resource = if gvk.group.is_empty() {
+                    (*plural).to_owned()
+                } else {
+                    format!("{plural}.{}", gvk.group)
+                };
                 Some(Kind {
                     plural: (*plural).into(),
                     singular: kind.to_lowercase(),
@@ -134,7 +148,10 @@ impl Resources {
                     short_names: list(short_names),
                     categories: list(categories),
                     verbs: list(rest.first().unwrap_or(&ALL_VERBS)),
-                    subresources: list(subresources).iter().map(|name| self.subresource(name, &gvk)).collect(),
+                    subresources: list(subresources)
+                        .iter()
+                        .map(|name| self.subresource(name, &gvk))
+                        .collect(),
                     scale: self.scales.get(resource.as_str()).cloned(),
                     schema: None,
                     schema_is_builtin: true,
@@ -151,8 +168,10 @@ impl Resources {
     }
 
     fn subresource(&self, name: &str, parent: &Gvk) -> Subresource {
-        let (kind, verbs) =
-            self.subresources.get(name).unwrap_or_else(|| panic!("data/resources.txt: no `sub {name}`"));
+        let (kind, verbs) = self
+            .subresources
+            .get(name)
+            .unwrap_or_else(|| panic!("data/resources.txt: no `sub {name}`"));
         let gvk = match kind.rsplit_once('/') {
             Some((api_version, kind)) => {
                 let gv = GroupVersion::parse(api_version);

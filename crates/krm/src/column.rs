@@ -43,7 +43,11 @@ impl Column {
             format: if name == "Name" { "name".into() } else { String::new() },
             description: String::new(),
             priority,
-            source: if ty == "date" { Source::Age(path) } else { Source::Path(path) },
+            source: if ty == "date" {
+                Source::Age(path)
+            } else {
+                Source::Path(path)
+            },
             absent: Value::NULL,
         }
     }
@@ -69,7 +73,11 @@ impl Column {
             Source::Path(path) => {
                 let found = path.find(object);
                 let value = self.convert(&found);
-                if value.is_null() || value.as_str() == Some("") { self.absent.clone() } else { value }
+                if value.is_null() || value.as_str() == Some("") {
+                    self.absent.clone()
+                } else {
+                    value
+                }
             }
         }
     }
@@ -77,7 +85,12 @@ impl Column {
     fn convert(&self, found: &[Node<'_>]) -> Value {
         let Some(first) = found.first() else { return Value::NULL };
         match self.ty.as_str() {
-            "string" => found.iter().map(|node| text_of(*node)).collect::<Vec<_>>().join(" ").into(),
+            "string" => found
+                .iter()
+                .map(|node| text_of(*node))
+                .collect::<Vec<_>>()
+                .join(" ")
+                .into(),
             "integer" => first.as_f64().map(|n| n as i64).into(),
             "number" => first.as_number().into(),
             "boolean" => first.as_bool().into(),
@@ -109,14 +122,21 @@ static BUILTIN: LazyLock<HashMap<&'static str, Vec<Column>>> =
 
 /// The columns of a built-in kind.
 pub(crate) fn builtin(group: &str, kind: &str) -> Vec<Column> {
-    let key = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+    let key = if group.is_empty() {
+        kind.to_owned()
+    } else {
+        format!("{kind}.{group}")
+    };
     BUILTIN.get(key.as_str()).cloned().unwrap_or_else(Column::name_and_age)
 }
 
 fn parse(text: &'static str) -> HashMap<&'static str, Vec<Column>> {
     let mut all: HashMap<&'static str, Vec<Column>> = HashMap::new();
     let mut kind = "";
-    for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+    for line in text
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+    {
         if line.starts_with(' ') {
             all.entry(kind).or_default().push(parse_column(line.trim()));
         } else {
@@ -132,11 +152,13 @@ fn parse_column(line: &str) -> Column {
     let (name, priority) = name.strip_prefix('+').map_or((name, 0), |name| (name, 1));
     let source = parts.next().unwrap_or_default();
     let ty = parts.next().unwrap_or("string");
-    let absent = parts.next().map_or(Value::NULL, |text| match (ty, text.parse::<i64>()) {
-        ("integer", Ok(number)) => number.into(),
-        ("boolean", _) if matches!(text, "true" | "false") => (text == "true").into(),
-        _ => text.into(),
-    });
+    let absent = parts
+        .next()
+        .map_or(Value::NULL, |text| match (ty, text.parse::<i64>()) {
+            ("integer", Ok(number)) => number.into(),
+            ("boolean", _) if matches!(text, "true" | "false") => (text == "true").into(),
+            _ => text.into(),
+        });
     let source = match source.strip_prefix('@') {
         Some(name) => Source::Computed(
             computed::by_name(name).unwrap_or_else(|| panic!("data/columns.txt: no computed cell is called {name}")),
@@ -144,7 +166,11 @@ fn parse_column(line: &str) -> Column {
         None => {
             let path =
                 JsonPath::parse(source).unwrap_or_else(|error| panic!("data/columns.txt: column {name}: {error}"));
-            if ty == "date" { Source::Age(path) } else { Source::Path(path) }
+            if ty == "date" {
+                Source::Age(path)
+            } else {
+                Source::Path(path)
+            }
         }
     };
     let mut column = Column::from_path(name, ty, JsonPath::default(), priority);
@@ -165,7 +191,14 @@ mod tests {
     fn the_data_file_is_whole() {
         assert!(BUILTIN.len() > 40);
         for (kind, columns) in BUILTIN.iter() {
-            assert_eq!(columns[0].name, if *kind == "Event" || kind.starts_with("Event.") { "Last Seen" } else { "Name" });
+            assert_eq!(
+                columns[0].name,
+                if *kind == "Event" || kind.starts_with("Event.") {
+                    "Last Seen"
+                } else {
+                    "Name"
+                }
+            );
             assert!(columns.iter().all(|c| !c.name.is_empty()), "{kind}");
         }
     }

@@ -67,7 +67,9 @@ pub(crate) fn by_name(name: &str) -> Option<Computed> {
         "controller" => controller,
         "node-status" => node_status,
         "node-roles" => node_roles,
-        "role-reference" => |o, _| format!("{}/{}", text(o, &["roleRef", "kind"]), text(o, &["roleRef", "name"])).into(),
+        "role-reference" => {
+            |o, _| format!("{}/{}", text(o, &["roleRef", "kind"]), text(o, &["roleRef", "name"])).into()
+        }
         "subject-users" => |o, _| subjects(o, "User").into(),
         "subject-groups" => |o, _| subjects(o, "Group").into(),
         "subject-accounts" => |o, _| subjects(o, "ServiceAccount").into(),
@@ -178,13 +180,15 @@ fn node_roles(object: Node<'_>, _: Timestamp) -> Value {
 
 /// Subjects of one kind; service accounts with their namespace. Empty when there are none.
 fn subjects(object: Node<'_>, kind: &str) -> String {
-    let names = items(object, &["subjects"]).filter(|s| text(*s, &["kind"]) == kind).map(|subject| {
-        let name = text(subject, &["name"]);
-        match kind {
-            "ServiceAccount" => format!("{}/{name}", text(subject, &["namespace"])),
-            _ => name.to_owned(),
-        }
-    });
+    let names = items(object, &["subjects"])
+        .filter(|s| text(*s, &["kind"]) == kind)
+        .map(|subject| {
+            let name = text(subject, &["name"]);
+            match kind {
+                "ServiceAccount" => format!("{}/{name}", text(subject, &["namespace"])),
+                _ => name.to_owned(),
+            }
+        });
     names.collect::<Vec<_>>().join(", ")
 }
 
@@ -209,7 +213,11 @@ fn parameter_reference(object: Node<'_>, _: Timestamp) -> Value {
 
 /// Events of `v1` and `events.k8s.io/v1` name the same things differently.
 fn either<'a>(object: Node<'a>, paths: [&[&str]; 2]) -> &'a str {
-    paths.iter().map(|path| text(object, path)).find(|t| !t.is_empty()).unwrap_or_default()
+    paths
+        .iter()
+        .map(|path| text(object, path))
+        .find(|t| !t.is_empty())
+        .unwrap_or_default()
 }
 
 fn seen(object: Node<'_>, paths: &[&[&str]], now: Timestamp) -> Value {
@@ -220,8 +228,12 @@ fn seen(object: Node<'_>, paths: &[&[&str]], now: Timestamp) -> Value {
 }
 
 fn first_seen(object: Node<'_>, now: Timestamp) -> Value {
-    let paths: [&[&str]; 4] =
-        [&["firstTimestamp"], &["deprecatedFirstTimestamp"], &["eventTime"], &["metadata", "creationTimestamp"]];
+    let paths: [&[&str]; 4] = [
+        &["firstTimestamp"],
+        &["deprecatedFirstTimestamp"],
+        &["eventTime"],
+        &["metadata", "creationTimestamp"],
+    ];
     seen(object, &paths, now)
 }
 
@@ -239,7 +251,11 @@ fn last_seen(object: Node<'_>, now: Timestamp) -> Value {
 fn event_object(object: Node<'_>, _: Timestamp) -> Value {
     let kind = either(object, [&["involvedObject", "kind"], &["regarding", "kind"]]).to_lowercase();
     let name = either(object, [&["involvedObject", "name"], &["regarding", "name"]]);
-    if name.is_empty() { kind.into() } else { format!("{kind}/{name}").into() }
+    if name.is_empty() {
+        kind.into()
+    } else {
+        format!("{kind}/{name}").into()
+    }
 }
 
 fn event_source(object: Node<'_>, _: Timestamp) -> Value {
@@ -266,7 +282,11 @@ fn event_message(object: Node<'_>, _: Timestamp) -> Value {
 }
 
 fn event_count(object: Node<'_>, _: Timestamp) -> Value {
-    let counts = [number(object, &["series", "count"]), number(object, &["count"]), number(object, &["deprecatedCount"])];
+    let counts = [
+        number(object, &["series", "count"]),
+        number(object, &["count"]),
+        number(object, &["deprecatedCount"]),
+    ];
     counts.into_iter().find(|n| *n > 0).unwrap_or(1).into()
 }
 

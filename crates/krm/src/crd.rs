@@ -30,16 +30,35 @@ fn fail<T>(field: impl Into<String>, message: impl Into<String>) -> Result<T, Cr
 }
 
 fn texts(node: Option<Node<'_>>) -> Vec<String> {
-    node.map(Node::items).into_iter().flatten().filter_map(Node::as_str).map(Into::into).collect()
+    node.map(Node::items)
+        .into_iter()
+        .flatten()
+        .filter_map(Node::as_str)
+        .map(Into::into)
+        .collect()
 }
 
-const VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+const VERBS: [&str; 8] = [
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "create",
+    "update",
+    "watch",
+];
 
 impl Kind {
     /// The served versions of a CustomResourceDefinition (`apiextensions.k8s.io/v1`), the preferred one first.
     pub fn from_crd(crd: Node<'_>) -> Result<Vec<Kind>, CrdError> {
         let names = Names::read(crd)?;
-        let versions: Vec<Node<'_>> = crd.at(&["spec", "versions"]).map(Node::items).into_iter().flatten().collect();
+        let versions: Vec<Node<'_>> = crd
+            .at(&["spec", "versions"])
+            .map(Node::items)
+            .into_iter()
+            .flatten()
+            .collect();
         if versions.is_empty() {
             return fail("spec.versions", "must have at least one version");
         }
@@ -52,13 +71,22 @@ impl Kind {
             );
         }
         let served = versions.iter().filter(|v| flag(**v, "served")).count();
-        let preserve = crd.at(&["spec", "preserveUnknownFields"]).and_then(Node::as_bool).unwrap_or(false);
+        let preserve = crd
+            .at(&["spec", "preserveUnknownFields"])
+            .and_then(Node::as_bool)
+            .unwrap_or(false);
         let mut kinds: Vec<Kind> = Vec::new();
         for (i, version) in versions.iter().enumerate() {
             let field = format!("spec.versions[{i}]");
             let kind = names.version(*version, &field, preserve, served == 1)?;
-            if versions[..i].iter().any(|v| v.str_at(&["name"]) == Some(&kind.gvk.version)) {
-                return fail(format!("{field}.name"), format!("version {:?} is there twice", kind.gvk.version));
+            if versions[..i]
+                .iter()
+                .any(|v| v.str_at(&["name"]) == Some(&kind.gvk.version))
+            {
+                return fail(
+                    format!("{field}.name"),
+                    format!("version {:?} is there twice", kind.gvk.version),
+                );
             }
             if flag(*version, "served") {
                 kinds.push(kind);
@@ -109,7 +137,10 @@ impl Names {
             return fail("spec.group", format!("{group:?}: {why}"));
         }
         if !group.contains('.') {
-            return fail("spec.group", format!("{group:?} should be a domain with at least one dot"));
+            return fail(
+                "spec.group",
+                format!("{group:?} should be a domain with at least one dot"),
+            );
         }
         let (kind, plural) = (text(&["spec", "names", "kind"]), text(&["spec", "names", "plural"]));
         if let Err(why) = validate_label(&kind.to_lowercase()) {
@@ -120,7 +151,10 @@ impl Names {
         }
         let name = text(&["metadata", "name"]);
         if name != format!("{plural}.{group}") {
-            return fail("metadata.name", format!("{name:?} must be spec.names.plural+\".\"+spec.group"));
+            return fail(
+                "metadata.name",
+                format!("{name:?} must be spec.names.plural+\".\"+spec.group"),
+            );
         }
         let namespaced = match crd.str_at(&["spec", "scope"]) {
             Some("Namespaced") => true,
@@ -218,19 +252,19 @@ fn with_metadata(mut schema: Value, gvk: &Gvk) -> Doc {
         text("The API group and version of this object, as group/version."),
     );
     schema.set(&["properties", "kind"], text("The kind of this object."));
-    schema.set(
-        &["properties", "metadata"],
-        {
-            let mut metadata = Value::object();
-            metadata.set(&["$ref"], format!("#/components/schemas/{META}ObjectMeta"));
-            metadata
-        },
-    );
+    schema.set(&["properties", "metadata"], {
+        let mut metadata = Value::object();
+        metadata.set(&["$ref"], format!("#/components/schemas/{META}ObjectMeta"));
+        metadata
+    });
     let mut about = Value::object();
     about.set(&["group"], gvk.group.as_str());
     about.set(&["kind"], gvk.kind.as_str());
     about.set(&["version"], gvk.version.as_str());
-    schema.set(&["x-kubernetes-group-version-kind"], [about].into_iter().collect::<Value>());
+    schema.set(
+        &["x-kubernetes-group-version-kind"],
+        [about].into_iter().collect::<Value>(),
+    );
     schema.into_doc()
 }
 
@@ -262,7 +296,11 @@ fn scale(version: Node<'_>, field: &str) -> Result<Option<Scale>, CrdError> {
         Some(path) if under.iter().any(|prefix| path.starts_with(prefix)) && !path.contains('[') => Ok(path.to_owned()),
         other => fail(
             format!("{field}.{key}"),
-            format!("{:?} must be a path under {}, without list indexes", other.unwrap_or_default(), under.join(" or ")),
+            format!(
+                "{:?} must be a path under {}, without list indexes",
+                other.unwrap_or_default(),
+                under.join(" or ")
+            ),
         ),
     };
     let label_selector_path = match scale.str_at(&["labelSelectorPath"]) {
@@ -317,7 +355,10 @@ fn selectable(version: Node<'_>, field: &str) -> Result<Vec<String>, CrdError> {
             Some(path) if path.len() > 1 && path.starts_with('.') && !path.contains('[') => Ok(path[1..].to_owned()),
             other => fail(
                 format!("{field}.selectableFields[{i}].jsonPath"),
-                format!("{:?} must be a simple path such as .spec.color", other.unwrap_or_default()),
+                format!(
+                    "{:?} must be a simple path such as .spec.color",
+                    other.unwrap_or_default()
+                ),
             ),
         })
         .collect()
@@ -330,7 +371,13 @@ fn structural(schema: Node<'_>, field: &str, logical: bool) -> Result<(), CrdErr
         return fail(field, format!("a schema must be an object, found {}", schema.kind()));
     }
     let flag = |key: &str| schema.get(key).and_then(Node::as_bool).unwrap_or(false);
-    for forbidden in ["$ref", "definitions", "dependencies", "patternProperties", "additionalItems"] {
+    for forbidden in [
+        "$ref",
+        "definitions",
+        "dependencies",
+        "patternProperties",
+        "additionalItems",
+    ] {
         if schema.get(forbidden).is_some() {
             return fail(format!("{field}.{forbidden}"), "is not supported: write the schema out");
         }
@@ -348,7 +395,10 @@ fn structural(schema: Node<'_>, field: &str, logical: bool) -> Result<(), CrdErr
     let properties = schema.get("properties").filter(|p| !p.is_empty());
     let additional = schema.get("additionalProperties");
     if properties.is_some() && additional.is_some_and(|a| a.is_object() || a.as_bool() == Some(true)) {
-        return fail(format!("{field}.additionalProperties"), "must not be used together with properties");
+        return fail(
+            format!("{field}.additionalProperties"),
+            "must not be used together with properties",
+        );
     }
     for (name, property) in properties.map(Node::members).into_iter().flatten() {
         structural(property, &format!("{field}.properties[{name}]"), logical)?;
@@ -394,9 +444,16 @@ fn list_keys(schema: Node<'_>, field: &str) -> Result<(), CrdError> {
         let Some(property) = items.and_then(|items| items.at(&["properties", key])) else {
             return fail(field, format!("{key:?} must be a property of the items"));
         };
-        let required = items.and_then(|items| items.get("required")).map(Node::items).into_iter().flatten();
+        let required = items
+            .and_then(|items| items.get("required"))
+            .map(Node::items)
+            .into_iter()
+            .flatten();
         if property.get("default").is_none() && !required.filter_map(Node::as_str).any(|r| r == key) {
-            return fail(field, format!("{key:?} must be required, or have a default, in the items"));
+            return fail(
+                field,
+                format!("{key:?} must be required, or have a default, in the items"),
+            );
         }
     }
     Ok(())

@@ -70,7 +70,9 @@ fn parse(text: &str) -> Option<i64> {
         if fraction.contains('.') || (whole.is_empty() && fraction.is_empty()) {
             return None;
         }
-        let end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let end = tail
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(tail.len());
         let (unit, after) = tail.split_at(end);
         let unit = i128::from(UNITS.iter().find(|(name, _)| *name == unit)?.1);
         let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };

@@ -53,7 +53,10 @@ impl FieldSelector {
 
     /// The value that a field must equal, if the selector demands one: lets a list become a get.
     pub fn required(&self, path: &str) -> Option<&str> {
-        let term = self.terms.iter().find(|term| term.equal && term.path.join(".") == path)?;
+        let term = self
+            .terms
+            .iter()
+            .find(|term| term.equal && term.path.join(".") == path)?;
         Some(&term.value)
     }
 
@@ -91,7 +94,11 @@ fn parse_term(term: &str) -> Result<Term, SelectorError> {
         (None, Some(value)) => (true, value),
         (None, None) => match rest.strip_prefix('=') {
             Some(value) => (true, value),
-            None => return Err(SelectorError(format!("invalid selector: {term:?}; `!` must be followed by `=`"))),
+            None => {
+                return Err(SelectorError(format!(
+                    "invalid selector: {term:?}; `!` must be followed by `=`"
+                )));
+            }
         },
     };
     let path = path.trim();
@@ -114,7 +121,11 @@ fn unescape(value: &str, term: &str) -> Result<String, SelectorError> {
         match c {
             '\\' => match chars.next() {
                 Some(c @ ('\\' | ',' | '=')) => out.push(c),
-                _ => return Err(SelectorError(format!("invalid field selector: {term:?}; invalid escape sequence"))),
+                _ => {
+                    return Err(SelectorError(format!(
+                        "invalid field selector: {term:?}; invalid escape sequence"
+                    )));
+                }
             },
             '=' => {
                 return Err(SelectorError(format!(
@@ -170,7 +181,10 @@ mod tests {
             assert!(FieldSelector::parse(text).is_err(), "{text}");
         }
         let selector = FieldSelector::parse("metadata.name=web,a!=b").unwrap();
-        assert_eq!((selector.required("metadata.name"), selector.required("a")), (Some("web"), None));
+        assert_eq!(
+            (selector.required("metadata.name"), selector.required("a")),
+            (Some("web"), None)
+        );
     }
 
     proptest! {

@@ -45,7 +45,10 @@ impl JsonPath {
     /// Parses a path; braces around it and a leading `$` may be left out.
     pub fn parse(text: &str) -> Result<JsonPath, JsonPathError> {
         let inner = text.trim();
-        let inner = inner.strip_prefix('{').and_then(|t| t.strip_suffix('}')).unwrap_or(inner);
+        let inner = inner
+            .strip_prefix('{')
+            .and_then(|t| t.strip_suffix('}'))
+            .unwrap_or(inner);
         let mut parser = Parser {
             rest: inner.strip_prefix('$').unwrap_or(inner),
         };
@@ -85,13 +88,20 @@ impl Step {
             Step::Member(name) => node.get(name).into_iter().collect(),
             Step::Index(index) => {
                 let index = if *index < 0 { node.len() as i64 + index } else { *index };
-                usize::try_from(index).ok().and_then(|i| node.item(i)).into_iter().collect()
+                usize::try_from(index)
+                    .ok()
+                    .and_then(|i| node.item(i))
+                    .into_iter()
+                    .collect()
             }
             Step::Slice(from, to) => {
                 let len = node.len() as i64;
                 let bound = |n: i64| if n < 0 { (len + n).max(0) } else { n.min(len) };
                 let (from, to) = (bound(from.unwrap_or(0)), bound(to.unwrap_or(len)));
-                node.items().skip(from as usize).take((to - from).max(0) as usize).collect()
+                node.items()
+                    .skip(from as usize)
+                    .take((to - from).max(0) as usize)
+                    .collect()
             }
             Step::All => children(node),
             Step::Descend => {
@@ -239,12 +249,20 @@ impl<'t> Parser<'t> {
             return Ok(Step::Filter(path, test));
         }
         if self.eat("*") {
-            return if self.eat("]") { Ok(Step::All) } else { Err("the `]` is missing".into()) };
+            return if self.eat("]") {
+                Ok(Step::All)
+            } else {
+                Err("the `]` is missing".into())
+            };
         }
         if self.rest.starts_with(['\'', '"']) {
             let name = self.quoted()?;
             self.spaces();
-            return if self.eat("]") { Ok(Step::Member(name)) } else { Err("the `]` is missing".into()) };
+            return if self.eat("]") {
+                Ok(Step::Member(name))
+            } else {
+                Err("the `]` is missing".into())
+            };
         }
         let Some((inside, rest)) = self.rest.split_once(']') else {
             return Err("the `]` is missing".into());
@@ -286,7 +304,10 @@ impl<'t> Parser<'t> {
         match text {
             "true" => Ok(Literal::Bool(true)),
             "false" => Ok(Literal::Bool(false)),
-            text => text.parse().map(Literal::Number).map_err(|_| format!("{text:?} is no value: quote texts")),
+            text => text
+                .parse()
+                .map(Literal::Number)
+                .map_err(|_| format!("{text:?} is no value: quote texts")),
         }
     }
 
@@ -342,7 +363,15 @@ mod tests {
             let found: Vec<String> = found.into_iter().map(Node::to_json).collect();
             assert_eq!(found.join(" "), want, "{path}");
         }
-        for path in [".a[", ".a[x]", ".a[?(b==1)]", ".a[?(@.b==x)]", ".a..", ".a[?(@.b==1]", "['a"] {
+        for path in [
+            ".a[",
+            ".a[x]",
+            ".a[?(b==1)]",
+            ".a[?(@.b==x)]",
+            ".a..",
+            ".a[?(@.b==1]",
+            "['a",
+        ] {
             assert!(JsonPath::parse(path).is_err(), "{path}");
         }
     }

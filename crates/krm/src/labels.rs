@@ -180,7 +180,10 @@ fn equalities(labels: Node<'_>, what: &str) -> Result<Vec<Requirement>, Selector
                 operator: Operator::In,
                 values: vec![text.into()],
             }),
-            None => fail(format!("{what}.{key}: must be a string, found {}; quote it", value.kind())),
+            None => fail(format!(
+                "{what}.{key}: must be a string, found {}; quote it",
+                value.kind()
+            )),
         })
         .collect()
 }
@@ -193,10 +196,14 @@ impl Requirement {
         }
         match (self.operator, self.values.as_slice()) {
             (Operator::In | Operator::NotIn, []) => {
-                return fail(format!("{key}: values: for 'in' and 'notin' operators, values set can't be empty"));
+                return fail(format!(
+                    "{key}: values: for 'in' and 'notin' operators, values set can't be empty"
+                ));
             }
             (Operator::Exists | Operator::DoesNotExist, [_, ..]) => {
-                return fail(format!("{key}: values: values set must be empty for exists and does not exist"));
+                return fail(format!(
+                    "{key}: values: values set must be empty for exists and does not exist"
+                ));
             }
             (Operator::GreaterThan | Operator::LessThan, values) => match values {
                 [one] if one.parse::<i64>().is_ok() => {}
@@ -455,7 +462,9 @@ mod tests {
         ] {
             assert_eq!(LabelSelector::parse(text).unwrap().to_string(), want, "{text}");
         }
-        for text in ["x=a,", "=a", "x in", "x in (a", "x a", "x=a b", "!", "x>a", "-x=a", "x=a/b", "x==!a", ",x", "x,,y"] {
+        for text in [
+            "x=a,", "=a", "x in", "x in (a", "x a", "x=a b", "!", "x>a", "-x=a", "x=a/b", "x==!a", ",x", "x,,y",
+        ] {
             assert!(LabelSelector::parse(text).is_err(), "{text}");
         }
     }
@@ -486,7 +495,8 @@ mod tests {
     #[test]
     fn object_form() {
         let of = |text: &str| LabelSelector::from_node(doc(text).root());
-        let selector = of(r#"{"matchLabels":{"b":"1"},"matchExpressions":[{"key":"a","operator":"NotIn","values":["x","y"]}]}"#);
+        let selector =
+            of(r#"{"matchLabels":{"b":"1"},"matchExpressions":[{"key":"a","operator":"NotIn","values":["x","y"]}]}"#);
         assert_eq!(selector.unwrap().to_string(), "a notin (x,y),b=1");
         assert!(of("{}").unwrap().matches(None));
         assert!(!LabelSelector::from_node(None).unwrap().matches(None));
@@ -503,17 +513,23 @@ mod tests {
 
     fn requirement() -> impl Strategy<Value = Requirement> {
         let value = || "[a-z]{0,3}";
-        ("[a-z]{1,3}", 0..6, proptest::collection::vec(value(), 1..4), any::<i32>()).prop_map(|(key, op, values, n)| {
-            let (operator, values) = match op {
-                0 => (Operator::In, values),
-                1 => (Operator::NotIn, values),
-                2 => (Operator::Exists, Vec::new()),
-                3 => (Operator::DoesNotExist, Vec::new()),
-                4 => (Operator::GreaterThan, vec![n.unsigned_abs().to_string()]),
-                _ => (Operator::LessThan, vec![n.unsigned_abs().to_string()]),
-            };
-            Requirement { key, operator, values }
-        })
+        (
+            "[a-z]{1,3}",
+            0..6,
+            proptest::collection::vec(value(), 1..4),
+            any::<i32>(),
+        )
+            .prop_map(|(key, op, values, n)| {
+                let (operator, values) = match op {
+                    0 => (Operator::In, values),
+                    1 => (Operator::NotIn, values),
+                    2 => (Operator::Exists, Vec::new()),
+                    3 => (Operator::DoesNotExist, Vec::new()),
+                    4 => (Operator::GreaterThan, vec![n.unsigned_abs().to_string()]),
+                    _ => (Operator::LessThan, vec![n.unsigned_abs().to_string()]),
+                };
+                Requirement { key, operator, values }
+            })
     }
 
     proptest! {

@@ -82,8 +82,10 @@ impl Components {
         let name = format!("{prefix}.{}", kind.gvk.kind);
         if let Some(published) = &kind.published {
             self.custom.insert(name.clone(), published.root().to_value());
-            self.custom.insert(format!("{prefix}.{}", kind.list_kind), list_schema(kind, &name));
-            self.wanted.extend([format!("{META}ObjectMeta"), format!("{META}ListMeta")]);
+            self.custom
+                .insert(format!("{prefix}.{}", kind.list_kind), list_schema(kind, &name));
+            self.wanted
+                .extend([format!("{META}ObjectMeta"), format!("{META}ListMeta")]);
         }
         name
     }
@@ -97,10 +99,16 @@ impl Components {
     fn finish(mut self) -> Map {
         let mut done = BTreeMap::new();
         while let Some(name) = self.wanted.pop_first() {
-            let Some(schema) = self.definitions.root().get(&name) else { continue };
+            let Some(schema) = self.definitions.root().get(&name) else {
+                continue;
+            };
             let mut found = BTreeSet::new();
             references(schema, &mut found);
-            self.wanted.extend(found.into_iter().filter(|found| *found != name && !done.contains_key(found)));
+            self.wanted.extend(
+                found
+                    .into_iter()
+                    .filter(|found| *found != name && !done.contains_key(found)),
+            );
             let described = described(schema, self.descriptions.root().get(&name));
             done.insert(name, described);
         }
@@ -161,19 +169,28 @@ fn patch_schema() -> Value {
 fn list_schema(kind: &Kind, item: &str) -> Value {
     let mut schema = Value::object();
     schema.set(&["type"], "object");
-    schema.set(&["description"], format!("{} is a list of {}", kind.list_kind, kind.gvk.kind));
+    schema.set(
+        &["description"],
+        format!("{} is a list of {}", kind.list_kind, kind.gvk.kind),
+    );
     schema.set(&["required"], ["items"].into_iter().collect::<Value>());
     for name in ["apiVersion", "kind"] {
         schema.set(&["properties", name, "type"], "string");
     }
     schema.set(&["properties", "items", "type"], "array");
     schema.set(&["properties", "items", "items"], schema_reference(item));
-    schema.set(&["properties", "metadata"], schema_reference(&format!("{META}ListMeta")));
+    schema.set(
+        &["properties", "metadata"],
+        schema_reference(&format!("{META}ListMeta")),
+    );
     let list = Gvk {
         kind: kind.list_kind.clone(),
         ..kind.gvk.clone()
     };
-    schema.set(&["x-kubernetes-group-version-kind"], [gvk_value(&list)].into_iter().collect::<Value>());
+    schema.set(
+        &["x-kubernetes-group-version-kind"],
+        [gvk_value(&list)].into_iter().collect::<Value>(),
+    );
     schema
 }
 
@@ -190,15 +207,32 @@ struct Path<'a> {
 }
 
 fn operations(gv: &GroupVersion, kind: &Kind, name: &str, components: &mut Components, paths: &mut Map) {
-    let root = if gv.group.is_empty() { format!("/api/{}", gv.version) } else { format!("/apis/{gv}") };
+    let root = if gv.group.is_empty() {
+        format!("/api/{}", gv.version)
+    } else {
+        format!("/apis/{gv}")
+    };
     let scope = if kind.namespaced { "/namespaces/{namespace}" } else { "" };
     let verbs = |pairs: &[(&str, &'static str, &'static str)], have: &[String]| -> Vec<(&'static str, &'static str)> {
         let offered = |verb: &str| have.iter().any(|v| v == verb);
-        pairs.iter().filter(|(verb, ..)| offered(verb)).map(|(_, method, action)| (*method, *action)).collect()
+        pairs
+            .iter()
+            .filter(|(verb, ..)| offered(verb))
+            .map(|(_, method, action)| (*method, *action))
+            .collect()
     };
     let collection = format!("{root}{scope}/{}", kind.plural);
-    let of_collection = [("list", "get", "list"), ("create", "post", "post"), ("deletecollection", "delete", "deletecollection")];
-    let of_item = [("get", "get", "get"), ("update", "put", "put"), ("patch", "patch", "patch"), ("delete", "delete", "delete")];
+    let of_collection = [
+        ("list", "get", "list"),
+        ("create", "post", "post"),
+        ("deletecollection", "delete", "deletecollection"),
+    ];
+    let of_item = [
+        ("get", "get", "get"),
+        ("update", "put", "put"),
+        ("patch", "patch", "patch"),
+        ("delete", "delete", "delete"),
+    ];
     let mut add = |path: Path<'_>| {
         if !path.actions.is_empty() {
             paths.insert(path.path.clone(), path.value());
@@ -231,9 +265,18 @@ fn operations(gv: &GroupVersion, kind: &Kind, name: &str, components: &mut Compo
         actions: verbs(&of_item, &kind.verbs),
     });
     for sub in &kind.subresources {
-        let schema = if sub.gvk == kind.gvk { Some(name.to_owned()) } else { components.named(&sub.gvk) };
+        let schema = if sub.gvk == kind.gvk {
+            Some(name.to_owned())
+        } else {
+            components.named(&sub.gvk)
+        };
         let Some(schema) = schema else { continue };
-        let of_sub = [("get", "get", "get"), ("update", "put", "put"), ("patch", "patch", "patch"), ("create", "post", "post")];
+        let of_sub = [
+            ("get", "get", "get"),
+            ("update", "put", "put"),
+            ("patch", "patch", "patch"),
+            ("create", "post", "post"),
+        ];
         add(Path {
             path: format!("{collection}/{{name}}/{}", sub.name),
             gvk: &sub.gvk,
@@ -317,7 +360,10 @@ impl Path<'_> {
 /// A path segment as part of an operation's id.
 fn capitalized(segment: &str) -> impl Iterator<Item = char> {
     let plain: Vec<char> = segment.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-    plain.into_iter().enumerate().map(|(i, c)| if i == 0 { c.to_ascii_uppercase() } else { c })
+    plain
+        .into_iter()
+        .enumerate()
+        .map(|(i, c)| if i == 0 { c.to_ascii_uppercase() } else { c })
 }
 
 fn query_parameters(method: &str, action: &str) -> Vec<Value> {
@@ -326,15 +372,27 @@ fn query_parameters(method: &str, action: &str) -> Vec<Value> {
     match method {
         "post" | "put" | "patch" => {
             all.push(query("dryRun", "`All` runs every stage and stores nothing", "string"));
-            all.push(query("fieldManager", "who owns the fields that the change sets", "string"));
-            all.push(query("fieldValidation", "unknown and duplicate fields: Ignore, Warn or Strict", "string"));
+            all.push(query(
+                "fieldManager",
+                "who owns the fields that the change sets",
+                "string",
+            ));
+            all.push(query(
+                "fieldValidation",
+                "unknown and duplicate fields: Ignore, Warn or Strict",
+                "string",
+            ));
             if method == "patch" {
                 all.push(query("force", "apply: take over fields that others own", "boolean"));
             }
         }
         "delete" => {
             all.push(query("dryRun", "`All` runs every stage and stores nothing", "string"));
-            all.push(query("gracePeriodSeconds", "seconds before the object is gone", "integer"));
+            all.push(query(
+                "gracePeriodSeconds",
+                "seconds before the object is gone",
+                "integer",
+            ));
             all.push(query("propagationPolicy", "Orphan, Background or Foreground", "string"));
         }
         _ => {}

@@ -204,7 +204,9 @@ fn parse(text: &str) -> Option<Quantity> {
         b'+' => (false, &text[1..]),
         _ => (false, text),
     };
-    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(rest.len());
     let (number, tail) = rest.split_at(end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if fraction.contains('.') || (whole.is_empty() && fraction.is_empty()) {
@@ -367,7 +369,9 @@ mod tests {
             let want = want.trim_end_matches("e0");
             assert_eq!(Quantity::parse(text).unwrap().to_string(), want, "{text}");
         }
-        for text in ["", "-", ".", "1.2.3", "Ki", "1ki", "1KI", "1K", "1 Gi", "e3", "1e", "1e+", "--1", "1mm", "a", "0x1"] {
+        for text in [
+            "", "-", ".", "1.2.3", "Ki", "1ki", "1KI", "1K", "1 Gi", "e3", "1e", "1e+", "--1", "1mm", "a", "0x1",
+        ] {
             assert!(Quantity::parse(text).is_err(), "{text}");
         }
     }

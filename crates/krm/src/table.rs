@@ -44,22 +44,29 @@ impl KindTable {
 
     /// The kind behind a resource path.
     pub fn by_resource(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Kind>> {
-        self.0.by_gvr.get(&Gvr::new(group, version, plural)).map(|i| self.0.kinds[*i].clone())
+        self.0
+            .by_gvr
+            .get(&Gvr::new(group, version, plural))
+            .map(|i| self.0.kinds[*i].clone())
     }
 
     /// A kind in its preferred version.
     pub fn by_kind(&self, group: &str, kind: &str) -> Option<Arc<Kind>> {
-        self.0.kinds.iter().find(|k| k.gvk.group == group && k.gvk.kind == kind).cloned()
+        self.0
+            .kinds
+            .iter()
+            .find(|k| k.gvk.group == group && k.gvk.kind == kind)
+            .cloned()
     }
 
     /// The kind that a person means: a plural, singular, short name or kind, optionally with `.group` or
     /// `.version.group` behind it. Earlier groups win.
     pub fn resolve(&self, text: &str) -> Option<Arc<Kind>> {
         let text = text.to_lowercase();
-        let (name, rest) = text.split_once('.').map_or((text.as_str(), None), |(name, rest)| (name, Some(rest)));
-        let named = |kind: &Kind| {
-            kind.plural == name || kind.singular == name || kind.gvk.kind.to_lowercase() == name
-        };
+        let (name, rest) = text
+            .split_once('.')
+            .map_or((text.as_str(), None), |(name, rest)| (name, Some(rest)));
+        let named = |kind: &Kind| kind.plural == name || kind.singular == name || kind.gvk.kind.to_lowercase() == name;
         let short = |kind: &Kind| kind.short_names.iter().any(|s| s == name);
         let within = |kind: &Kind| match rest {
             None => true,
@@ -70,7 +77,11 @@ impl KindTable {
             }
         };
         let mut kinds = self.0.kinds.iter().filter(|kind| within(kind));
-        kinds.clone().find(|kind| named(kind)).or_else(|| kinds.find(|kind| short(kind))).cloned()
+        kinds
+            .clone()
+            .find(|kind| named(kind))
+            .or_else(|| kinds.find(|kind| short(kind)))
+            .cloned()
     }
 
     /// All kinds: built-in ones in serving order, then custom ones as they were added.
@@ -121,17 +132,26 @@ impl KindTable {
     /// The OpenAPI v3 document of a group and version; `None` when it is not served.
     pub fn openapi_v3(&self, group_version: &GroupVersion) -> Option<String> {
         let kinds: Vec<&Arc<Kind>> = self.of(group_version).collect();
-        if kinds.is_empty() { None } else { Some(openapi::document(group_version, &kinds)) }
+        if kinds.is_empty() {
+            None
+        } else {
+            Some(openapi::document(group_version, &kinds))
+        }
     }
 
     fn of<'a>(&'a self, gv: &'a GroupVersion) -> impl Iterator<Item = &'a Arc<Kind>> + 'a {
-        self.0.kinds.iter().filter(|k| k.gvk.group == gv.group && k.gvk.version == gv.version)
+        self.0
+            .kinds
+            .iter()
+            .filter(|k| k.gvk.group == gv.group && k.gvk.version == gv.version)
     }
 }
 
 impl fmt::Debug for KindTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.kinds.iter().map(|kind| kind.gvk.to_string())).finish()
+        f.debug_set()
+            .entries(self.0.kinds.iter().map(|kind| kind.gvk.to_string()))
+            .finish()
     }
 }
 
@@ -155,11 +175,29 @@ mod tests {
         let containers = pod.property("containers").unwrap();
         assert_eq!(containers.list_type, Some(ListType::Map(vec!["name".into()])));
         let ports = containers.items_schema().unwrap().property("ports").unwrap();
-        assert!(ports.items_schema().unwrap().property("protocol").unwrap().default.is_some());
-        let quantity = containers.items_schema().unwrap().property("resources").unwrap().property("limits").unwrap();
+        assert!(
+            ports
+                .items_schema()
+                .unwrap()
+                .property("protocol")
+                .unwrap()
+                .default
+                .is_some()
+        );
+        let quantity = containers
+            .items_schema()
+            .unwrap()
+            .property("resources")
+            .unwrap()
+            .property("limits")
+            .unwrap();
         assert_eq!(quantity.member("cpu").unwrap().one_of.len(), 2);
         for kind in table.kinds() {
-            assert!(kind.schema().unwrap().property("metadata").is_some() || !kind.allows("get"), "{}", kind.gvk);
+            assert!(
+                kind.schema().unwrap().property("metadata").is_some() || !kind.allows("get"),
+                "{}",
+                kind.gvk
+            );
         }
     }
 
@@ -178,6 +216,9 @@ mod tests {
             assert_eq!(table.resolve(text).unwrap().gvk.kind, want, "{text}");
         }
         assert!(table.resolve("deploy.batch").is_none());
-        assert_eq!(table.resolve("events.events.k8s.io").unwrap().gvk.group, "events.k8s.io");
+        assert_eq!(
+            table.resolve("events.events.k8s.io").unwrap().gvk.group,
+            "events.k8s.io"
+        );
     }
 }

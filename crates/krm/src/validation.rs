@@ -17,7 +17,9 @@ fn is_name_part(text: &str) -> bool {
     let bytes = text.as_bytes();
     edge(bytes.first())
         && edge(bytes.last())
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 fn at_most(text: &str, max: usize, of: &str) -> Result<(), String> {
@@ -73,7 +75,11 @@ pub fn validate_label_key(text: &str) -> Result<(), String> {
         return Err("name part must be non-empty".into());
     }
     at_most(name, 63, "name part ")?;
-    if is_name_part(name) { Ok(()) } else { Err(NAME_PART.into()) }
+    if is_name_part(name) {
+        Ok(())
+    } else {
+        Err(NAME_PART.into())
+    }
 }
 
 /// The value of a label.
@@ -95,11 +101,31 @@ mod tests {
         type Check = fn(&str) -> Result<(), String>;
         let long = "a".repeat(64);
         let cases: [(Check, &[&str], &[&str]); 5] = [
-            (validate_label, &["a", "a-1", "9"], &["", "A", "a.b", "-a", "a-", "a_b", &long]),
-            (validate_subdomain, &["a.b-c.d", "1.2"], &["", ".", "a..b", "a.-b", "A.b"]),
-            (validate_path_segment, &["system:node", "A b"], &["", ".", "..", "a/b", "50%"]),
-            (validate_label_key, &["a", "A.b_c-d", "x.io/a"], &["", "/a", "a/", "a/b/c", "-a", "x_y/a", &long]),
-            (validate_label_value, &["", "A", "v1.2_3-x"], &["-a", "a b", "a/b", &long]),
+            (
+                validate_label,
+                &["a", "a-1", "9"],
+                &["", "A", "a.b", "-a", "a-", "a_b", &long],
+            ),
+            (
+                validate_subdomain,
+                &["a.b-c.d", "1.2"],
+                &["", ".", "a..b", "a.-b", "A.b"],
+            ),
+            (
+                validate_path_segment,
+                &["system:node", "A b"],
+                &["", ".", "..", "a/b", "50%"],
+            ),
+            (
+                validate_label_key,
+                &["a", "A.b_c-d", "x.io/a"],
+                &["", "/a", "a/", "a/b/c", "-a", "x_y/a", &long],
+            ),
+            (
+                validate_label_value,
+                &["", "A", "v1.2_3-x"],
+                &["-a", "a b", "a/b", &long],
+            ),
         ];
         for (check, good, bad) in cases {
             for text in good {

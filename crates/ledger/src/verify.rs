@@ -66,7 +66,9 @@ fn verify_with<T>(
             return Err(Corruption::new(&dir.join(CHECKPOINT), 0, 0, Damage::NoCheckpoint).into());
         };
         let mut gathered = start();
-        match segment::walk(dir, &key, &checkpoint, Tail::Strict, |frame, _| each(&mut gathered, frame.body)) {
+        match segment::walk(dir, &key, &checkpoint, Tail::Strict, |frame, _| {
+            each(&mut gathered, frame.body)
+        }) {
             Ok(walked) => {
                 let (size, root) = (walked.tree.len(), walked.tree.root());
                 let segments = walked.segments.len();

@@ -26,7 +26,10 @@ impl Nodes {
     pub(crate) async fn owned(&self, kind: Worked, owner: Node<'_>) -> Result<Vec<Doc>, Status> {
         let namespace = text(owner, &["metadata", "namespace"]);
         let uid = text(owner, &["metadata", "uid"]);
-        let list = self.cluster.list(&kind.gvk(), Some(namespace), &ListOptions::default()).await?;
+        let list = self
+            .cluster
+            .list(&kind.gvk(), Some(namespace), &ListOptions::default())
+            .await?;
         Ok(list.items.into_iter().filter(|doc| owned_by(doc.root(), uid)).collect())
     }
 
@@ -64,12 +67,22 @@ impl Nodes {
         let gvk = Gvk::of(node).ok_or_else(|| Status::new(Reason::InternalError, "an object without a kind"))?;
         let uid = Some(text(node, &["metadata", "uid"]).to_owned());
         let delete = DeleteOptions {
-            preconditions: Preconditions { uid, resource_version: None },
+            preconditions: Preconditions {
+                uid,
+                resource_version: None,
+            },
             grace_period_seconds: grace,
             ..DeleteOptions::default()
         };
-        let (namespace, name) = (text(node, &["metadata", "namespace"]), text(node, &["metadata", "name"]));
-        match self.cluster.delete(&gvk, namespace, name, delete, WriteOptions::by(MANAGER, None)).await {
+        let (namespace, name) = (
+            text(node, &["metadata", "namespace"]),
+            text(node, &["metadata", "name"]),
+        );
+        match self
+            .cluster
+            .delete(&gvk, namespace, name, delete, WriteOptions::by(MANAGER, None))
+            .await
+        {
             Err(status) if matches!(status.reason, Reason::NotFound | Reason::Conflict) => Ok(()),
             other => other.map(drop),
         }

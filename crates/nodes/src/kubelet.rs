@@ -37,7 +37,10 @@ impl Nodes {
             self.remove(pod, Some(0)).await?;
             return Ok(None);
         }
-        let wait = self.options.runtime.stop(text(node, &["metadata", "namespace"]), text(node, &["metadata", "name"]));
+        let wait = self.options.runtime.stop(
+            text(node, &["metadata", "namespace"]),
+            text(node, &["metadata", "name"]),
+        );
         tokio::time::sleep(wait).await;
         self.remove(pod, Some(0)).await?;
         Ok(None)
@@ -49,7 +52,9 @@ impl Nodes {
             return Ok(None);
         }
         let uid = text(pod.root(), &["metadata", "uid"]);
-        let hash = uid.bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)));
+        let hash = uid
+            .bytes()
+            .fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)));
         let mut patch = Value::object();
         patch.set(&["spec", "nodeName"], node::name(hash % self.options.nodes));
         let bound = self.patch(pod, "binding", patch).await?;
@@ -68,8 +73,14 @@ impl Nodes {
         }
         let mut status = self.base_status(pod.root(), &now);
         status.set(&["phase"], "Running");
-        status.set(&["containerStatuses"], container_statuses(pod.root(), |_| running(false, 0, &now)));
-        status.set(&["conditions"], self.conditions(pod.root(), false, "ContainersNotReady"));
+        status.set(
+            &["containerStatuses"],
+            container_statuses(pod.root(), |_| running(false, 0, &now)),
+        );
+        status.set(
+            &["conditions"],
+            self.conditions(pod.root(), false, "ContainersNotReady"),
+        );
         self.set_status(pod, status).await?;
         Ok(Some(quick))
     }
@@ -80,26 +91,55 @@ impl Nodes {
         if crate::object::holds(node, "Ready") {
             return Ok(None);
         }
-        let statuses: Vec<Node<'_>> = node.at(&["status", "containerStatuses"]).map(Node::items).into_iter().flatten().collect();
-        let restarts = statuses.iter().filter_map(|s| number(*s, &["restartCount"])).max().unwrap_or(0).max(0) as u32;
-        let crashed = statuses.iter().any(|s| text(*s, &["state", "waiting", "reason"]) == "CrashLoopBackOff");
+        let statuses: Vec<Node<'_>> = node
+            .at(&["status", "containerStatuses"])
+            .map(Node::items)
+            .into_iter()
+            .flatten()
+            .collect();
+        let restarts = statuses
+            .iter()
+            .filter_map(|s| number(*s, &["restartCount"]))
+            .max()
+            .unwrap_or(0)
+            .max(0) as u32;
+        let crashed = statuses
+            .iter()
+            .any(|s| text(*s, &["state", "waiting", "reason"]) == "CrashLoopBackOff");
         if crashed {
             let finished = statuses
                 .iter()
-                .filter_map(|s| s.str_at(&["lastState", "terminated", "finishedAt"])?.parse::<Timestamp>().ok())
+                .filter_map(|s| {
+                    s.str_at(&["lastState", "terminated", "finishedAt"])?
+                        .parse::<Timestamp>()
+                        .ok()
+                })
                 .max();
             let due = finished.and_then(|at| at.checked_add(SignedDuration::try_from(backoff(restarts)).ok()?).ok());
-            if let Some(wait) = due.map(|due| due.duration_since(self.clock.now())).filter(|w| w.is_positive()) {
+            if let Some(wait) = due
+                .map(|due| due.duration_since(self.clock.now()))
+                .filter(|w| w.is_positive())
+            {
                 return Ok(Some(wait.unsigned_abs()));
             }
             let events = self.run_containers(node, restarts, &self.now());
             return self.settle(pod, &events, restarts).await;
         }
         // Started earlier, and slow: the time that its probes need may have passed.
-        let started = node.str_at(&["status", "startTime"]).and_then(|t| t.parse::<Timestamp>().ok());
-        let delay = self.behaviours(node).iter().map(|event| event.delay()).max().unwrap_or_default();
+        let started = node
+            .str_at(&["status", "startTime"])
+            .and_then(|t| t.parse::<Timestamp>().ok());
+        let delay = self
+            .behaviours(node)
+            .iter()
+            .map(|event| event.delay())
+            .max()
+            .unwrap_or_default();
         let due = started.and_then(|at| at.checked_add(SignedDuration::try_from(delay).ok()?).ok());
-        if let Some(wait) = due.map(|due| due.duration_since(self.clock.now())).filter(|w| w.is_positive()) {
+        if let Some(wait) = due
+            .map(|due| due.duration_since(self.clock.now()))
+            .filter(|w| w.is_positive())
+        {
             return Ok(Some(wait.unsigned_abs()));
         }
         let events = self.behaviours(node);
@@ -112,11 +152,17 @@ impl Nodes {
         let now = self.now();
         let always = matches!(text(node, &["spec", "restartPolicy"]), "" | "Always");
         let on_failure = text(node, &["spec", "restartPolicy"]) == "OnFailure";
-        let failed = events.iter().any(|event| matches!(event, RuntimeEvent::Exit(code, _) if *code != 0));
+        let failed = events
+            .iter()
+            .any(|event| matches!(event, RuntimeEvent::Exit(code, _) if *code != 0));
         let ended = events.iter().all(|event| matches!(event, RuntimeEvent::Exit(..)));
         let mut status = self.base_status(node, &now);
         if (ended || failed) && !always && !(failed && on_failure) {
-            let (phase, reason) = if failed { ("Failed", "PodFailed") } else { ("Succeeded", "PodCompleted") };
+            let (phase, reason) = if failed {
+                ("Failed", "PodFailed")
+            } else {
+                ("Succeeded", "PodCompleted")
+            };
             status.set(&["phase"], phase);
             status.set(
                 &["containerStatuses"],
@@ -132,7 +178,11 @@ impl Nodes {
         status.set(
             &["containerStatuses"],
             container_statuses(node, |i| {
-                if crashes(i) { backing_off(code(events.get(i)), restarts + 1, &now) } else { running(true, restarts, &now) }
+                if crashes(i) {
+                    backing_off(code(events.get(i)), restarts + 1, &now)
+                } else {
+                    running(true, restarts, &now)
+                }
             }),
         );
         status.set(&["conditions"], self.conditions(node, ready, "ContainersNotReady"));
@@ -166,7 +216,10 @@ impl Nodes {
     fn base_status(&self, pod: Node<'_>, now: &str) -> Value {
         let mut status = Value::object();
         let index = |name: &str| name.rsplit('-').next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
-        status.set(&["hostIP"], format!("10.0.0.{}", index(text(pod, &["spec", "nodeName"])) + 10));
+        status.set(
+            &["hostIP"],
+            format!("10.0.0.{}", index(text(pod, &["spec", "nodeName"])) + 10),
+        );
         let ip = match text(pod, &["status", "podIP"]) {
             "" => {
                 let n = self.addresses.fetch_add(1, Ordering::Relaxed);
@@ -188,7 +241,11 @@ impl Nodes {
 
     fn conditions(&self, pod: Node<'_>, ready: bool, reason: &str) -> Value {
         let now = self.now();
-        let why = if ready { ("", "") } else { (reason, "containers with unready status") };
+        let why = if ready {
+            ("", "")
+        } else {
+            (reason, "containers with unready status")
+        };
         [
             conditioned(pod, "PodReadyToStartContainers", true, "", "", &now),
             conditioned(pod, "Initialized", true, "", "", &now),
@@ -208,7 +265,10 @@ impl Nodes {
         }
         if text(node, &["spec", "volumeName"]).is_empty() {
             let mut patch = Value::object();
-            patch.set(&["spec", "volumeName"], format!("pvc-{}", text(node, &["metadata", "uid"])));
+            patch.set(
+                &["spec", "volumeName"],
+                format!("pvc-{}", text(node, &["metadata", "uid"])),
+            );
             self.patch(claim, "", patch).await?;
         }
         let mut status = Value::object();
@@ -240,7 +300,9 @@ fn code(event: Option<&RuntimeEvent>) -> i32 {
 }
 
 fn backoff(restarts: u32) -> Duration {
-    BACKOFF.saturating_mul(1 << restarts.saturating_sub(1).min(5)).min(BACKOFF_MAX)
+    BACKOFF
+        .saturating_mul(1 << restarts.saturating_sub(1).min(5))
+        .min(BACKOFF_MAX)
 }
 
 fn containers(pod: Node<'_>) -> impl Iterator<Item = Node<'_>> {
@@ -286,7 +348,10 @@ fn backing_off(code: i32, restarts: u32, now: &str) -> Value {
     status.set(&["restartCount"], i64::from(restarts));
     status.set(&["state", "waiting", "reason"], "CrashLoopBackOff");
     let wait = backoff(restarts).as_secs();
-    status.set(&["state", "waiting", "message"], format!("back-off {wait}s restarting failed container"));
+    status.set(
+        &["state", "waiting", "message"],
+        format!("back-off {wait}s restarting failed container"),
+    );
     status.set(&["lastState", "terminated"], termination(code, now));
     status
 }

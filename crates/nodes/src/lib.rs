@@ -43,7 +43,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { nodes: 3, runtime: Arc::new(SimulatedRuntime::default()) }
+        Options {
+            nodes: 3,
+            runtime: Arc::new(SimulatedRuntime::default()),
+        }
     }
 }
 
@@ -107,7 +110,13 @@ pub struct Nodes {
 impl Nodes {
     /// Nodes over a cluster; [`Nodes::run`] starts them.
     pub fn new(cluster: Arc<dyn Cluster>, clock: Arc<dyn Clock>, options: Options) -> Arc<Nodes> {
-        Arc::new(Nodes { cluster, clock, options, queue: Queue::new(), addresses: std::sync::atomic::AtomicU32::new(1) })
+        Arc::new(Nodes {
+            cluster,
+            clock,
+            options,
+            queue: Queue::new(),
+            addresses: std::sync::atomic::AtomicU32::new(1),
+        })
     }
 
     /// Works until told to stop.
@@ -134,11 +143,16 @@ impl Nodes {
 
     fn follow(self: &Arc<Self>, kind: Worked) -> Arc<Reflector> {
         let queue = self.queue.clone();
-        Reflector::start(self.cluster.clone(), kind.gvk(), ListOptions::default(), move |change| {
-            for doc in [&change.old, &change.new].into_iter().flatten() {
-                enqueue(&queue, kind, doc);
-            }
-        })
+        Reflector::start(
+            self.cluster.clone(),
+            kind.gvk(),
+            ListOptions::default(),
+            move |change| {
+                for doc in [&change.old, &change.new].into_iter().flatten() {
+                    enqueue(&queue, kind, doc);
+                }
+            },
+        )
     }
 
     async fn work(self: Arc<Self>) {
@@ -189,7 +203,11 @@ fn enqueue(queue: &Queue<Key>, kind: Worked, doc: &Doc) {
     if let Some(owner) = owner(doc.root())
         && let Some(kind) = Worked::by_kind(text(owner, &["kind"]))
     {
-        queue.add(Key { kind, namespace: namespace.clone(), name: text(owner, &["name"]).to_owned() });
+        queue.add(Key {
+            kind,
+            namespace: namespace.clone(),
+            name: text(owner, &["name"]).to_owned(),
+        });
     }
     queue.add(Key { kind, namespace, name });
 }

@@ -34,7 +34,10 @@ impl Nodes {
         ] {
             node.set(&["metadata", "labels", key], value);
         }
-        node.set(&["metadata", "annotations", "ridgeway.dev/note"], "simulated: no container runs on this node");
+        node.set(
+            &["metadata", "annotations", "ridgeway.dev/note"],
+            "simulated: no container runs on this node",
+        );
         let options = WriteOptions::by("ridgeway-nodes", None);
         let node = match self.cluster.create(node, options).await {
             Ok(node) => node,
@@ -50,10 +53,20 @@ impl Nodes {
             }
         }
         let now = self.now();
-        let ready = crate::object::conditioned(node.root(), "Ready", true, "SimulatedReady", "simulated node is ready", &now);
+        let ready = crate::object::conditioned(
+            node.root(),
+            "Ready",
+            true,
+            "SimulatedReady",
+            "simulated node is ready",
+            &now,
+        );
         status.set(&["conditions"], [ready].into_iter().collect::<Value>());
         for (key, value) in [
-            ("kubeletVersion", concat!("v1.36.0-ridgeway.", env!("CARGO_PKG_VERSION"), "-simulated")),
+            (
+                "kubeletVersion",
+                concat!("v1.36.0-ridgeway.", env!("CARGO_PKG_VERSION"), "-simulated"),
+            ),
             ("containerRuntimeVersion", "simulated://0 (no container runs)"),
             ("osImage", "Ridgeway simulated node"),
             ("operatingSystem", "linux"),

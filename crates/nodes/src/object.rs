@@ -15,7 +15,9 @@ pub(crate) fn number(node: Node<'_>, path: &[&str]) -> Option<i64> {
 /// The owner reference that controls an object.
 pub(crate) fn owner(object: Node<'_>) -> Option<Node<'_>> {
     let owners = object.at(&["metadata", "ownerReferences"])?;
-    owners.items().find(|owner| owner.get("controller").and_then(Node::as_bool) == Some(true))
+    owners
+        .items()
+        .find(|owner| owner.get("controller").and_then(Node::as_bool) == Some(true))
 }
 
 /// Whether an object is controlled by the one of that uid.

@@ -36,7 +36,10 @@ impl Bounds {
         };
         let surge = part(surge, true);
         let unavailable = part(unavailable, false);
-        Bounds { surge, unavailable: if surge == 0 && unavailable == 0 { 1 } else { unavailable } }
+        Bounds {
+            surge,
+            unavailable: if surge == 0 && unavailable == 0 { 1 } else { unavailable },
+        }
     }
 }
 
@@ -51,7 +54,10 @@ pub struct Step {
 
 /// Plans the next step from `old` (oldest first) to `new`.
 pub fn rolling(replicas: i64, bounds: Bounds, new: Set, old: &[Set]) -> Step {
-    let mut step = Step { new: new.wanted, old: old.iter().map(|set| set.wanted).collect() };
+    let mut step = Step {
+        new: new.wanted,
+        old: old.iter().map(|set| set.wanted).collect(),
+    };
     let total = new.wanted + old.iter().map(|set| set.wanted).sum::<i64>();
     if new.wanted > replicas {
         step.new = replicas;
@@ -69,7 +75,12 @@ pub fn rolling(replicas: i64, bounds: Bounds, new: Set, old: &[Set]) -> Step {
         *target -= broken;
         may_go -= broken;
     }
-    let available = new.available + old.iter().zip(&step.old).map(|(set, target)| set.available.min(*target)).sum::<i64>();
+    let available = new.available
+        + old
+            .iter()
+            .zip(&step.old)
+            .map(|(set, target)| set.available.min(*target))
+            .sum::<i64>();
     let mut spare = (available - floor).max(0);
     for target in &mut step.old {
         let less = (*target).min(spare);
@@ -82,7 +93,10 @@ pub fn rolling(replicas: i64, bounds: Bounds, new: Set, old: &[Set]) -> Step {
 /// Plans the next step of `Recreate`: nothing new while anything old exists.
 pub fn recreate(replicas: i64, new: Set, old: &[Set]) -> Step {
     let gone = old.iter().all(|set| set.existing == 0);
-    Step { new: if gone { replicas } else { new.wanted.min(replicas) }, old: vec![0; old.len()] }
+    Step {
+        new: if gone { replicas } else { new.wanted.min(replicas) },
+        old: vec![0; old.len()],
+    }
 }
 
 #[cfg(test)]
@@ -90,7 +104,11 @@ mod tests {
     use super::*;
 
     fn set(wanted: i64, available: i64) -> Set {
-        Set { wanted, available, existing: wanted }
+        Set {
+            wanted,
+            available,
+            existing: wanted,
+        }
     }
 
     #[test]
@@ -105,26 +123,57 @@ mod tests {
             ("2", "1", 3, (2, 1)),
         ] {
             let bounds = Bounds::resolve(surge, unavailable, replicas);
-            assert_eq!((bounds.surge, bounds.unavailable), want, "{surge} {unavailable} of {replicas}");
+            assert_eq!(
+                (bounds.surge, bounds.unavailable),
+                want,
+                "{surge} {unavailable} of {replicas}"
+            );
         }
     }
 
     #[test]
     fn steps() {
-        let bounds = Bounds { surge: 1, unavailable: 0 };
+        let bounds = Bounds {
+            surge: 1,
+            unavailable: 0,
+        };
         for (what, new, old, want) in [
             ("first rollout", set(0, 0), vec![], Step { new: 3, old: vec![] }),
             ("one above", set(0, 0), vec![set(3, 3)], Step { new: 1, old: vec![3] }),
-            ("waits for the new one", set(1, 0), vec![set(3, 3)], Step { new: 1, old: vec![3] }),
-            ("then one old goes", set(1, 1), vec![set(3, 3)], Step { new: 1, old: vec![2] }),
-            ("the new one broken: old stay", set(1, 0), vec![set(3, 3)], Step { new: 1, old: vec![3] }),
-            ("old broken ones go first", set(1, 0), vec![set(3, 0)], Step { new: 1, old: vec![3] }),
+            (
+                "waits for the new one",
+                set(1, 0),
+                vec![set(3, 3)],
+                Step { new: 1, old: vec![3] },
+            ),
+            (
+                "then one old goes",
+                set(1, 1),
+                vec![set(3, 3)],
+                Step { new: 1, old: vec![2] },
+            ),
+            (
+                "the new one broken: old stay",
+                set(1, 0),
+                vec![set(3, 3)],
+                Step { new: 1, old: vec![3] },
+            ),
+            (
+                "old broken ones go first",
+                set(1, 0),
+                vec![set(3, 0)],
+                Step { new: 1, old: vec![3] },
+            ),
             ("scaled down", set(5, 5), vec![], Step { new: 3, old: vec![] }),
         ] {
             assert_eq!(rolling(3, bounds, new, &old), want, "{what}");
         }
         assert_eq!(recreate(2, set(0, 0), &[set(2, 2)]), Step { new: 0, old: vec![0] });
-        let gone = Set { wanted: 0, available: 0, existing: 0 };
+        let gone = Set {
+            wanted: 0,
+            available: 0,
+            existing: 0,
+        };
         assert_eq!(recreate(2, set(0, 0), &[gone]), Step { new: 2, old: vec![0] });
     }
 
@@ -138,7 +187,10 @@ mod tests {
                 let mut steps = 0;
                 while new.available < replicas || old.wanted > 0 {
                     let step = rolling(replicas, bounds, new, &[old]);
-                    assert!(step.new + step.old[0] <= replicas + bounds.surge, "{replicas} {surge} {unavailable}");
+                    assert!(
+                        step.new + step.old[0] <= replicas + bounds.surge,
+                        "{replicas} {surge} {unavailable}"
+                    );
                     old = set(step.old[0], step.old[0]);
                     assert!(new.available + old.available >= replicas - bounds.unavailable);
                     // One Pod becomes available at a time: the slowest world.

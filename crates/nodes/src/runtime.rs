@@ -68,7 +68,11 @@ impl Behaviour {
     /// `…:v1-broken`, `…:slow`, `…:exit-3`; any other tag serves.
     pub fn of(image: &str) -> Behaviour {
         let name = image.rsplit('/').next().unwrap_or(image);
-        let tag = name.split_once('@').map_or(name, |(name, _)| name).split_once(':').map_or("", |(_, tag)| tag);
+        let tag = name
+            .split_once('@')
+            .map_or(name, |(name, _)| name)
+            .split_once(':')
+            .map_or("", |(_, tag)| tag);
         if let Some((_, code)) = tag.rsplit_once("exit-")
             && let Ok(code) = code.parse()
         {
@@ -96,18 +100,29 @@ const KEPT_LINES: usize = 200;
 impl SimulatedRuntime {
     fn log(&self, container: &Container<'_>, text: String) {
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = logs.entry((container.namespace.into(), container.pod.into())).or_default();
+        let lines = logs
+            .entry((container.namespace.into(), container.pod.into()))
+            .or_default();
         if lines.len() >= KEPT_LINES {
             lines.remove(0);
         }
-        lines.push((container.name.into(), LogLine { time: container.now.into(), text }));
+        lines.push((
+            container.name.into(),
+            LogLine {
+                time: container.now.into(),
+                text,
+            },
+        ));
     }
 }
 
 impl Runtime for SimulatedRuntime {
     fn start(&self, container: &Container<'_>) -> RuntimeEvent {
         let behaviour = Behaviour::of(container.image);
-        self.log(container, format!("simulated start of {} (no container runs here)", container.image));
+        self.log(
+            container,
+            format!("simulated start of {} (no container runs here)", container.image),
+        );
         let event = match (behaviour, container.finite) {
             (Behaviour::Broken, _) => RuntimeEvent::Exit(1, Duration::ZERO),
             (Behaviour::Exit(code), _) => RuntimeEvent::Exit(code, Duration::from_millis(20)),
@@ -133,7 +148,13 @@ impl Runtime for SimulatedRuntime {
     fn logs(&self, namespace: &str, pod: &str, container: &str) -> Option<Vec<LogLine>> {
         let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = logs.get(&(namespace.to_owned(), pod.to_owned()))?;
-        Some(lines.iter().filter(|(name, _)| name == container).map(|(_, line)| line.clone()).collect())
+        Some(
+            lines
+                .iter()
+                .filter(|(name, _)| name == container)
+                .map(|(_, line)| line.clone())
+                .collect(),
+        )
     }
 }
 

@@ -21,11 +21,18 @@ impl World {
         let plane = ControlPlane::in_memory(clock.clone());
         ridgeway_apiserver::bootstrap(&plane).await.unwrap();
         let controllers = ridgeway_apiserver::controllers::Options { root_ca: None };
-        tokio::spawn(ridgeway_apiserver::controllers::run(plane.clone(), controllers, std::future::pending()));
+        tokio::spawn(ridgeway_apiserver::controllers::run(
+            plane.clone(),
+            controllers,
+            std::future::pending(),
+        ));
         let (stop, stopping) = watch::channel(false);
         let nodes = Nodes::new(plane.admin(), clock, Options::default());
         tokio::spawn(nodes.run(stopping));
-        World { cluster: plane.admin(), _stop: stop }
+        World {
+            cluster: plane.admin(),
+            _stop: stop,
+        }
     }
 
     async fn apply(&self, yaml: &str) {
@@ -46,11 +53,18 @@ impl World {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("{what}: {}", last.map_or("not there".to_owned(), |doc| doc.root().to_yaml()));
+        panic!(
+            "{what}: {}",
+            last.map_or("not there".to_owned(), |doc| doc.root().to_yaml())
+        );
     }
 
     async fn pods(&self) -> Vec<Doc> {
-        self.cluster.list(&Gvk::new("", "v1", "Pod"), Some("default"), &ListOptions::default()).await.unwrap().items
+        self.cluster
+            .list(&Gvk::new("", "v1", "Pod"), Some("default"), &ListOptions::default())
+            .await
+            .unwrap()
+            .items
     }
 }
 
@@ -85,7 +99,9 @@ async fn a_deployment_rolls_out_and_on_and_stops_at_a_broken_version() {
     assert_eq!(world.pods().await.len(), 3);
 
     world.apply(&manifest("v2")).await;
-    let done = |node: Node<'_>| complete(node) && node.str_at(&["metadata", "annotations", "deployment.kubernetes.io/revision"]) == Some("2");
+    let done = |node: Node<'_>| {
+        complete(node) && node.str_at(&["metadata", "annotations", "deployment.kubernetes.io/revision"]) == Some("2")
+    };
     world.until("the second rollout", &deployment(), "web", done).await;
 
     world.apply(&manifest("v3-broken")).await;
@@ -94,7 +110,9 @@ async fn a_deployment_rolls_out_and_on_and_stops_at_a_broken_version() {
     };
     world.until("the broken one", &deployment(), "web", stuck).await;
     let crashing = |pods: Vec<Doc>| {
-        pods.iter().filter(|pod| pod.root().to_json().contains("CrashLoopBackOff")).count()
+        pods.iter()
+            .filter(|pod| pod.root().to_json().contains("CrashLoopBackOff"))
+            .count()
     };
     for _ in 0..100 {
         if crashing(world.pods().await) == 1 {
@@ -102,7 +120,11 @@ async fn a_deployment_rolls_out_and_on_and_stops_at_a_broken_version() {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(crashing(world.pods().await), 1, "one Pod tries, the others keep serving");
+    assert_eq!(
+        crashing(world.pods().await),
+        1,
+        "one Pod tries, the others keep serving"
+    );
 }
 
 #[tokio::test]
@@ -110,19 +132,35 @@ async fn a_deleted_pod_is_replaced_and_a_deleted_deployment_takes_all_with_it() 
     let world = World::new().await;
     world.apply(&manifest("v1")).await;
     world.until("the rollout", &deployment(), "web", complete).await;
-    let pod = world.pods().await[0].root().str_at(&["metadata", "name"]).unwrap().to_owned();
+    let pod = world.pods().await[0]
+        .root()
+        .str_at(&["metadata", "name"])
+        .unwrap()
+        .to_owned();
     let gvk = Gvk::new("", "v1", "Pod");
     let options = || WriteOptions::by("test", None);
-    world.cluster.delete(&gvk, "default", &pod, DeleteOptions::default(), options()).await.unwrap();
+    world
+        .cluster
+        .delete(&gvk, "default", &pod, DeleteOptions::default(), options())
+        .await
+        .unwrap();
     for _ in 0..500 {
         let pods = world.pods().await;
-        if pods.len() == 3 && pods.iter().all(|p| p.root().str_at(&["metadata", "name"]) != Some(&pod)) {
+        if pods.len() == 3
+            && pods
+                .iter()
+                .all(|p| p.root().str_at(&["metadata", "name"]) != Some(&pod))
+        {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     world.until("all three again", &deployment(), "web", complete).await;
-    world.cluster.delete(&deployment(), "default", "web", DeleteOptions::default(), options()).await.unwrap();
+    world
+        .cluster
+        .delete(&deployment(), "default", "web", DeleteOptions::default(), options())
+        .await
+        .unwrap();
     for _ in 0..500 {
         if world.pods().await.is_empty() {
             return;
@@ -151,12 +189,28 @@ async fn stateful_sets_come_in_order_with_their_claims_and_jobs_end() {
         )
         .await;
     let set = Gvk::new("apps", "v1", "StatefulSet");
-    world.until("the set", &set, "db", |n| number(n, &["status", "readyReplicas"]) == 2).await;
+    world
+        .until("the set", &set, "db", |n| number(n, &["status", "readyReplicas"]) == 2)
+        .await;
     let claim = Gvk::new("", "v1", "PersistentVolumeClaim");
-    world.until("its claim", &claim, "data-db-1", |n| n.str_at(&["status", "phase"]) == Some("Bound")).await;
+    world
+        .until("its claim", &claim, "data-db-1", |n| {
+            n.str_at(&["status", "phase"]) == Some("Bound")
+        })
+        .await;
     let job = Gvk::new("batch", "v1", "Job");
-    world.until("the job", &job, "migrate", |n| number(n, &["status", "succeeded"]) == 1).await;
-    world.until("the failing job", &job, "fails", |n| n.to_json().contains("BackoffLimitExceeded")).await;
+    world
+        .until("the job", &job, "migrate", |n| number(n, &["status", "succeeded"]) == 1)
+        .await;
+    world
+        .until("the failing job", &job, "fails", |n| {
+            n.to_json().contains("BackoffLimitExceeded")
+        })
+        .await;
     let daemon = Gvk::new("apps", "v1", "DaemonSet");
-    world.until("the daemon", &daemon, "agent", |n| number(n, &["status", "numberReady"]) == 3).await;
+    world
+        .until("the daemon", &daemon, "agent", |n| {
+            number(n, &["status", "numberReady"]) == 3
+        })
+        .await;
 }

@@ -22,7 +22,9 @@ impl DataDir {
             .mode(0o700)
             .create(path)
             .with_context(|| format!("cannot make the data directory {}", path.display()))?;
-        let path = path.canonicalize().with_context(|| format!("cannot use {}", path.display()))?;
+        let path = path
+            .canonicalize()
+            .with_context(|| format!("cannot use {}", path.display()))?;
         let lock_path = path.join("lock");
         let mut lock = OpenOptions::new()
             .create(true)
@@ -59,7 +61,11 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
     let fresh = path.with_extension("new");
     let _ = std::fs::remove_file(&fresh);
     let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&fresh)?;
+        let mut file = OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(&fresh)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&fresh, path)

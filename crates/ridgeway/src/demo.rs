@@ -15,7 +15,10 @@ pub(crate) async fn load(repositories: &Arc<Repositories>) -> Result<()> {
     let mut by_repository: BTreeMap<&str, Vec<(&str, Option<bytes::Bytes>)>> = BTreeMap::new();
     for (path, content) in DEMO {
         if let Some((repository, file)) = path.split_once('/') {
-            by_repository.entry(repository).or_default().push((file, Some(bytes::Bytes::from_static(content))));
+            by_repository
+                .entry(repository)
+                .or_default()
+                .push((file, Some(bytes::Bytes::from_static(content))));
         }
     }
     let author = Author::new("Ridgeway", "demo@ridgeway.example");
@@ -23,7 +26,10 @@ pub(crate) async fn load(repositories: &Arc<Repositories>) -> Result<()> {
         if repositories.exists(repository) {
             continue;
         }
-        repositories.create(repository).await.with_context(|| format!("repository {repository}"))?;
+        repositories
+            .create(repository)
+            .await
+            .with_context(|| format!("repository {repository}"))?;
         repositories
             .commit_files(repository, "main", &author, "The demo organisation", &files)
             .await
@@ -36,7 +42,12 @@ pub(crate) async fn load(repositories: &Arc<Repositories>) -> Result<()> {
 /// A root Application that follows `REPOSITORY[#PATH]`, unless there is one of that name.
 pub(crate) async fn follow(cluster: &Arc<dyn Cluster>, what: &str) -> Result<()> {
     let (repository, path) = what.split_once('#').unwrap_or((what, "."));
-    let name = repository.trim_end_matches('/').trim_end_matches(".git").rsplit(['/', ':']).next().unwrap_or(repository);
+    let name = repository
+        .trim_end_matches('/')
+        .trim_end_matches(".git")
+        .rsplit(['/', ':'])
+        .next()
+        .unwrap_or(repository);
     let mut application = Value::object();
     application.set(&["apiVersion"], "argoproj.io/v1alpha1");
     application.set(&["kind"], "Application");

@@ -19,7 +19,11 @@ impl LogSource for NodeLogs {
         let skip = query.tail.map_or(0, |tail| lines.len().saturating_sub(tail));
         let (sender, receiver) = mpsc::channel(lines.len().max(1));
         for line in lines.into_iter().skip(skip) {
-            let text = if query.timestamps { format!("{} {}\n", line.time, line.text) } else { format!("{}\n", line.text) };
+            let text = if query.timestamps {
+                format!("{} {}\n", line.time, line.text)
+            } else {
+                format!("{}\n", line.text)
+            };
             // The channel holds all of them.
             let _ = sender.try_send(text);
         }

@@ -44,7 +44,9 @@ async fn run(args: &Args) -> Result<()> {
     let data = DataDir::open(&args.data_dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // Ports first: a taken one is the likeliest fault, and nothing has been changed yet.
-    let kube_listener = bind(args.kube_listen).await.context("the Kubernetes API (--kube-listen)")?;
+    let kube_listener = bind(args.kube_listen)
+        .await
+        .context("the Kubernetes API (--kube-listen)")?;
     let portal_listener = bind(args.listen).await.context("the portal (--listen)")?;
     let kubernetes_url = format!("https://{}", kube_listener.local_addr()?);
     let portal_url = format!("http://{}", portal_listener.local_addr()?);
@@ -70,17 +72,27 @@ async fn run(args: &Args) -> Result<()> {
     write_private(&data.join(ACCESS_FILE), &serde_json::to_string(&access)?)?;
 
     let (stop, stopping) = watch::channel(false);
-    ridgeway_apiserver::bootstrap(&plane).await.context("creating what every cluster has")?;
+    ridgeway_apiserver::bootstrap(&plane)
+        .await
+        .context("creating what every cluster has")?;
     let mut tasks = tokio::task::JoinSet::new();
-    let options = ridgeway_apiserver::controllers::Options { root_ca: Some(pki.ca_pem().to_owned()) };
-    tasks.spawn(ridgeway_apiserver::controllers::run(plane.clone(), options, stopped(stopping.clone())));
+    let options = ridgeway_apiserver::controllers::Options {
+        root_ca: Some(pki.ca_pem().to_owned()),
+    };
+    tasks.spawn(ridgeway_apiserver::controllers::run(
+        plane.clone(),
+        options,
+        stopped(stopping.clone()),
+    ));
 
     let repositories = open_repositories(args, &data, &clock, &portal_url)?;
     let guard = Guard::new(plane.client(Identity::controller("guard")), clock.clone());
     guard.install_crds().await.context("installing the policy kinds")?;
     plane.set_gate(guard.gate());
     let deliver_cluster = plane.client(Identity::controller("deliver"));
-    ridgeway_deliver::install_crds(&*deliver_cluster).await.context("installing the delivery kinds")?;
+    ridgeway_deliver::install_crds(&*deliver_cluster)
+        .await
+        .context("installing the delivery kinds")?;
     let deliver = Deliver::new(
         deliver_cluster.clone(),
         repositories.clone(),
@@ -90,7 +102,10 @@ async fn run(args: &Args) -> Result<()> {
     let nodes = Nodes::new(
         plane.client(Identity::controller("nodes")),
         clock.clone(),
-        ridgeway_nodes::Options { nodes: args.nodes, ..ridgeway_nodes::Options::default() },
+        ridgeway_nodes::Options {
+            nodes: args.nodes,
+            ..ridgeway_nodes::Options::default()
+        },
     );
     plane.logs().set(Arc::new(NodeLogs(nodes.clone())));
     tasks.spawn(guard.clone().run(stopping.clone()));
@@ -100,7 +115,12 @@ async fn run(args: &Args) -> Result<()> {
     tasks.spawn(nodes.run(stopping.clone()));
 
     let kube = router(plane.clone(), authenticator.clone());
-    tasks.spawn(listen(kube_listener, kube, Some(pki.server_config()?), stopping.clone()));
+    tasks.spawn(listen(
+        kube_listener,
+        kube,
+        Some(pki.server_config()?),
+        stopping.clone(),
+    ));
     let edge = ridgeway_server::router(ridgeway_server::Parts {
         plane: plane.clone(),
         authenticator,
@@ -111,7 +131,11 @@ async fn run(args: &Args) -> Result<()> {
         guard,
         templates: Arc::new(Library::new(embedded::TEMPLATES.iter().copied())),
         accounts,
-        assets: Assets::new(embedded::PORTAL.iter().map(|(path, bytes)| ((*path).to_owned(), (*bytes).into()))),
+        assets: Assets::new(
+            embedded::PORTAL
+                .iter()
+                .map(|(path, bytes)| ((*path).to_owned(), (*bytes).into())),
+        ),
         clock: clock.clone(),
         stopping: stopping.clone(),
         about: About {
@@ -126,20 +150,35 @@ async fn run(args: &Args) -> Result<()> {
     tasks.spawn(listen(portal_listener, edge, None, stopping.clone()));
 
     if args.demo {
-        demo::load(&repositories).await.context("loading the demo organisation")?;
+        demo::load(&repositories)
+            .await
+            .context("loading the demo organisation")?;
     }
-    let follow = args.follow.iter().cloned().chain(args.demo.then(|| "platform#cluster".to_owned()));
+    let follow = args
+        .follow
+        .iter()
+        .cloned()
+        .chain(args.demo.then(|| "platform#cluster".to_owned()));
     for repository in follow {
         demo::follow(&deliver_cluster, &repository).await?;
     }
 
-    print_welcome(&portal_url, &kubernetes_url, &kubeconfig, password.as_ref().map(|p| p.reveal()), args.demo);
+    print_welcome(
+        &portal_url,
+        &kubernetes_url,
+        &kubeconfig,
+        password.as_ref().map(|p| p.reveal()),
+        args.demo,
+    );
     println!("  ready       after {:.0?}; Ctrl-C ends it", begun.elapsed());
     let signal = signals.next().await;
     tracing::info!(signal, "ending");
     stop.send_replace(true);
     let farewell = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(std::time::Duration::from_millis(800), farewell).await.is_err() {
+    if tokio::time::timeout(std::time::Duration::from_millis(800), farewell)
+        .await
+        .is_err()
+    {
         tracing::warn!("some tasks did not end in time and are cut off");
     }
     ledger.close().await.context("closing the ledger")?;
@@ -207,7 +246,9 @@ fn open_repositories(args: &Args, data: &DataDir, clock: &Arc<dyn Clock>, portal
 
 /// The administrator's kubeconfig, with a certificate of its own.
 fn write_kubeconfig(data: &DataDir, pki: &pki::Pki, server: &str, now: jiff::Timestamp) -> Result<PathBuf> {
-    let certificate = pki.client_certificate("admin", &["system:masters"], now).context("issuing a certificate")?;
+    let certificate = pki
+        .client_certificate("admin", &["system:masters"], now)
+        .context("issuing a certificate")?;
     let text = pki.kubeconfig(server, "admin", &pki::Credential::Certificate(certificate));
     let path = data.join("kubeconfig");
     write_private(&path, &text)?;
@@ -220,7 +261,10 @@ fn local_access(authenticator: &Authenticator, portal: &str) -> Result<Access> {
     getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     authenticator.add_token(&token, Identity::user("admin", &["system:masters"], "command line"));
-    Ok(Access { url: portal.to_owned(), token })
+    Ok(Access {
+        url: portal.to_owned(),
+        token,
+    })
 }
 
 /// Who may use which repository: whoever may read Applications may read, administrators may write.
@@ -233,7 +277,10 @@ fn git_access(plane: &ControlPlane) -> Arc<ridgeway_git::Access> {
 }
 
 fn print_welcome(portal: &str, kubernetes: &str, kubeconfig: &Path, password: Option<&str>, demo: bool) {
-    println!("Ridgeway {} (simulated runtime: no container runs)\n", env!("CARGO_PKG_VERSION"));
+    println!(
+        "Ridgeway {} (simulated runtime: no container runs)\n",
+        env!("CARGO_PKG_VERSION")
+    );
     println!("  portal      {portal}");
     println!("  user        admin");
     match password {
@@ -246,8 +293,13 @@ fn print_welcome(portal: &str, kubernetes: &str, kubeconfig: &Path, password: Op
     if demo {
         println!("\nThree things to try:");
         println!("  1. Open the portal and look at the application `checkout-production`.");
-        println!("  2. kubectl --kubeconfig {} apply -f examples/try/pod-without-limits.yaml", kubeconfig.display());
-        println!("  3. git clone {portal}/git/checkout.git, set `newTag: v1.2.4` in deploy/base/kustomization.yaml, push.");
+        println!(
+            "  2. kubectl --kubeconfig {} apply -f examples/try/pod-without-limits.yaml",
+            kubeconfig.display()
+        );
+        println!(
+            "  3. git clone {portal}/git/checkout.git, set `newTag: v1.2.4` in deploy/base/kustomization.yaml, push."
+        );
     }
     println!();
 }

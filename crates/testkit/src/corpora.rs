@@ -96,7 +96,9 @@ fn rbac_sar(root: &Path) -> Result<Tally> {
         match ridgeway_authz::corpus::check_case(&fs::read_to_string(&file)?) {
             Ok((passed, failures)) => {
                 tally.passed += passed;
-                tally.failing.extend(failures.into_iter().map(|why| (name.clone(), why)));
+                tally
+                    .failing
+                    .extend(failures.into_iter().map(|why| (name.clone(), why)));
             }
             Err(why) => tally.case(name, Err(why)),
         }
@@ -107,7 +109,10 @@ fn rbac_sar(root: &Path) -> Result<Tally> {
 /// Kustomizations with the real tool's output, byte for byte.
 fn kustomize_goldens(root: &Path) -> Result<Tally> {
     let mut tally = Tally::default();
-    for set in fs::read_dir(root)?.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()) {
+    for set in fs::read_dir(root)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_dir())
+    {
         let (source, goldens) = (set.join("src"), set.join("goldens"));
         for golden in files(&goldens, "yaml")? {
             let path = golden.strip_prefix(&goldens)?.with_extension("");
@@ -121,17 +126,26 @@ fn kustomize_goldens(root: &Path) -> Result<Tally> {
 
 /// Pods that a level and version must pass or fail.
 fn pod_security_standards(root: &Path) -> Result<Tally> {
-    Ok(of_policy(ridgeway_policy::corpus::pods::run(&Texts, &root.to_string_lossy())))
+    Ok(of_policy(ridgeway_policy::corpus::pods::run(
+        &Texts,
+        &root.to_string_lossy(),
+    )))
 }
 
 /// Suites of the Kyverno CLI; the unit is one row.
 fn kyverno_policies(root: &Path) -> Result<Tally> {
-    Ok(of_policy(ridgeway_policy::corpus::kyverno_test::run(&Texts, &root.to_string_lossy())))
+    Ok(of_policy(ridgeway_policy::corpus::kyverno_test::run(
+        &Texts,
+        &root.to_string_lossy(),
+    )))
 }
 
 /// Suites of `gator verify`.
 fn gatekeeper_library(root: &Path) -> Result<Tally> {
-    Ok(of_policy(ridgeway_policy::corpus::gator::run(&Texts, &root.to_string_lossy())))
+    Ok(of_policy(ridgeway_policy::corpus::gator::run(
+        &Texts,
+        &root.to_string_lossy(),
+    )))
 }
 
 fn of_policy(result: ridgeway_policy::corpus::CorpusResult) -> Tally {
@@ -142,7 +156,13 @@ fn of_policy(result: ridgeway_policy::corpus::CorpusResult) -> Tally {
     Tally {
         passed: result.passed,
         failing: result.failing.into_iter().map(split).collect(),
-        skipped: vec![("objects that a rule excludes".to_owned(), "not judged upstream either".to_owned()); result.skipped],
+        skipped: vec![
+            (
+                "objects that a rule excludes".to_owned(),
+                "not judged upstream either".to_owned()
+            );
+            result.skipped
+        ],
     }
 }
 
@@ -177,7 +197,9 @@ impl ridgeway_render::Files for Disk {
     }
 
     fn list(&self, dir: &str) -> Result<Option<Vec<ridgeway_render::DirEntry>>, String> {
-        let Ok(entries) = fs::read_dir(self.0.join(dir)) else { return Ok(None) };
+        let Ok(entries) = fs::read_dir(self.0.join(dir)) else {
+            return Ok(None);
+        };
         let entry = |entry: fs::DirEntry| ridgeway_render::DirEntry {
             name: entry.file_name().to_string_lossy().into_owned(),
             is_dir: entry.path().is_dir(),

@@ -36,11 +36,16 @@ impl Kube {
         let docs = ridgeway_doc::parse_yaml(&text).map_err(|e| anyhow!("the kubeconfig is no YAML: {e}"))?;
         let root = docs.first().context("the kubeconfig is empty")?.root();
         let first = |list: &str, path: &[&str]| {
-            root.get(list).and_then(|l| l.item(0)).and_then(|n| n.str_at(path)).map(str::to_owned)
+            root.get(list)
+                .and_then(|l| l.item(0))
+                .and_then(|n| n.str_at(path))
+                .map(str::to_owned)
         };
         let server = first("clusters", &["cluster", "server"]).context("the kubeconfig names no server")?;
         let pem = |text: Option<String>| -> Result<Option<Vec<u8>>> {
-            text.map(|t| base64::engine::general_purpose::STANDARD.decode(t)).transpose().context("not base64")
+            text.map(|t| base64::engine::general_purpose::STANDARD.decode(t))
+                .transpose()
+                .context("not base64")
         };
         let authority = pem(first("clusters", &["cluster", "certificate-authority-data"]))?.context("no CA")?;
         let certificate = pem(first("users", &["user", "client-certificate-data"]))?;
@@ -58,7 +63,11 @@ impl Kube {
             .client_cert(client)
             .unversioned_rustls_crypto_provider(provider)
             .build();
-        let agent = ureq::Agent::config_builder().tls_config(tls).http_status_as_error(false).build().into();
+        let agent = ureq::Agent::config_builder()
+            .tls_config(tls)
+            .http_status_as_error(false)
+            .build()
+            .into();
         Ok(Kube {
             kubeconfig: kubeconfig.to_path_buf(),
             server,
@@ -70,7 +79,11 @@ impl Kube {
 
     /// What the requests are sent with.
     pub fn client(&self) -> &'static str {
-        if self.kubectl { "kubectl" } else { "HTTPS requests (kubectl is not on PATH)" }
+        if self.kubectl {
+            "kubectl"
+        } else {
+            "HTTPS requests (kubectl is not on PATH)"
+        }
     }
 
     /// Applies manifests. A refusal is the error, in the server's words.
@@ -81,7 +94,12 @@ impl Kube {
         for doc in ridgeway_doc::parse_yaml(manifest).map_err(|e| anyhow!("{e}"))? {
             let path = self.path_of(doc.root())?;
             let path = format!("{path}?fieldManager=journey&force=true");
-            self.request(who, "PATCH", &path, Some(("application/apply-patch+yaml", doc.root().to_json())))?;
+            self.request(
+                who,
+                "PATCH",
+                &path,
+                Some(("application/apply-patch+yaml", doc.root().to_json())),
+            )?;
         }
         Ok(())
     }
@@ -89,21 +107,38 @@ impl Kube {
     /// Deletes one object; `resource` as in `services` or `deployments.apps`.
     pub fn delete(&self, resource: &str, namespace: &str, name: &str) -> Result<()> {
         if self.kubectl {
-            return self.kubectl(As::Admin, &["-n", namespace, "delete", resource, name, "--wait=false"], None).map(drop);
+            return self
+                .kubectl(
+                    As::Admin,
+                    &["-n", namespace, "delete", resource, name, "--wait=false"],
+                    None,
+                )
+                .map(drop);
         }
         let path = self.collection(resource, namespace)?;
-        self.request(As::Admin, "DELETE", &format!("{path}/{name}"), None).map(drop)
+        self.request(As::Admin, "DELETE", &format!("{path}/{name}"), None)
+            .map(drop)
     }
 
     /// A JSON merge patch.
     pub fn merge_patch(&self, who: As<'_>, resource: &str, namespace: &str, name: &str, patch: &str) -> Result<()> {
         if self.kubectl {
             return self
-                .kubectl(who, &["-n", namespace, "patch", resource, name, "--type=merge", "-p", patch], None)
+                .kubectl(
+                    who,
+                    &["-n", namespace, "patch", resource, name, "--type=merge", "-p", patch],
+                    None,
+                )
                 .map(drop);
         }
         let path = format!("{}/{name}?fieldManager=journey", self.collection(resource, namespace)?);
-        self.request(who, "PATCH", &path, Some(("application/merge-patch+json", patch.to_owned()))).map(drop)
+        self.request(
+            who,
+            "PATCH",
+            &path,
+            Some(("application/merge-patch+json", patch.to_owned())),
+        )
+        .map(drop)
     }
 
     /// One object, or `None`.
@@ -126,7 +161,9 @@ impl Kube {
     /// Whether somebody may do something, as `kubectl auth can-i` answers.
     pub fn can_i(&self, who: As<'_>, verb: &str, resource: &str, namespace: &str) -> Result<bool> {
         if self.kubectl {
-            let output = self.command(who, &["-n", namespace, "auth", "can-i", verb, resource]).output()?;
+            let output = self
+                .command(who, &["-n", namespace, "auth", "can-i", verb, resource])
+                .output()?;
             return Ok(String::from_utf8_lossy(&output.stdout).trim() == "yes");
         }
         let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
@@ -142,12 +179,16 @@ impl Kube {
 
     /// A raw request for a path of the API.
     pub fn request(&self, who: As<'_>, method: &str, path: &str, body: Option<(&str, String)>) -> Result<Value> {
-        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.server));
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.server));
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         if let As::User(user, group) = who {
-            request = request.header("impersonate-user", user).header("impersonate-group", group);
+            request = request
+                .header("impersonate-user", user)
+                .header("impersonate-group", group);
         }
         let (kind, text) = body.unwrap_or(("application/json", String::new()));
         let request = request.header("content-type", kind).body(text)?;
@@ -155,7 +196,12 @@ impl Kube {
         let text = response.body_mut().with_config().limit(64 << 20).read_to_string()?;
         let value: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
         if !response.status().is_success() {
-            bail!("{}", value["message"].as_str().unwrap_or(&format!("{method} {path}: {}", response.status())));
+            bail!(
+                "{}",
+                value["message"]
+                    .as_str()
+                    .unwrap_or(&format!("{method} {path}: {}", response.status()))
+            );
         }
         Ok(value)
     }
@@ -205,7 +251,9 @@ impl Kube {
             "/api/v1".to_owned()
         } else {
             let about = self.request(As::Admin, "GET", &format!("/apis/{group}"), None)?;
-            let version = about["preferredVersion"]["groupVersion"].as_str().context("the group is not served")?;
+            let version = about["preferredVersion"]["groupVersion"]
+                .as_str()
+                .context("the group is not served")?;
             format!("/apis/{version}")
         };
         Ok(if namespace.is_empty() {
@@ -219,7 +267,11 @@ impl Kube {
     fn path_of(&self, object: ridgeway_doc::Node<'_>) -> Result<String> {
         let text = |path: &[&str]| object.str_at(path).unwrap_or_default().to_owned();
         let version = text(&["apiVersion"]);
-        let base = if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
+        let base = if version.contains('/') {
+            format!("/apis/{version}")
+        } else {
+            format!("/api/{version}")
+        };
         let about = self.request(As::Admin, "GET", &base, None)?;
         let kind = text(&["kind"]);
         let resource = about["resources"]

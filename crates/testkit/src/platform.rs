@@ -44,7 +44,14 @@ impl Platform {
         let log = std::fs::File::create(options.data.with_extension("log"))?;
         let mut command = Command::new(options.binary);
         command
-            .args(["up", "--listen", "127.0.0.1:0", "--kube-listen", "127.0.0.1:0", "--data-dir"])
+            .args([
+                "up",
+                "--listen",
+                "127.0.0.1:0",
+                "--kube-listen",
+                "127.0.0.1:0",
+                "--data-dir",
+            ])
             .arg(options.data)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -56,7 +63,9 @@ impl Platform {
             command.arg("--demo");
         }
         let start = Instant::now();
-        let mut child = command.spawn().with_context(|| format!("cannot start {}", options.binary.display()))?;
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", options.binary.display()))?;
         let stdout = child.stdout.take().context("the platform has no standard output")?;
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
@@ -77,7 +86,10 @@ impl Platform {
             let Ok(line) = lines.recv_timeout(left) else {
                 let log = std::fs::read_to_string(options.data.with_extension("log")).unwrap_or_default();
                 let tail: Vec<_> = log.lines().rev().take(12).collect();
-                bail!("the platform was not ready; its log ends:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+                bail!(
+                    "the platform was not ready; its log ends:\n{}",
+                    tail.into_iter().rev().collect::<Vec<_>>().join("\n")
+                );
             };
             // Lines are `label   value`, made for people and steady for machines.
             let mut words = line.split_whitespace();

@@ -32,7 +32,12 @@ impl Portal {
         }
         let answer: Value = serde_json::from_str(&text).context("sign-in answered no JSON")?;
         let csrf = answer["csrfToken"].as_str().unwrap_or_default().to_owned();
-        Ok(Portal { agent, base: base.to_owned(), cookie: cookies.join("; "), csrf })
+        Ok(Portal {
+            agent,
+            base: base.to_owned(),
+            cookie: cookies.join("; "),
+            csrf,
+        })
     }
 
     /// Reads a path under `/api/v1`.

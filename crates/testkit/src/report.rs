@@ -26,7 +26,10 @@ impl Report {
             }
             Err(error) => {
                 self.failed += 1;
-                println!("FAIL  {name} ({took:.0?})\n      {}", format!("{error:#}").replace('\n', "\n      "));
+                println!(
+                    "FAIL  {name} ({took:.0?})\n      {}",
+                    format!("{error:#}").replace('\n', "\n      ")
+                );
                 false
             }
         }

@@ -77,10 +77,10 @@ export function Frame() {
       <div className={styles.main}>
         <header className={styles.bar}>
           <Crumbs />
-          <button type="button" className={styles.search} onClick={() => setOverlay('palette')} aria-label="Jump to anything" aria-keyshortcuts="Control+K">
+          <button type="button" className={styles.search} onClick={() => setOverlay('palette')} aria-keyshortcuts="Control+K">
             <IconSearch size={15} aria-hidden="true" />
             <span className={styles.searchWord}>Jump to anything</span>
-            <kbd className={styles.searchKey}>{/Mac|iPhone|iPad/.test(navigator.userAgent) ? '⌘K' : 'Ctrl K'}</kbd>
+            <kbd className={styles.searchKey} aria-hidden="true">{/Mac|iPhone|iPad/.test(navigator.userAgent) ? '⌘K' : 'Ctrl K'}</kbd>
           </button>
           <ScopeSwitch />
           <Connection />

@@ -36,7 +36,10 @@ export function Palette({ close }: { close: () => void }) {
     event.preventDefault();
   };
   return (
-    <Modal opened onClose={close} withCloseButton={false} padding={0} size={600} yOffset="12vh" centered={false} aria-label="Jump to anything">
+    <Modal.Root opened onClose={close} padding={0} size={600} yOffset="12vh" centered={false}>
+      <Modal.Overlay />
+      <Modal.Content aria-label="Jump to anything">
+       <Modal.Body>
       <input
         className={styles.input}
         placeholder="Jump to anything, or run an action"
@@ -73,7 +76,9 @@ export function Palette({ close }: { close: () => void }) {
         ))}
       </div>
       {found.length === 0 ? <p className={styles.none}>Nothing is called “{text}”.</p> : null}
-    </Modal>
+       </Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
   );
 }
 

@@ -167,6 +167,8 @@ const docsRoute = createRoute({
   component: lazyRouteComponent(() => import('../pages/Docs'), 'Docs'),
 });
 
+const nowhereRoute = createRoute({ getParentRoute: frame, path: '$', component: NotFound });
+
 export const router = createRouter({
   routeTree: rootRoute.addChildren([
     signInRoute,
@@ -185,6 +187,7 @@ export const router = createRouter({
       auditRoute,
       entryRoute,
       docsRoute,
+      nowhereRoute,
     ]),
   ]),
   defaultPreload: 'intent',

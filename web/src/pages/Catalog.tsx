@@ -286,7 +286,7 @@ function Repositories() {
               <td>{repository.entities.map((e) => <div key={e}><EntityLink reference={e} /></div>)}</td>
               <td>
                 {repository.applications.map((name) => (
-                  <div key={name}>
+                  <div key={name} className={styles.tall}>
                     <Link to="/applications/$name" params={{ name }} className="link">
                       {name}
                     </Link>

@@ -15,7 +15,7 @@ export function Docs() {
     <Page title="Docs" about="How the platform works, in ten minutes.">
       <div className={styles.columns}>
         <article className={`panel ${styles.text}`}>
-          <Markdown text={guide} />
+          <Markdown text={guide} above={1} />
         </article>
         <aside className={styles.aside}>
           <nav aria-label="Chapters">
@@ -38,9 +38,9 @@ export function Docs() {
                   </dd>
                 </div>
               ))}
-              <p className="dim small">{data.runtime.note}</p>
             </dl>
           ) : null}
+          {data ? <p className="dim small">{data.runtime.note}</p> : null}
         </aside>
       </div>
     </Page>

@@ -114,12 +114,12 @@ function Services({ services, environments }: { services: Schema['ServiceStatus'
           {services.map((service) => (
             <tr key={service.ref}>
               <td>
-                <div className="strong">
+                <div className={`strong ${styles.line}`}>
                   <EntityLink reference={service.ref}>
                     <span className={styles.name}>{service.title}</span>
                   </EntityLink>
                 </div>
-                <div className="dim small">{service.owner ? <EntityLink reference={service.owner} /> : 'nobody owns it'}</div>
+                <div className={`small ${styles.line}`}>{service.owner ? <EntityLink reference={service.owner} /> : 'nobody owns it'}</div>
               </td>
               {environments.map((name) => {
                 const deployment = service.deployments.find((d) => d.environment === name);

@@ -93,15 +93,15 @@ function Form({ template: path }: { template: Schema['TemplateDetail'] }) {
     <div className={styles.columns}>
       <form className={`panel ${styles.form}`} onSubmit={start} noValidate>
         {path.pages.map((page, i) => (
-          <fieldset key={i} className={styles.page}>
-            <legend>{page.title}</legend>
+          <section key={i} className={styles.page}>
+            <h2>{page.title}</h2>
             {page.description ? <p className="dim">{page.description}</p> : null}
             {Object.entries(page.properties).map(([name, schema]) => (
               <div key={name} onBlur={() => setTouched(new Set([...touched, name]))}>
                 <Field name={name} schema={schema} required={page.required.includes(name)} value={values[name]} set={(value) => set(name, value)} fault={fault(name)} />
               </div>
             ))}
-          </fieldset>
+          </section>
         ))}
         {failure ? <Failed error={failure} /> : null}
         {tried && problems.length ? <Summary problems={problems} path={path} /> : null}

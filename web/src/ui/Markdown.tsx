@@ -23,10 +23,10 @@ function inline(text: string): ReactNode[] {
   return out;
 }
 
-function render(block: Block, key: number): ReactNode {
+function render(block: Block, key: number, above: number): ReactNode {
   switch (block.type) {
     case 'heading': {
-      const Tag = `h${Math.min(6, block.level + 2)}` as 'h3';
+      const Tag = `h${Math.min(6, block.level + above)}` as 'h3';
       return (
         <Tag key={key} id={block.id}>
           {inline(block.text)}
@@ -42,7 +42,7 @@ function render(block: Block, key: number): ReactNode {
         </pre>
       );
     case 'quote':
-      return <blockquote key={key}>{block.blocks.map(render)}</blockquote>;
+      return <blockquote key={key}>{block.blocks.map((inner, i) => render(inner, i, above))}</blockquote>;
     case 'list': {
       const Tag = block.ordered ? 'ol' : 'ul';
       return (
@@ -79,6 +79,7 @@ function render(block: Block, key: number): ReactNode {
   }
 }
 
-export function Markdown({ text }: { text: string }) {
-  return <div className={`prose ${styles.text}`}>{blocks(text).map(render)}</div>;
+/** `above` is the level of the heading that the text stands under. */
+export function Markdown({ text, above = 2 }: { text: string; above?: number }) {
+  return <div className={`prose ${styles.text}`}>{blocks(text).map((block, i) => render(block, i, above))}</div>;
 }

@@ -43,7 +43,7 @@ export function Empty({ title, children, action }: { title: string; children?: R
       <svg width="56" height="28" viewBox="0 0 56 28" aria-hidden="true" className={styles.ridge}>
         <path d="M2 25 L16 10 L24 18 L37 3 L54 25" />
       </svg>
-      <h3>{title}</h3>
+      <p className="strong">{title}</p>
       {children ? <div className="dim prose">{children}</div> : null}
       {action ? <div className={styles.emptyAction}>{action}</div> : null}
     </div>

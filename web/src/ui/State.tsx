@@ -11,6 +11,7 @@ const SHAPES = {
   pause: <path d="M6.3 5.4v5.2m3.4-5.2v5.2" />,
   bar: <path d="M4.8 8h6.4" />,
   question: <path d="M6.4 6.5c0-2 3.3-2 3.3 0 0 1.2-1.7 1.3-1.7 2.5M8 11v.1" />,
+  equal: <path d="M4.8 6.3h6.4M4.8 9.7h6.4" />,
   drift: <path d="M5 6.4h6M9.3 4.7 11 6.4M11 9.6H5m1.7 1.7L5 9.6" />,
   exclamation: <path d="M8 4.8v3.6M8 10.9v.1" />,
 };
@@ -49,7 +50,7 @@ const HEALTH: { [state in Health]: [Tone, Shape] } = {
 };
 
 const SYNC: { [state in SyncState]: [Tone, Shape, string] } = {
-  Synced: ['ok', 'check', 'In sync'],
+  Synced: ['ok', 'equal', 'In sync'],
   OutOfSync: ['warn', 'drift', 'Differs from Git'],
   Unknown: ['idle', 'question', 'Sync unknown'],
 };

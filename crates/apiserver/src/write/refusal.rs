@@ -4,9 +4,12 @@ use ridgeway_cluster::{Cause, Reason, Refusal, Status};
 
 use super::Change;
 
+/// All of them at once, in the order of the fields that they are about.
 pub(super) fn status(change: &Change<'_>, refusals: &[Refusal]) -> Status {
-    let sentences: Vec<String> = refusals.iter().map(sentence).collect();
-    let causes = refusals.iter().map(cause).collect();
+    let mut refusals: Vec<&Refusal> = refusals.iter().collect();
+    refusals.sort_by(|a, b| a.path.cmp(&b.path));
+    let sentences: Vec<String> = refusals.iter().map(|refusal| sentence(refusal)).collect();
+    let causes = refusals.iter().map(|refusal| cause(refusal)).collect();
     Status::new(Reason::Forbidden, sentences.join("\n"))
         .about(&change.kind.gvk.group, &change.kind.plural, &change.name)
         .with_causes(causes)

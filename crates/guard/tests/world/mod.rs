@@ -1,17 +1,25 @@
 //! A control plane in memory with a guard before it.
 
-#![allow(dead_code, missing_docs, unreachable_pub, reason = "each file of tests uses its part")]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "each file of tests uses its part"
+)]
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use ridgeway_apiserver::ControlPlane;
+use ridgeway_apiserver::{ControlPlane, Parts, SeededRandomness};
 use ridgeway_cluster::{Clock, Cluster, DeleteOptions, Identity, Status, WriteOptions};
 use ridgeway_doc::{Doc, Node, parse_yaml};
 use ridgeway_guard::{Guard, PolicyView};
-use ridgeway_krm::Gvk;
+use ridgeway_krm::{Gvk, KindTable};
+use ridgeway_ledger::Ledger;
+use ridgeway_store::MemoryStore;
 use tokio::sync::watch;
 
 /// A clock that is moved by hand.
@@ -41,8 +49,24 @@ pub struct World {
 
 impl World {
     pub async fn new() -> World {
-        let clock = Arc::new(Hand(Mutex::new("2026-05-04T10:00:00Z".parse().unwrap())));
-        let plane = ControlPlane::in_memory(clock.clone());
+        let clock = hand();
+        World::over(ControlPlane::in_memory(clock.clone()), clock).await
+    }
+
+    /// A world whose changes are recorded.
+    pub async fn recorded(ledger: Arc<Ledger>) -> World {
+        let clock = hand();
+        let parts = Parts {
+            store: Arc::new(MemoryStore::new()),
+            ledger: Some(ledger),
+            kinds: KindTable::builtin(),
+            clock: clock.clone(),
+            randomness: Arc::new(SeededRandomness::new(7)),
+        };
+        World::over(ControlPlane::open(parts).await.unwrap(), clock).await
+    }
+
+    async fn over(plane: ControlPlane, clock: Arc<Hand>) -> World {
         ridgeway_apiserver::bootstrap(&plane).await.unwrap();
         let (guard, stop, running) = start(&plane, &clock).await;
         World {
@@ -152,6 +176,10 @@ impl World {
     pub fn policy(&self, id: &str) -> PolicyView {
         self.guard.policies().into_iter().find(|view| view.id == id).unwrap()
     }
+}
+
+fn hand() -> Arc<Hand> {
+    Arc::new(Hand(Mutex::new("2026-05-04T10:00:00Z".parse().unwrap())))
 }
 
 async fn start(

@@ -96,7 +96,10 @@ fn summary(pod: Node<'_>) -> Summary<'_> {
         let statuses: Vec<Node<'_>> = items(pod, &["status", "containerStatuses"]).collect();
         for status in statuses.into_iter().rev() {
             out.restarts += restarted(status);
-            out.last_restart = newest(out.last_restart, status.str_at(&["lastState", "terminated", "finishedAt"]));
+            out.last_restart = newest(
+                out.last_restart,
+                status.str_at(&["lastState", "terminated", "finishedAt"]),
+            );
             let waiting = text(status, &["state", "waiting", "reason"]);
             if !waiting.is_empty() {
                 out.status = waiting.into();
@@ -145,9 +148,7 @@ pub(super) fn readiness_gates(pod: Node<'_>, _: Timestamp) -> Value {
         return NONE.into();
     }
     let passed = items(pod, &["spec", "readinessGates"])
-        .filter(|gate| {
-            condition(pod, text(*gate, &["conditionType"])).is_some_and(|c| text(c, &["status"]) == "True")
-        })
+        .filter(|gate| condition(pod, text(*gate, &["conditionType"])).is_some_and(|c| text(c, &["status"]) == "True"))
         .count();
     format!("{passed}/{total}").into()
 }

@@ -53,8 +53,14 @@ fn quota(object: Node<'_>, limits: bool) -> Value {
         .flatten()
         .filter(|(name, _)| name.starts_with("limits.") == limits)
         .map(|(name, hard)| {
-            let used = object.at(&["status", "used", name]).and_then(Node::as_str).unwrap_or("0");
-            format!("{name}: {used}/{}", hard.as_str().map_or_else(|| hard.to_json(), Into::into))
+            let used = object
+                .at(&["status", "used", name])
+                .and_then(Node::as_str)
+                .unwrap_or("0");
+            format!(
+                "{name}: {used}/{}",
+                hard.as_str().map_or_else(|| hard.to_json(), Into::into)
+            )
         })
         .collect();
     lines.sort();

@@ -23,12 +23,18 @@ pub(super) fn load_balancer(object: Node<'_>, _: Timestamp) -> Value {
 }
 
 pub(super) fn external_address(object: Node<'_>, _: Timestamp) -> Value {
-    let given: Vec<&str> = items(object, &["spec", "externalIPs"]).filter_map(Node::as_str).collect();
+    let given: Vec<&str> = items(object, &["spec", "externalIPs"])
+        .filter_map(Node::as_str)
+        .collect();
     match text(object, &["spec", "type"]) {
         "ExternalName" => text(object, &["spec", "externalName"]).into(),
         "LoadBalancer" => {
             let all: Vec<&str> = ingress_addresses(object).into_iter().chain(given).collect();
-            if all.is_empty() { "<pending>".into() } else { all.join(",").into() }
+            if all.is_empty() {
+                "<pending>".into()
+            } else {
+                all.join(",").into()
+            }
         }
         _ => join(given.into_iter()).into(),
     }
@@ -75,19 +81,33 @@ pub(super) fn slice_ports(object: Node<'_>, _: Timestamp) -> Value {
         None => "*".into(),
     });
     let ports: Vec<String> = ports.collect();
-    if ports.is_empty() { "<unset>".into() } else { first_three(ports) }
+    if ports.is_empty() {
+        "<unset>".into()
+    } else {
+        first_three(ports)
+    }
 }
 
 pub(super) fn slice_endpoints(object: Node<'_>, _: Timestamp) -> Value {
     let addresses = items(object, &["endpoints"]).flat_map(|endpoint| items(endpoint, &["addresses"]));
     let addresses: Vec<String> = addresses.filter_map(Node::as_str).map(Into::into).collect();
-    if addresses.is_empty() { "<unset>".into() } else { first_three(addresses) }
+    if addresses.is_empty() {
+        "<unset>".into()
+    } else {
+        first_three(addresses)
+    }
 }
 
 pub(super) fn ingress_hosts(object: Node<'_>, _: Timestamp) -> Value {
-    let hosts = items(object, &["spec", "rules"]).map(|rule| text(rule, &["host"])).filter(|host| !host.is_empty());
+    let hosts = items(object, &["spec", "rules"])
+        .map(|rule| text(rule, &["host"]))
+        .filter(|host| !host.is_empty());
     let hosts: Vec<String> = hosts.map(Into::into).collect();
-    if hosts.is_empty() { "*".into() } else { first_three(hosts) }
+    if hosts.is_empty() {
+        "*".into()
+    } else {
+        first_three(hosts)
+    }
 }
 
 pub(super) fn ingress_ports(object: Node<'_>, _: Timestamp) -> Value {
@@ -96,11 +116,17 @@ pub(super) fn ingress_ports(object: Node<'_>, _: Timestamp) -> Value {
 }
 
 pub(super) fn address_ranges(object: Node<'_>, _: Timestamp) -> Value {
-    items(object, &["spec", "cidrs"]).filter_map(Node::as_str).collect::<Vec<_>>().join(",").into()
+    items(object, &["spec", "cidrs"])
+        .filter_map(Node::as_str)
+        .collect::<Vec<_>>()
+        .join(",")
+        .into()
 }
 
 pub(super) fn class_parameters(object: Node<'_>, _: Timestamp) -> Value {
-    let Some(parameters) = object.at(&["spec", "parameters"]) else { return NONE.into() };
+    let Some(parameters) = object.at(&["spec", "parameters"]) else {
+        return NONE.into();
+    };
     let kind = text(parameters, &["kind"]);
     let kind = match text(parameters, &["apiGroup"]) {
         "" => kind.to_owned(),
@@ -110,11 +136,18 @@ pub(super) fn class_parameters(object: Node<'_>, _: Timestamp) -> Value {
 }
 
 pub(super) fn parent_reference(object: Node<'_>, _: Timestamp) -> Value {
-    let Some(parent) = object.at(&["spec", "parentRef"]) else { return NONE.into() };
+    let Some(parent) = object.at(&["spec", "parentRef"]) else {
+        return NONE.into();
+    };
     let resource = match text(parent, &["group"]) {
         "" => text(parent, &["resource"]).to_owned(),
         group => format!("{}.{group}", text(parent, &["resource"])),
     };
     let parts = [resource.as_str(), text(parent, &["namespace"]), text(parent, &["name"])];
-    parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join("/").into()
+    parts
+        .into_iter()
+        .filter(|p| !p.is_empty())
+        .collect::<Vec<_>>()
+        .join("/")
+        .into()
 }

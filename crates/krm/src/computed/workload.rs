@@ -12,7 +12,11 @@ pub(super) fn ready_of_replicas(object: Node<'_>, _: Timestamp) -> Value {
 }
 
 fn each_container(pod_spec: Option<Node<'_>>, key: &str) -> Value {
-    let containers = pod_spec.and_then(|spec| spec.get("containers")).map(Node::items).into_iter().flatten();
+    let containers = pod_spec
+        .and_then(|spec| spec.get("containers"))
+        .map(Node::items)
+        .into_iter()
+        .flatten();
     join(containers.map(|c| text(c, &[key]))).into()
 }
 
@@ -86,9 +90,13 @@ pub(super) fn job_completions(object: Node<'_>, _: Timestamp) -> Value {
 
 pub(super) fn job_duration(object: Node<'_>, now: Timestamp) -> Value {
     let time = |path: &[&str]| text(object, path).parse::<Timestamp>().ok();
-    let Some(start) = time(&["status", "startTime"]) else { return "".into() };
+    let Some(start) = time(&["status", "startTime"]) else {
+        return "".into();
+    };
     let failed = condition(object, "Failed").and_then(|c| c.str_at(&["lastTransitionTime"]));
-    let end = time(&["status", "completionTime"]).or_else(|| failed?.parse().ok()).unwrap_or(now);
+    let end = time(&["status", "completionTime"])
+        .or_else(|| failed?.parse().ok())
+        .unwrap_or(now);
     human_age(end.as_second() - start.as_second()).into()
 }
 
@@ -116,7 +124,10 @@ pub(super) fn metric_targets(object: Node<'_>, _: Timestamp) -> Value {
         };
         let show = |node: Option<Node<'_>>| {
             let node = node?;
-            let percent = node.get("averageUtilization").and_then(Node::as_i64).map(|n| format!("{n}%"));
+            let percent = node
+                .get("averageUtilization")
+                .and_then(Node::as_i64)
+                .map(|n| format!("{n}%"));
             percent
                 .or_else(|| node.str_at(&["averageValue"]).map(Into::into))
                 .or_else(|| node.str_at(&["value"]).map(Into::into))

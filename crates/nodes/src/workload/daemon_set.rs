@@ -14,18 +14,25 @@ const REVISION: &str = "controller-revision-hash";
 impl Nodes {
     pub(crate) async fn daemon_set(&self, set: &Doc) -> Result<Option<Duration>, Status> {
         let root = set.root();
-        let Some(template) = root.at(&["spec", "template"]) else { return Ok(None) };
+        let Some(template) = root.at(&["spec", "template"]) else {
+            return Ok(None);
+        };
         let hash = template_hash(template);
         let pods = self.owned(Worked::Pod, root).await?;
         let (mut current, mut updated, mut ready) = (0, 0, 0);
         let mut replacing = false;
         for index in 0..self.options.nodes {
             let name = node::name(index);
-            let mut here = pods.iter().filter(|pod| active(pod.root()) && text(pod.root(), &["spec", "nodeName"]) == name);
+            let mut here = pods
+                .iter()
+                .filter(|pod| active(pod.root()) && text(pod.root(), &["spec", "nodeName"]) == name);
             match here.next() {
                 None => {
                     let mut pod = pod_of(template, root);
-                    pod.set(&["metadata", "generateName"], format!("{}-", text(root, &["metadata", "name"])));
+                    pod.set(
+                        &["metadata", "generateName"],
+                        format!("{}-", text(root, &["metadata", "name"])),
+                    );
                     pod.set(&["metadata", "labels", REVISION], hash.as_str());
                     pod.set(&["spec", "nodeName"], name.as_str());
                     self.create(pod).await?;

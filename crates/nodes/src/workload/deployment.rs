@@ -18,14 +18,18 @@ const HASH: &str = "pod-template-hash";
 impl Nodes {
     pub(crate) async fn deployment(&self, deployment: &Doc) -> Result<Option<Duration>, Status> {
         let node = deployment.root();
-        let Some(template) = node.at(&["spec", "template"]) else { return Ok(None) };
+        let Some(template) = node.at(&["spec", "template"]) else {
+            return Ok(None);
+        };
         let replicas = number(node, &["spec", "replicas"]).unwrap_or(1).max(0);
         let mut sets = self.owned(Worked::ReplicaSet, node).await?;
         sets.sort_by_key(|set| revision(set.root()));
         let hash = template_hash(template);
         let paused = node.at(&["spec", "paused"]).and_then(Node::as_bool) == Some(true);
         let latest = sets.last().map_or(0, |set| revision(set.root()));
-        let current = sets.iter().position(|set| text(set.root(), &["metadata", "labels", HASH]) == hash);
+        let current = sets
+            .iter()
+            .position(|set| text(set.root(), &["metadata", "labels", HASH]) == hash);
         let new = match current {
             Some(at) => Some(sets.remove(at)),
             None if paused => None,
@@ -135,7 +139,14 @@ impl Nodes {
         };
         let enough = available >= replicas - Bounds::resolve("1", &bound, replicas).unavailable;
         let minimum = if enough {
-            conditioned(node, "Available", true, "MinimumReplicasAvailable", "Deployment has minimum availability.", &now)
+            conditioned(
+                node,
+                "Available",
+                true,
+                "MinimumReplicasAvailable",
+                "Deployment has minimum availability.",
+                &now,
+            )
         } else {
             let message = "Deployment does not have minimum availability.";
             conditioned(node, "Available", false, "MinimumReplicasUnavailable", message, &now)
@@ -169,7 +180,8 @@ impl Nodes {
         };
         if complete {
             let message = format!("ReplicaSet {name:?} has successfully progressed.");
-            let same = old.is_some_and(|c| text(c, &["reason"]) == "NewReplicaSetAvailable" && text(c, &["message"]) == message);
+            let same = old
+                .is_some_and(|c| text(c, &["reason"]) == "NewReplicaSetAvailable" && text(c, &["message"]) == message);
             let condition = conditioned(node, "Progressing", true, "NewReplicaSetAvailable", &message, now);
             return (with_time(condition, if same { &since } else { now }), None);
         }
@@ -180,7 +192,8 @@ impl Nodes {
             || updated_available > was("availableReplicas")
             || total < was("replicas")
             || number(node, &["metadata", "generation"]) != number(node, &["status", "observedGeneration"]);
-        let deadline = Duration::from_secs(number(node, &["spec", "progressDeadlineSeconds"]).unwrap_or(600).max(1) as u64);
+        let deadline =
+            Duration::from_secs(number(node, &["spec", "progressDeadlineSeconds"]).unwrap_or(600).max(1) as u64);
         let start = if moved { now } else { &since };
         let due = start
             .parse::<Timestamp>()
@@ -194,7 +207,10 @@ impl Nodes {
         }
         let message = format!("ReplicaSet {name:?} is progressing.");
         let condition = conditioned(node, "Progressing", true, "ReplicaSetUpdated", &message, now);
-        (with_time(condition, start), left.map(|left| left.unsigned_abs() + Duration::from_millis(10)))
+        (
+            with_time(condition, start),
+            left.map(|left| left.unsigned_abs() + Duration::from_millis(10)),
+        )
     }
 
     /// Deletes empty old ReplicaSets beyond the limit.
@@ -215,5 +231,7 @@ impl Nodes {
 }
 
 fn revision(object: Node<'_>) -> i64 {
-    text(object, &["metadata", "annotations", REVISION]).parse().unwrap_or(0)
+    text(object, &["metadata", "annotations", REVISION])
+        .parse()
+        .unwrap_or(0)
 }

@@ -14,18 +14,30 @@ impl Nodes {
         if holds(node, "Complete") || holds(node, "Failed") {
             return Ok(None);
         }
-        let Some(template) = node.at(&["spec", "template"]) else { return Ok(None) };
+        let Some(template) = node.at(&["spec", "template"]) else {
+            return Ok(None);
+        };
         let suspended = node.at(&["spec", "suspend"]).and_then(Node::as_bool) == Some(true);
         let completions = number(node, &["spec", "completions"]).unwrap_or(1);
         let parallelism = number(node, &["spec", "parallelism"]).unwrap_or(1).max(0);
         let limit = number(node, &["spec", "backoffLimit"]).unwrap_or(6);
         let pods = self.owned(Worked::Pod, node).await?;
-        let phase = |wanted: &str| pods.iter().filter(|pod| text(pod.root(), &["status", "phase"]) == wanted).count() as i64;
+        let phase = |wanted: &str| {
+            pods.iter()
+                .filter(|pod| text(pod.root(), &["status", "phase"]) == wanted)
+                .count() as i64
+        };
         let (succeeded, failed) = (phase("Succeeded"), phase("Failed"));
         // With `OnFailure` the node restarts the container in place; those restarts count too.
         let restarts: i64 = pods
             .iter()
-            .flat_map(|pod| pod.root().at(&["status", "containerStatuses"]).map(Node::items).into_iter().flatten())
+            .flat_map(|pod| {
+                pod.root()
+                    .at(&["status", "containerStatuses"])
+                    .map(Node::items)
+                    .into_iter()
+                    .flatten()
+            })
             .filter_map(|status| number(status, &["restartCount"]))
             .sum();
         let running: Vec<&Doc> = pods.iter().filter(|pod| active(pod.root())).collect();
@@ -35,7 +47,10 @@ impl Nodes {
         if !done && !over && !suspended {
             for _ in live..parallelism.min(completions - succeeded) {
                 let mut pod = pod_of(template, node);
-                pod.set(&["metadata", "generateName"], format!("{}-", text(node, &["metadata", "name"])));
+                pod.set(
+                    &["metadata", "generateName"],
+                    format!("{}-", text(node, &["metadata", "name"])),
+                );
                 self.create(pod).await?;
                 live += 1;
             }
@@ -47,7 +62,12 @@ impl Nodes {
         }
         let now = self.now();
         let mut status = Value::object();
-        for (field, value) in [("active", live), ("succeeded", succeeded), ("failed", failed), ("ready", 0)] {
+        for (field, value) in [
+            ("active", live),
+            ("succeeded", succeeded),
+            ("failed", failed),
+            ("ready", 0),
+        ] {
             status.set(&[field], value);
         }
         if text(node, &["status", "startTime"]).is_empty() && !suspended {
@@ -55,7 +75,14 @@ impl Nodes {
         }
         let mut conditions = Vec::new();
         if suspended {
-            conditions.push(conditioned(node, "Suspended", true, "JobSuspended", "Job suspended", &now));
+            conditions.push(conditioned(
+                node,
+                "Suspended",
+                true,
+                "JobSuspended",
+                "Job suspended",
+                &now,
+            ));
         } else if done {
             status.set(&["completionTime"], now.as_str());
             let message = "Reached expected number of succeeded pods";

@@ -30,6 +30,11 @@ fn give_up_order(pods: &mut [&Doc]) {
         let node = pod.root();
         let scheduled = !text(node, &["spec", "nodeName"]).is_empty();
         let created = std::cmp::Reverse(text(node, &["metadata", "creationTimestamp"]).to_owned());
-        (crate::kubelet::serves(node), scheduled, created, text(node, &["metadata", "name"]).to_owned())
+        (
+            crate::kubelet::serves(node),
+            scheduled,
+            created,
+            text(node, &["metadata", "name"]).to_owned(),
+        )
     });
 }

@@ -20,7 +20,10 @@ impl Nodes {
         if let Some(template) = node.at(&["spec", "template"]) {
             for _ in running.len()..wanted {
                 let mut pod = pod_of(template, node);
-                pod.set(&["metadata", "generateName"], format!("{}-", text(node, &["metadata", "name"])));
+                pod.set(
+                    &["metadata", "generateName"],
+                    format!("{}-", text(node, &["metadata", "name"])),
+                );
                 if let Err(status) = self.create(pod).await {
                     // What stands in the way (a policy, a quota) is told where people look: in the status.
                     fault = Some(status);

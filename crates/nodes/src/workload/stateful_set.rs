@@ -15,17 +15,27 @@ const REVISION: &str = "controller-revision-hash";
 impl Nodes {
     pub(crate) async fn stateful_set(&self, set: &Doc) -> Result<Option<Duration>, Status> {
         let node = set.root();
-        let Some(template) = node.at(&["spec", "template"]) else { return Ok(None) };
+        let Some(template) = node.at(&["spec", "template"]) else {
+            return Ok(None);
+        };
         let name = text(node, &["metadata", "name"]);
         let replicas = number(node, &["spec", "replicas"]).unwrap_or(1).max(0);
         let update = format!("{name}-{}", template_hash(template));
         let parallel = text(node, &["spec", "podManagementPolicy"]) == "Parallel";
         let pods = self.owned(Worked::Pod, node).await?;
-        let ordinal = |pod: &Doc| text(pod.root(), &["metadata", "name"]).rsplit('-').next().and_then(|n| n.parse::<i64>().ok());
+        let ordinal = |pod: &Doc| {
+            text(pod.root(), &["metadata", "name"])
+                .rsplit('-')
+                .next()
+                .and_then(|n| n.parse::<i64>().ok())
+        };
         let at = |index: i64| pods.iter().find(|pod| ordinal(pod) == Some(index));
         self.next_pod(node, template, &update, replicas, parallel, &at).await?;
         // What is too much goes from the end, one at a time unless parallel.
-        let mut surplus: Vec<&Doc> = pods.iter().filter(|pod| ordinal(pod).is_some_and(|i| i >= replicas)).collect();
+        let mut surplus: Vec<&Doc> = pods
+            .iter()
+            .filter(|pod| ordinal(pod).is_some_and(|i| i >= replicas))
+            .collect();
         surplus.sort_by_key(|pod| std::cmp::Reverse(ordinal(pod)));
         for pod in surplus.iter().take(if parallel { usize::MAX } else { 1 }) {
             if pod.root().at(&["metadata", "deletionTimestamp"]).is_none() {
@@ -51,7 +61,14 @@ impl Nodes {
             ("readyReplicas", ready),
             ("availableReplicas", ready),
             ("updatedReplicas", updated),
-            ("currentReplicas", if current == update { updated } else { pods.len() as i64 - updated }),
+            (
+                "currentReplicas",
+                if current == update {
+                    updated
+                } else {
+                    pods.len() as i64 - updated
+                },
+            ),
         ] {
             status.set(&[field], value);
         }
@@ -81,8 +98,14 @@ impl Nodes {
                     let mut pod = pod_of(template, node);
                     pod.set(&["metadata", "name"], name.as_str());
                     pod.set(&["metadata", "labels", REVISION], update);
-                    pod.set(&["metadata", "labels", "statefulset.kubernetes.io/pod-name"], name.as_str());
-                    pod.set(&["metadata", "labels", "apps.kubernetes.io/pod-index"], index.to_string());
+                    pod.set(
+                        &["metadata", "labels", "statefulset.kubernetes.io/pod-name"],
+                        name.as_str(),
+                    );
+                    pod.set(
+                        &["metadata", "labels", "apps.kubernetes.io/pod-index"],
+                        index.to_string(),
+                    );
                     pod.set(&["spec", "hostname"], name.as_str());
                     pod.set(&["spec", "subdomain"], text(node, &["spec", "serviceName"]));
                     self.create(pod).await?;
@@ -115,7 +138,11 @@ impl Nodes {
     }
 
     async fn claims_of(&self, node: Node<'_>, index: i64) -> Result<(), Status> {
-        let templates = node.at(&["spec", "volumeClaimTemplates"]).map(Node::items).into_iter().flatten();
+        let templates = node
+            .at(&["spec", "volumeClaimTemplates"])
+            .map(Node::items)
+            .into_iter()
+            .flatten();
         for template in templates {
             let mut claim = template.to_value();
             claim.set(&["apiVersion"], "v1");

@@ -52,14 +52,20 @@ fn run(args: &Args) -> Result<bool> {
         }
         let folder = root.join(name);
         if !folder.is_dir() {
-            println!("corpus {name}: skipped, {} is absent; `--root DIR` names another place", folder.display());
+            println!(
+                "corpus {name}: skipped, {} is absent; `--root DIR` names another place",
+                folder.display()
+            );
             continue;
         }
         let tally = judge(name, *runner, &folder)?;
         report(&project, name, &tally)?;
         let pin = pins.0.get(*name).copied().unwrap_or_default();
         if pinned && tally.passed < pin {
-            eprintln!("corpus {name}: {} passed, but {pin} are pinned in corpora.json; see target/corpora/{name}.txt", tally.passed);
+            eprintln!(
+                "corpus {name}: {} passed, but {pin} are pinned in corpora.json; see target/corpora/{name}.txt",
+                tally.passed
+            );
             good = false;
         }
         if pinned && args.pin {
@@ -90,7 +96,10 @@ fn report(project: &Path, name: &str, tally: &Tally) -> Result<()> {
     let folder = project.join("target/corpora");
     fs::create_dir_all(&folder)?;
     let lines = |label: &str, cases: &[(String, String)]| -> String {
-        cases.iter().map(|(id, why)| format!("{label}\t{id}\t{}\n", why.replace('\n', " | "))).collect()
+        cases
+            .iter()
+            .map(|(id, why)| format!("{label}\t{id}\t{}\n", why.replace('\n', " | ")))
+            .collect()
     };
     let text = lines("failed", &tally.failing) + &lines("skipped", &tally.skipped);
     fs::write(folder.join(format!("{name}.txt")), text)?;

@@ -22,10 +22,18 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match play(Options { binary: args.binary, manifests: args.manifests, browser: args.portal }) {
+    match play(Options {
+        binary: args.binary,
+        manifests: args.manifests,
+        browser: args.portal,
+    }) {
         Ok((passed, failed)) => {
             println!("demo: {passed} passed, {failed} failed");
-            if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if failed == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -30,19 +30,33 @@ fn main() -> Result<()> {
     let args = Args::parse();
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
-    let options = Start { binary: &args.binary, data: &data, git: None, demo: true };
+    let options = Start {
+        binary: &args.binary,
+        data: &data,
+        git: None,
+        demo: true,
+    };
     let platform = Platform::start(&options)?;
     println!("start to ready, first (with demo load)   {:.0?}", platform.ready_after);
     let kube = Kube::new(&platform.kubeconfig)?;
     healthy(&kube)?;
     let password = platform.password.clone().context("no password")?;
     std::thread::sleep(Duration::from_secs(3));
-    println!("idle RSS with the demo loaded            {} MB", resident(platform.pid())? / 1024);
-    println!("idle CPU over 5 s                        {:.1} %", idle_cpu(platform.pid())?);
+    println!(
+        "idle RSS with the demo loaded            {} MB",
+        resident(platform.pid())? / 1024
+    );
+    println!(
+        "idle CPU over 5 s                        {:.1} %",
+        idle_cpu(platform.pid())?
+    );
     push_to_applied(&platform, &password, &kube, folder.path())?;
     creates(&platform, args.seconds)?;
     fan_out(&platform, args.watchers)?;
-    println!("RSS afterwards                           {} MB", resident(platform.pid())? / 1024);
+    println!(
+        "RSS afterwards                           {} MB",
+        resident(platform.pid())? / 1024
+    );
     println!("SIGTERM to exit                          {:.0?}", platform.stop()?);
     let mut starts = Vec::new();
     for _ in 0..5 {
@@ -51,15 +65,24 @@ fn main() -> Result<()> {
         platform.stop()?;
     }
     starts.sort();
-    println!("start to ready, again (median, worst)    {:.0?}, {:.0?}", starts[starts.len() / 2], starts[starts.len() - 1]);
+    println!(
+        "start to ready, again (median, worst)    {:.0?}, {:.0?}",
+        starts[starts.len() / 2],
+        starts[starts.len() - 1]
+    );
     Ok(())
 }
 
 fn healthy(kube: &Kube) -> Result<()> {
     until(Duration::from_secs(60), || {
         let all = kube.list("applications.argoproj.io", "argocd")?;
-        let good = all.iter().filter(|a| a["status"]["health"]["status"] == "Healthy").count();
-        ensure(all.len() >= 3 && good == all.len(), || format!("{good} of {} healthy", all.len()))
+        let good = all
+            .iter()
+            .filter(|a| a["status"]["health"]["status"] == "Healthy")
+            .count();
+        ensure(all.len() >= 3 && good == all.len(), || {
+            format!("{good} of {} healthy", all.len())
+        })
     })
 }
 
@@ -67,7 +90,10 @@ fn healthy(kube: &Kube) -> Result<()> {
 fn resident(pid: u32) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find(|l| l.starts_with("VmRSS:")).context("no VmRSS")?;
-    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).context("no number in VmRSS")
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|n| n.parse().ok())
+        .context("no number in VmRSS")
 }
 
 fn cpu_ticks(pid: u32) -> Result<u64> {
@@ -86,7 +112,10 @@ fn idle_cpu(pid: u32) -> Result<f64> {
 
 fn percentile(sorted: &[Duration], part: f64) -> Duration {
     let last = sorted.len().saturating_sub(1);
-    sorted.get(((last as f64) * part).round() as usize).copied().unwrap_or_default()
+    sorted
+        .get(((last as f64) * part).round() as usize)
+        .copied()
+        .unwrap_or_default()
 }
 
 /// From the start of `git push` to the object in the cluster.
@@ -95,9 +124,19 @@ fn push_to_applied(platform: &Platform, password: &str, kube: &Kube, folder: &Pa
     let clone = folder.join("clone");
     let git = |args: &[&str], dir: &Path| -> Result<()> {
         let output = std::process::Command::new("git").args(args).current_dir(dir).output()?;
-        ensure(output.status.success(), || String::from_utf8_lossy(&output.stderr).into_owned())
+        ensure(output.status.success(), || {
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        })
     };
-    git(&["clone", "--quiet", &format!("{url}/git/checkout.git"), &clone.to_string_lossy()], folder)?;
+    git(
+        &[
+            "clone",
+            "--quiet",
+            &format!("{url}/git/checkout.git"),
+            &clone.to_string_lossy(),
+        ],
+        folder,
+    )?;
     git(&["config", "user.name", "Bench"], &clone)?;
     git(&["config", "user.email", "bench@example.org"], &clone)?;
     let file = clone.join("deploy/base/service.yaml");
@@ -111,11 +150,15 @@ fn push_to_applied(platform: &Platform, password: &str, kube: &Kube, folder: &Pa
         git(&["push", "--quiet"], &clone)?;
         let pushed = Instant::now();
         loop {
-            let service = kube.get("services", "checkout-staging", "checkout-service")?.context("gone")?;
+            let service = kube
+                .get("services", "checkout-staging", "checkout-service")?
+                .context("gone")?;
             if service["metadata"]["labels"]["bench"] == format!("r{round}") {
                 break;
             }
-            ensure(start.elapsed() < Duration::from_secs(20), || "a push was not applied".into())?;
+            ensure(start.elapsed() < Duration::from_secs(20), || {
+                "a push was not applied".into()
+            })?;
             std::thread::sleep(Duration::from_millis(2));
         }
         whole.push(start.elapsed());
@@ -181,21 +224,30 @@ fn fan_out(platform: &Platform, watchers: usize) -> Result<()> {
     let kube = Arc::new(Kube::new(&platform.kubeconfig)?);
     let create = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"watched"},"data":{"n":"0"}}"#;
     let collection = "/api/v1/namespaces/kube-public/configmaps";
-    kube.request(As::Admin, "POST", collection, Some(("application/json", create.to_owned())))?;
+    kube.request(
+        As::Admin,
+        "POST",
+        collection,
+        Some(("application/json", create.to_owned())),
+    )?;
     let (sender, arrivals) = mpsc::channel();
     let ready = Arc::new(Barrier::new(watchers + 1));
     for _ in 0..watchers {
         let (kube, sender, ready) = (kube.clone(), sender.clone(), ready.clone());
-        std::thread::Builder::new().stack_size(256 << 10).spawn(move || -> Result<()> {
-            let stream = kube.stream("/api/v1/namespaces/kube-public/configmaps?watch=true&fieldSelector=metadata.name%3Dwatched");
-            ready.wait();
-            for line in BufReader::new(stream?).lines() {
-                if line?.contains("MODIFIED") && sender.send(Instant::now()).is_err() {
-                    return Ok(());
+        std::thread::Builder::new()
+            .stack_size(256 << 10)
+            .spawn(move || -> Result<()> {
+                let stream = kube.stream(
+                    "/api/v1/namespaces/kube-public/configmaps?watch=true&fieldSelector=metadata.name%3Dwatched",
+                );
+                ready.wait();
+                for line in BufReader::new(stream?).lines() {
+                    if line?.contains("MODIFIED") && sender.send(Instant::now()).is_err() {
+                        return Ok(());
+                    }
                 }
-            }
-            Ok(())
-        })?;
+                Ok(())
+            })?;
     }
     ready.wait();
     std::thread::sleep(Duration::from_secs(1));
@@ -207,7 +259,9 @@ fn fan_out(platform: &Platform, watchers: usize) -> Result<()> {
         kube.request(As::Admin, "PATCH", &path, Some(("application/merge-patch+json", patch)))?;
         let mut times: Vec<Duration> = Vec::with_capacity(watchers);
         while times.len() < watchers {
-            let at = arrivals.recv_timeout(Duration::from_secs(10)).context("a watcher missed a change")?;
+            let at = arrivals
+                .recv_timeout(Duration::from_secs(10))
+                .context("a watcher missed a change")?;
             times.push(at.duration_since(start));
         }
         times.sort();

@@ -22,20 +22,28 @@ pub(super) fn play(world: &World, report: &mut Report) {
         ];
         for (verb, resource, namespace, allowed) in expected {
             let answer = world.kube.can_i(CARLA, verb, resource, namespace)?;
-            ensure(answer == allowed, || format!("{verb} {resource} in {namespace}: answered {answer}"))?;
+            ensure(answer == allowed, || {
+                format!("{verb} {resource} in {namespace}: answered {answer}")
+            })?;
         }
         Ok(format!("{} answers", expected.len()))
     });
     report.step("she may annotate a Deployment in `checkout`", || {
         let patch = r#"{"metadata":{"annotations":{"example.org/note":"looked at by carla"}}}"#;
-        world.kube.merge_patch(CARLA, "deployments.apps", "checkout", "checkout-service", patch)?;
+        world
+            .kube
+            .merge_patch(CARLA, "deployments.apps", "checkout", "checkout-service", patch)?;
         Ok(String::new())
     });
     report.step("she may not touch NetworkPolicies or RBAC", || {
         let patch = r#"{"spec":{"policyTypes":["Egress"]}}"#;
         let targets = [
             ("networkpolicies.networking.k8s.io", "checkout-service-policy", patch),
-            ("rolebindings.rbac.authorization.k8s.io", "team-checkout-developer", r#"{"subjects":[]}"#),
+            (
+                "rolebindings.rbac.authorization.k8s.io",
+                "team-checkout-developer",
+                r#"{"subjects":[]}"#,
+            ),
         ];
         let mut last = String::new();
         for (resource, name, patch) in targets {
@@ -43,7 +51,9 @@ pub(super) fn play(world: &World, report: &mut Report) {
                 Ok(()) => bail!("the change to {resource} was let in"),
                 Err(error) => last = error.to_string(),
             }
-            ensure(last.contains("forbidden") && last.contains("carla"), || format!("unclear refusal: {last}"))?;
+            ensure(last.contains("forbidden") && last.contains("carla"), || {
+                format!("unclear refusal: {last}")
+            })?;
         }
         Ok(last.chars().take(140).collect())
     });

@@ -10,18 +10,31 @@ use crate::report::{Report, ensure, until};
 
 pub(super) fn play(world: &World, report: &mut Report) {
     report.step("drift corrections stand in the ledger", || {
-        let output = ridgeway(world, &["audit", "query", "--json", "--name", "checkout-service"], &ledger_of(world))?;
+        let output = ridgeway(
+            world,
+            &["audit", "query", "--json", "--name", "checkout-service"],
+            &ledger_of(world),
+        )?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        ensure(output.status.success(), || String::from_utf8_lossy(&output.stderr).into_owned())?;
-        let drift = text.lines().filter(|line| line.contains("\"causality\":\"drift:")).count();
-        ensure(drift >= 2, || format!("{drift} corrections among {} entries", text.lines().count()))?;
+        ensure(output.status.success(), || {
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        })?;
+        let drift = text
+            .lines()
+            .filter(|line| line.contains("\"causality\":\"drift:"))
+            .count();
+        ensure(drift >= 2, || {
+            format!("{drift} corrections among {} entries", text.lines().count())
+        })?;
         Ok(format!("{drift} entries"))
     });
     report.step("`ridgeway audit verify` proves all of it", || {
         // The newest entries are signed with the next checkpoint, at most a second later.
         until(std::time::Duration::from_secs(5), || {
             let output = ridgeway(world, &["audit", "verify"], &ledger_of(world))?;
-            ensure(output.status.success(), || String::from_utf8_lossy(&output.stderr).into_owned())?;
+            ensure(output.status.success(), || {
+                String::from_utf8_lossy(&output.stderr).into_owned()
+            })?;
             Ok(String::from_utf8_lossy(&output.stdout).trim().replace('\n', ", "))
         })
     });
@@ -29,7 +42,10 @@ pub(super) fn play(world: &World, report: &mut Report) {
         let copy = world.folder.path().join("tampered");
         copy_folder(&ledger_of(world), &copy)?;
         let mut places = Vec::new();
-        let files: Vec<_> = std::fs::read_dir(&copy)?.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.is_file()).collect();
+        let files: Vec<_> = std::fs::read_dir(&copy)?
+            .filter_map(|e| Some(e.ok()?.path()))
+            .filter(|p| p.is_file())
+            .collect();
         let segment = files
             .iter()
             .max_by_key(|path| std::fs::metadata(path).map(|m| m.len()).unwrap_or_default())
@@ -56,7 +72,12 @@ fn ledger_of(world: &World) -> std::path::PathBuf {
 }
 
 fn ridgeway(world: &World, args: &[&str], ledger: &Path) -> Result<Output> {
-    Command::new(&world.options.binary).args(args).arg("--ledger").arg(ledger).output().context("cannot start ridgeway")
+    Command::new(&world.options.binary)
+        .args(args)
+        .arg("--ledger")
+        .arg(ledger)
+        .output()
+        .context("cannot start ridgeway")
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {

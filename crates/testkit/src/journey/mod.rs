@@ -62,9 +62,15 @@ impl World {
     pub(crate) fn clone_of(&self, repository: &str) -> Result<PathBuf> {
         let folder = self.folder.path().join("clones").join(repository);
         if !folder.exists() {
-            let url = self.running()?.portal.replacen("://", &format!("://admin:{}@", self.password), 1);
+            let url = self
+                .running()?
+                .portal
+                .replacen("://", &format!("://admin:{}@", self.password), 1);
             let url = format!("{url}/git/{repository}.git");
-            git(self.folder.path(), &["clone", "--quiet", &url, &folder.to_string_lossy()])?;
+            git(
+                self.folder.path(),
+                &["clone", "--quiet", &url, &folder.to_string_lossy()],
+            )?;
             git(&folder, &["config", "user.name", "Carla"])?;
             git(&folder, &["config", "user.email", "carla@example.org"])?;
         }
@@ -84,7 +90,9 @@ impl World {
     }
 
     pub(crate) fn application(&self, name: &str) -> Result<Value> {
-        self.kube.get("applications.argoproj.io", "argocd", name)?.with_context(|| format!("no Application {name}"))
+        self.kube
+            .get("applications.argoproj.io", "argocd", name)?
+            .with_context(|| format!("no Application {name}"))
     }
 
     /// Waits until an Application is synced and healthy.
@@ -102,12 +110,16 @@ impl World {
 
     /// The image that a Deployment runs now, fully rolled out.
     pub(crate) fn rolled_out_image(&self, namespace: &str, name: &str) -> Result<String> {
-        let deployment = self.kube.get("deployments.apps", namespace, name)?.context("no such Deployment")?;
+        let deployment = self
+            .kube
+            .get("deployments.apps", namespace, name)?
+            .context("no such Deployment")?;
         let status = &deployment["status"];
         let wanted = &deployment["spec"]["replicas"];
-        ensure(&status["updatedReplicas"] == wanted && &status["availableReplicas"] == wanted, || {
-            format!("{namespace}/{name} is not rolled out: {status}")
-        })?;
+        ensure(
+            &status["updatedReplicas"] == wanted && &status["availableReplicas"] == wanted,
+            || format!("{namespace}/{name} is not rolled out: {status}"),
+        )?;
         let image = deployment["spec"]["template"]["spec"]["containers"][0]["image"].as_str();
         Ok(image.unwrap_or_default().to_owned())
     }
@@ -118,12 +130,30 @@ pub fn play(options: Options) -> Result<(usize, usize)> {
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
     let git_dir = folder.path().join("repositories");
-    let start = Start { binary: &options.binary, data: &data, git: Some(&git_dir), demo: true };
+    let start = Start {
+        binary: &options.binary,
+        data: &data,
+        git: Some(&git_dir),
+        demo: true,
+    };
     let platform = Platform::start(&start)?;
     let kube = Kube::new(&platform.kubeconfig)?;
-    println!("platform ready after {:.0?}; requests by {}", platform.ready_after, kube.client());
-    let password = platform.password.clone().context("the first start must print the one-time password")?;
-    let mut world = World { options, folder, platform: Some(platform), kube, password };
+    println!(
+        "platform ready after {:.0?}; requests by {}",
+        platform.ready_after,
+        kube.client()
+    );
+    let password = platform
+        .password
+        .clone()
+        .context("the first start must print the one-time password")?;
+    let mut world = World {
+        options,
+        folder,
+        platform: Some(platform),
+        kube,
+        password,
+    };
     let mut report = Report::default();
     delivery::first_rollout(&world, &mut report);
     if world.options.manifests.is_some() {
@@ -147,7 +177,11 @@ pub(crate) fn git(folder: &Path, args: &[&str]) -> Result<String> {
         .output()
         .context("cannot start git")?;
     if !output.status.success() {
-        bail!("git {} failed: {}", args.first().unwrap_or(&""), String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "git {} failed: {}",
+            args.first().unwrap_or(&""),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -10,12 +10,19 @@ pub(super) fn play(world: &World, report: &mut Report) {
     report.step("no page answers without signing in", || {
         let base = &world.running()?.portal;
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let closed = ["/api/v1/applications", "/api/v1/audit/entries", "/metrics", "/git/checkout.git/info/refs?service=git-upload-pack"];
+        let closed = [
+            "/api/v1/applications",
+            "/api/v1/audit/entries",
+            "/metrics",
+            "/git/checkout.git/info/refs?service=git-upload-pack",
+        ];
         for path in closed {
             let status = agent.get(format!("{base}{path}")).call()?.status();
             ensure(status == 401, || format!("{path} answered {status}"))?;
         }
-        ensure(agent.get(format!("{base}/healthz")).call()?.status() == 200, || "/healthz is not open".into())?;
+        ensure(agent.get(format!("{base}/healthz")).call()?.status() == 200, || {
+            "/healthz is not open".into()
+        })?;
         Ok(format!("{} paths closed", closed.len()))
     });
     report.step("the portal lists the applications with health and version", || {
@@ -35,7 +42,9 @@ pub(super) fn play(world: &World, report: &mut Report) {
     report.step("an audit entry comes with its inclusion proof", || {
         let portal = world.portal()?;
         let entries = portal.get("/audit/entries?limit=5")?;
-        let index = entries["items"][0]["index"].as_u64().with_context(|| format!("no entry: {entries:.300}"))?;
+        let index = entries["items"][0]["index"]
+            .as_u64()
+            .with_context(|| format!("no entry: {entries:.300}"))?;
         let entry = until(PATIENCE, || portal.get(&format!("/audit/entries/{index}")))?;
         ensure(entry["proof"].is_object(), || format!("no proof: {entry:.300}"))?;
         Ok(format!("entry {index}"))
@@ -83,6 +92,8 @@ fn browser(world: &World) -> Result<String> {
         .output()
         .context("cannot start npm")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure(output.status.success(), || format!("{text}\n{}", String::from_utf8_lossy(&output.stderr)))?;
+    ensure(output.status.success(), || {
+        format!("{text}\n{}", String::from_utf8_lossy(&output.stderr))
+    })?;
     Ok(text.lines().last().unwrap_or_default().to_owned())
 }

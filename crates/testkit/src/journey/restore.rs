@@ -12,12 +12,19 @@ use crate::report::{Report, ensure};
 pub(super) fn play(world: &mut World, report: &mut Report) {
     report.step("a second instance on the same data is refused", || {
         let data = world.data();
-        let start = Start { binary: &world.options.binary, data: &data, git: None, demo: false };
+        let start = Start {
+            binary: &world.options.binary,
+            data: &data,
+            git: None,
+            demo: false,
+        };
         match Platform::start(&start) {
             Ok(_) => anyhow::bail!("it started"),
             Err(error) => {
                 let text = error.to_string();
-                ensure(text.contains(&data.display().to_string()), || format!("it does not name the folder: {text}"))?;
+                ensure(text.contains(&data.display().to_string()), || {
+                    format!("it does not name the folder: {text}")
+                })?;
                 Ok(text.lines().last().unwrap_or_default().chars().take(160).collect())
             }
         }
@@ -35,21 +42,31 @@ pub(super) fn play(world: &mut World, report: &mut Report) {
         world.platform.take().context("it is not running")?.stop()?;
         Ok(format!("ready after {ready:.0?}"))
     });
-    report.step("wiped data and the same Git repositories restore what Git declares", || {
-        std::fs::remove_dir_all(world.data())?;
-        start(world, true)?;
-        for name in ["platform", "checkout-staging", "checkout-production"] {
-            world.healthy(name)?;
-        }
-        let image = crate::report::until(super::PATIENCE, || world.rolled_out_image("checkout", "checkout-service"))?;
-        ensure(image.ends_with("v1.2.6"), || format!("production runs {image}"))?;
-        Ok(String::new())
-    });
+    report.step(
+        "wiped data and the same Git repositories restore what Git declares",
+        || {
+            std::fs::remove_dir_all(world.data())?;
+            start(world, true)?;
+            for name in ["platform", "checkout-staging", "checkout-production"] {
+                world.healthy(name)?;
+            }
+            let image = crate::report::until(super::PATIENCE, || {
+                world.rolled_out_image("checkout", "checkout-service")
+            })?;
+            ensure(image.ends_with("v1.2.6"), || format!("production runs {image}"))?;
+            Ok(String::new())
+        },
+    );
 }
 
 fn start(world: &mut World, demo: bool) -> Result<()> {
     let (data, git) = (world.data(), world.git_dir());
-    let start = Start { binary: &world.options.binary, data: &data, git: Some(&git), demo };
+    let start = Start {
+        binary: &world.options.binary,
+        data: &data,
+        git: Some(&git),
+        demo,
+    };
     let platform = Platform::start(&start)?;
     world.kube = Kube::new(&platform.kubeconfig)?;
     if let Some(password) = &platform.password {

@@ -19,7 +19,10 @@ const ORDER = ['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob', 'Job', 'Repl
 const weight = (kind: string) => (ORDER.indexOf(kind) + ORDER.length + 1) % (ORDER.length + 1);
 
 function compare(a: Node, b: Node): number {
-  return weight(a.ref.kind) - weight(b.ref.kind) || a.ref.kind.localeCompare(b.ref.kind) || a.ref.name.localeCompare(b.ref.name);
+  const kinds = weight(a.ref.kind) - weight(b.ref.kind) || a.ref.kind.localeCompare(b.ref.kind);
+  // Of several ReplicaSets the newest is the one that counts.
+  const newest = a.ref.kind === 'ReplicaSet' ? (b.createdAt ?? '').localeCompare(a.createdAt ?? '') : 0;
+  return kinds || newest || a.ref.name.localeCompare(b.ref.name);
 }
 
 export function layout(nodes: Node[], unfolded: ReadonlySet<string>): Layout {

@@ -109,13 +109,14 @@ function Ladder({ data, index }: { data: Verification; index: number }) {
           text={short(level === 0 ? data.leaf : (data.rungs[level - 1]?.node as Bytes))}
           kind={level === levels ? (data.included ? 'root' : 'wrong') : level === 0 ? 'leaf' : 'node'}
           label={level === levels ? 'root' : level === 0 ? `entry ${index}` : undefined}
+          before={level === 0 && data.rungs[0]?.side === 'right'}
         />
       ))}
     </svg>
   );
 }
 
-function Plate({ x, y, text, kind, label }: { x: number; y: number; text: string; kind: 'sibling' | 'leaf' | 'node' | 'root' | 'wrong'; label?: string | undefined }) {
+function Plate({ x, y, text, kind, label, before = false }: { x: number; y: number; text: string; kind: 'sibling' | 'leaf' | 'node' | 'root' | 'wrong'; label?: string | undefined; before?: boolean }) {
   return (
     <g className={styles.plate} data-kind={kind}>
       <rect x={x - 36} y={y - 11} width={72} height={22} rx={5} />
@@ -123,7 +124,7 @@ function Plate({ x, y, text, kind, label }: { x: number; y: number; text: string
         {text}
       </text>
       {label ? (
-        <text x={x + 44} y={y + 4} className={styles.label}>
+        <text x={before ? x - 44 : x + 44} y={y + 4} textAnchor={before ? 'end' : 'start'} className={styles.label}>
           {label}
         </text>
       ) : null}

@@ -16,7 +16,7 @@ export function Preview({ preview, error, stale }: { preview: Schema['TemplatePr
   const ready = preview && preview.files.length > 0;
   const failing = preview?.verdicts.filter((verdict) => verdict.refusal !== null) ?? [];
   return (
-    <section className={`panel ${styles.preview}`} aria-label="Preview" aria-busy={stale} data-stale={stale || undefined}>
+    <section className={`panel ${styles.preview}`} aria-label="Preview" aria-busy={stale}>
       {error ? (
         <div className={styles.part}>
           <Failed error={error} />
@@ -66,7 +66,7 @@ function Afterwards({ preview }: { preview: Schema['TemplatePreview'] }) {
           </li>
         ))}
       </ul>
-      <h3>Objects</h3>
+      <h2>Objects</h2>
       <ul className={styles.objects}>
         {preview.objects.map((object) => (
           <li key={object.key}>

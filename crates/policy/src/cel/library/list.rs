@@ -1,0 +1,102 @@
+//! Functions of lists.
+
+use std::cmp::Ordering;
+
+use crate::cel::eval::{Answer, fail};
+use crate::cel::value::Cel;
+
+use super::overload;
+
+pub(super) fn method<'a>(list: &Cel<'a>, name: &str, arguments: &[Cel<'a>]) -> Answer<'a> {
+    let items = list.items();
+    Ok(match (name, arguments) {
+        ("join", []) => return join(&items, ""),
+        ("join", [Cel::Text(glue)]) => return join(&items, glue),
+        ("isSorted", []) => Cel::Bool(items.windows(2).all(|w| w[0].order(&w[1]).is_some_and(Ordering::is_le))),
+        ("sum", []) => return sum(&items),
+        ("min", []) => return extreme(&items, Ordering::Less),
+        ("max", []) => return extreme(&items, Ordering::Greater),
+        ("indexOf", [value]) => place(items.iter().position(|item| item.same(value))),
+        ("lastIndexOf", [value]) => place(items.iter().rposition(|item| item.same(value))),
+        ("contains", [value]) => Cel::Bool(items.iter().any(|item| item.same(value))),
+        ("distinct", []) => {
+            let mut out: Vec<Cel<'a>> = Vec::new();
+            for item in items {
+                if !out.iter().any(|seen| seen.same(&item)) {
+                    out.push(item);
+                }
+            }
+            Cel::list(out)
+        }
+        ("flatten", []) => Cel::list(flat(items, 1)),
+        ("flatten", [Cel::Int(depth)]) => Cel::list(flat(items, (*depth).clamp(0, 16))),
+        ("reverse", []) => Cel::list(items.into_iter().rev().collect()),
+        ("sort", []) => {
+            let mut items = items;
+            items.sort_by(|a, b| a.order(b).unwrap_or(Ordering::Equal));
+            Cel::list(items)
+        }
+        ("slice", [Cel::Int(from), Cel::Int(to)]) => {
+            match (usize::try_from(*from), usize::try_from(*to)) {
+                (Ok(from), Ok(to)) if from <= to && to <= items.len() => Cel::list(items[from..to].to_vec()),
+                _ => return fail(format!("slice {from} to {to} of a list of {}", items.len())),
+            }
+        }
+        ("first", []) => Cel::Optional(items.into_iter().next().map(Into::into)),
+        ("last", []) => Cel::Optional(items.into_iter().next_back().map(Into::into)),
+        _ => return overload(name, Some(list), arguments),
+    })
+}
+
+fn place<'a>(found: Option<usize>) -> Cel<'a> {
+    Cel::Int(found.map_or(-1, |at| at as i64))
+}
+
+fn join<'a>(items: &[Cel<'a>], glue: &str) -> Answer<'a> {
+    let mut parts = Vec::with_capacity(items.len());
+    for item in items {
+        match item.as_str() {
+            Some(text) => parts.push(text),
+            None => return fail(format!("join is for lists of strings, not of {}", item.type_name())),
+        }
+    }
+    Ok(Cel::text(parts.join(glue)))
+}
+
+fn flat<'a>(items: Vec<Cel<'a>>, depth: i64) -> Vec<Cel<'a>> {
+    let mut out = Vec::with_capacity(items.len());
+    for item in items {
+        if item.is_list() && depth > 0 { out.extend(flat(item.items(), depth - 1)) } else { out.push(item) }
+    }
+    out
+}
+
+fn sum<'a>(items: &[Cel<'a>]) -> Answer<'a> {
+    let mut total: Option<Cel<'a>> = None;
+    for item in items {
+        total = Some(match (total, item) {
+            (None, item) => item.clone(),
+            (Some(Cel::Int(a)), Cel::Int(b)) => Cel::Int(a.saturating_add(*b)),
+            (Some(Cel::Uint(a)), Cel::Uint(b)) => Cel::Uint(a.saturating_add(*b)),
+            (Some(Cel::Double(a)), Cel::Double(b)) => Cel::Double(a + b),
+            (Some(Cel::Duration(a)), Cel::Duration(b)) => Cel::Duration(a.saturating_add(*b)),
+            (Some(other), item) => {
+                return fail(format!("sum cannot add a {} to a {}", item.type_name(), other.type_name()));
+            }
+        });
+    }
+    Ok(total.unwrap_or(Cel::Int(0)))
+}
+
+fn extreme<'a>(items: &[Cel<'a>], wanted: Ordering) -> Answer<'a> {
+    let mut out: Option<&Cel<'a>> = None;
+    for item in items {
+        if out.is_none_or(|best| item.order(best) == Some(wanted)) {
+            out = Some(item);
+        }
+    }
+    match out {
+        Some(value) => Ok(value.clone()),
+        None => fail("min and max need a list that is not empty"),
+    }
+}

@@ -1,0 +1,117 @@
+//! Functions in modules: `optional.of`, `resource.Get`, `JSONPatch.escapeKey`, …
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ridgeway_doc::parse_yaml;
+use ridgeway_krm::{GroupVersion, Gvk};
+
+use crate::cel::eval::{Answer, Evaluator, fail};
+use crate::cel::value::Cel;
+
+use super::{from_json, list, overload, time};
+
+pub(crate) fn in_module<'a>(
+    evaluator: &Evaluator<'_, 'a>,
+    module: &str,
+    name: &str,
+    arguments: &[Cel<'a>],
+) -> Answer<'a> {
+    match (module, name, arguments) {
+        ("optional", "none", []) => Ok(Cel::Optional(None)),
+        ("optional", "of", [value]) => Ok(Cel::some(value.clone())),
+        ("optional", "ofNonZeroValue", [value]) => {
+            Ok(if value.is_zero() { Cel::Optional(None) } else { Cel::some(value.clone()) })
+        }
+        ("math", "greatest" | "least", [single]) if single.is_list() => {
+            list::method(single, if name == "greatest" { "max" } else { "min" }, &[])
+        }
+        ("math", "greatest" | "least", values) => {
+            list::method(&Cel::list(values.to_vec()), if name == "greatest" { "max" } else { "min" }, &[])
+        }
+        ("math", "abs", [Cel::Int(i)]) => Ok(Cel::Int(i.saturating_abs())),
+        ("math", "abs", [Cel::Double(d)]) => Ok(Cel::Double(d.abs())),
+        ("math", "ceil", [Cel::Double(d)]) => Ok(Cel::Double(d.ceil())),
+        ("math", "floor", [Cel::Double(d)]) => Ok(Cel::Double(d.floor())),
+        ("math", "round", [Cel::Double(d)]) => Ok(Cel::Double(d.round())),
+        ("sets", _, [a, b]) if a.is_list() && b.is_list() => {
+            let (a, b) = (a.items(), b.items());
+            let has = |list: &[Cel<'a>], item: &Cel<'a>| list.iter().any(|other| other.same(item));
+            Ok(Cel::Bool(match name {
+                "contains" => b.iter().all(|item| has(&a, item)),
+                "equivalent" => b.iter().all(|item| has(&a, item)) && a.iter().all(|item| has(&b, item)),
+                "intersects" => a.iter().any(|item| has(&b, item)),
+                _ => return overload(name, None, arguments),
+            }))
+        }
+        ("base64", "encode", [Cel::Bytes(bytes)]) => Ok(Cel::text(STANDARD.encode(bytes))),
+        ("base64", "decode", [Cel::Text(text)]) => match STANDARD.decode(text.as_bytes()) {
+            Ok(bytes) => Ok(Cel::Bytes(bytes.into())),
+            Err(_) => fail("the text is not base64"),
+        },
+        ("json", "unmarshal", [Cel::Text(text)]) => from_json(text),
+        ("json", "marshal", [value]) => Ok(Cel::text(value.to_value().to_json())),
+        ("yaml", "parse", [Cel::Text(text)]) => match parse_yaml(text) {
+            Ok(docs) => Ok(docs.first().map_or(Cel::Null, |doc| Cel::copy(doc.root()))),
+            Err(error) => fail(error.to_string()),
+        },
+        ("time", "now", []) => time::now(evaluator),
+        ("JSONPatch" | "jsonpatch", "escapeKey", [Cel::Text(key)]) => {
+            Ok(Cel::text(key.replace('~', "~0").replace('/', "~1")))
+        }
+        ("resource", "Get", [Cel::Text(version), Cel::Text(plural), rest @ ..]) => {
+            let (namespace, object) = match rest {
+                [Cel::Text(namespace), Cel::Text(object)] => (namespace.as_ref(), object),
+                [Cel::Text(object)] => ("", object),
+                _ => return overload(name, None, arguments),
+            };
+            match evaluator.data.api(&path(version, namespace, plural, object)) {
+                Some(value) => Ok(Cel::copy(value.node())),
+                None => fail(format!("{plural} {object:?} not found")),
+            }
+        }
+        ("resource", "List", [Cel::Text(version), Cel::Text(plural), rest @ ..]) => {
+            let namespace = match rest.first() {
+                Some(Cel::Text(namespace)) => namespace.as_ref(),
+                _ => "",
+            };
+            match evaluator.data.api(&path(version, namespace, plural, "")) {
+                Some(value) => Ok(Cel::copy(value.node())),
+                None => fail(format!("{plural} cannot be listed here")),
+            }
+        }
+        ("resource", "ToGVR", [Cel::Text(version), Cel::Text(kind)]) => {
+            let gvk = Gvk { kind: kind.to_string(), ..gvk_of(version) };
+            Ok(Cel::object([
+                ("group", Cel::text(gvk.group)),
+                ("version", Cel::text(gvk.version)),
+                ("resource", Cel::text(crate::cel_policy::plural(kind))),
+            ]))
+        }
+        ("generator", "Apply", [Cel::Text(namespace), objects]) if objects.is_list() => {
+            Ok(Cel::object([("namespace", Cel::text(namespace.as_ref())), ("objects", objects.clone())]))
+        }
+        ("http" | "globalContext" | "resource", _, _) => {
+            fail(format!("{module}.{name} reaches outside, which is not possible here"))
+        }
+        _ => overload(&format!("{module}.{name}"), None, arguments),
+    }
+}
+
+fn gvk_of(version: &str) -> Gvk {
+    let GroupVersion { group, version } = GroupVersion::parse(version);
+    Gvk { group, version, kind: String::new() }
+}
+
+/// The API path of an object or a list.
+fn path(version: &str, namespace: &str, plural: &str, name: &str) -> String {
+    let root = if version.contains('/') { "apis" } else { "api" };
+    let mut out = format!("/{root}/{version}");
+    if !namespace.is_empty() {
+        out.push_str(&format!("/namespaces/{namespace}"));
+    }
+    out.push_str(&format!("/{plural}"));
+    if !name.is_empty() {
+        out.push_str(&format!("/{name}"));
+    }
+    out
+}

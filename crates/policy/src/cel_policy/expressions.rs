@@ -1,0 +1,226 @@
+//! What every policy in CEL is made of: conditions, variables, validations, and the names its expressions see.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use ridgeway_doc::Node;
+
+use crate::budget::Fuel;
+use crate::cel::{Cel, Evaluator, Fault, Program, Scope};
+use crate::kyverno::Place;
+use crate::request::{Operation, Request};
+
+/// A program with its name.
+pub(crate) type Named = (Box<str>, Program);
+
+/// Compiles a list of `{name, expression}`.
+pub(crate) fn named_programs(list: Option<Node<'_>>, path: &str) -> Result<Vec<Named>, Place> {
+    let compile = |(i, item): (usize, Node<'_>)| {
+        let text = item.str_at(&["expression"]).unwrap_or_default();
+        let program = Program::parse(text).map_err(|e| Place::new(format!("{path}[{i}].expression"), e.to_string()))?;
+        Ok((item.str_at(&["name"]).unwrap_or_default().into(), program))
+    };
+    list.into_iter().flat_map(Node::items).enumerate().map(compile).collect()
+}
+
+/// Compiles match conditions.
+pub(crate) fn conditions(list: Option<Node<'_>>, path: &str) -> Result<Vec<Program>, Place> {
+    Ok(named_programs(list, path)?.into_iter().map(|(_, program)| program).collect())
+}
+
+/// One validation.
+#[derive(Clone, Debug)]
+struct Validation {
+    program: Program,
+    message: String,
+    message_program: Option<Program>,
+}
+
+/// Variables and validations.
+#[derive(Clone, Debug)]
+pub(crate) struct CelCheck {
+    variables: Vec<Named>,
+    validations: Vec<Validation>,
+}
+
+/// How validations ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Pass,
+    Fail { message: String, path: String },
+    Fault(String),
+}
+
+impl CelCheck {
+    /// Compiles `variables` and the validations under `key` of a node.
+    pub(crate) fn compile(node: Node<'_>, key: &str, path: &str, message: &str) -> Result<CelCheck, Place> {
+        let variables = named_programs(node.get("variables"), &format!("{path}.variables"))?;
+        let compile = |(i, item): (usize, Node<'_>)| {
+            let program = |field: &str| {
+                let parsed = item.str_at(&[field]).map(Program::parse).transpose();
+                parsed.map_err(|e| Place::new(format!("{path}.{key}[{i}].{field}"), e.to_string()))
+            };
+            let missing = || Place::new(format!("{path}.{key}[{i}]"), "a validation needs an `expression`");
+            Ok(Validation {
+                program: program("expression")?.ok_or_else(missing)?,
+                message: item.str_at(&["message"]).unwrap_or(message).trim().to_owned(),
+                message_program: program("messageExpression")?,
+            })
+        };
+        let validations = node.get(key).into_iter().flat_map(Node::items).enumerate().map(compile);
+        let validations: Vec<Validation> = validations.collect::<Result<_, Place>>()?;
+        if validations.is_empty() {
+            return Err(Place::new(format!("{path}.{key}"), "there is nothing to validate"));
+        }
+        Ok(CelCheck { variables, validations })
+    }
+
+    /// Judges a request.
+    pub(crate) fn judge(&self, request: &Request<'_>, namespace_known: bool) -> Verdict {
+        let fuel = Fuel::default();
+        let scope = CelScope::new(request, &self.variables, namespace_known);
+        let evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
+        for (i, validation) in self.validations.iter().enumerate() {
+            match evaluator.holds(&validation.program) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let made = validation.message_program.as_ref().and_then(|program| evaluator.run(program).ok());
+                    let made = made.as_ref().and_then(Cel::as_str).map(str::trim).filter(|text| !text.is_empty());
+                    let message = match made {
+                        Some(text) => text.to_owned(),
+                        None if validation.message.is_empty() => format!("the expression {} does not hold", i + 1),
+                        None => validation.message.clone(),
+                    };
+                    return Verdict::Fail { message, path: validation.program.first_path().unwrap_or_default() };
+                }
+                Err(fault) => return Verdict::Fault(format!("the expression {} cannot be evaluated: {fault}", i + 1)),
+            }
+        }
+        Verdict::Pass
+    }
+}
+
+/// Whether all conditions hold.
+pub(crate) fn all_hold(
+    conditions: &[Program],
+    variables: &[Named],
+    request: &Request<'_>,
+    namespace_known: bool,
+) -> Result<bool, Fault> {
+    let fuel = Fuel::default();
+    let scope = CelScope::new(request, variables, namespace_known);
+    let evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
+    let mut fault = None;
+    for condition in conditions {
+        match evaluator.holds(condition) {
+            Ok(true) => {}
+            // A condition that fails decides, whatever is wrong with the others.
+            Ok(false) => return Ok(false),
+            Err(other) => fault = fault.or(Some(other)),
+        }
+    }
+    fault.map_or(Ok(true), Err)
+}
+
+enum Slot<'a> {
+    Unread,
+    Busy,
+    Read(Result<Cel<'a>, Fault>),
+}
+
+/// The names that expressions see.
+pub(crate) struct CelScope<'a> {
+    request: &'a Request<'a>,
+    variables: &'a [Named],
+    slots: RefCell<Vec<Slot<'a>>>,
+    /// A namespace of which nothing is known still has its name.
+    named_namespace: bool,
+}
+
+impl<'a> CelScope<'a> {
+    pub(crate) fn new(request: &'a Request<'a>, variables: &'a [Named], named_namespace: bool) -> CelScope<'a> {
+        let slots = RefCell::new(variables.iter().map(|_| Slot::Unread).collect());
+        CelScope { request, variables, slots, named_namespace }
+    }
+
+    fn namespace(&self) -> Cel<'a> {
+        match self.request.namespace_object {
+            Some(namespace) => Cel::of(namespace),
+            None if self.named_namespace && !self.request.namespace.is_empty() => {
+                Cel::object([("metadata", Cel::object([("name", Cel::str(self.request.namespace))]))])
+            }
+            None => Cel::Null,
+        }
+    }
+
+    fn request(&self) -> Cel<'a> {
+        let request = self.request;
+        let gvk = request.gvk;
+        let object = |node: Option<Node<'a>>| node.map_or(Cel::Null, Cel::of);
+        let resource = match request.gvr {
+            Some(gvr) => Cel::str(&gvr.resource),
+            None => Cel::text(plural(&gvk.kind)),
+        };
+        let user = request.user.unwrap_or_default();
+        let groups = Cel::list(user.groups.iter().map(|group| Cel::str(group)).collect());
+        Cel::object([
+            (
+                "kind",
+                Cel::object([
+                    ("group", Cel::str(&gvk.group)),
+                    ("version", Cel::str(&gvk.version)),
+                    ("kind", Cel::str(&gvk.kind)),
+                ]),
+            ),
+            (
+                "resource",
+                Cel::object([
+                    ("group", Cel::str(&gvk.group)),
+                    ("version", Cel::str(&gvk.version)),
+                    ("resource", resource),
+                ]),
+            ),
+            ("subResource", Cel::str(request.subresource)),
+            ("name", Cel::str(request.name)),
+            ("namespace", Cel::str(request.namespace)),
+            ("operation", Cel::str(request.operation.as_str())),
+            ("userInfo", Cel::object([("username", Cel::str(user.name)), ("groups", groups), ("extra", Cel::object([]))])),
+            ("dryRun", Cel::Bool(request.dry_run)),
+            ("object", object(request.object)),
+            ("oldObject", object(request.old_object)),
+        ])
+    }
+}
+
+use super::constraints::plural;
+
+impl<'a> Scope<'a> for CelScope<'a> {
+    fn lookup(&self, name: &str) -> Option<Cel<'a>> {
+        let node = |node: Option<Node<'a>>| node.map_or(Cel::Null, Cel::of);
+        Some(match name {
+            "object" => node(self.request.object.filter(|_| self.request.operation != Operation::Delete)),
+            "oldObject" => node(self.request.old_object),
+            "request" => self.request(),
+            "namespaceObject" => self.namespace(),
+            "params" => Cel::Null,
+            "variables" => Cel::map(self.variables.iter().map(|(name, _)| (Cel::Text(Cow::Borrowed(name)), Cel::Null)).collect()),
+            "exceptions" => Cel::object([("allowedImages", Cel::list(Vec::new())), ("allowedValues", Cel::list(Vec::new()))]),
+            _ => return None,
+        })
+    }
+
+    fn variable(&self, evaluator: &Evaluator<'_, 'a>, name: &str) -> Option<Result<Cel<'a>, Fault>> {
+        let at = self.variables.iter().position(|(known, _)| &**known == name)?;
+        {
+            let mut slots = self.slots.borrow_mut();
+            match &slots[at] {
+                Slot::Read(value) => return Some(value.clone()),
+                Slot::Busy => return Some(Err(Fault::Invalid(format!("the variable {name} is defined by itself")))),
+                Slot::Unread => slots[at] = Slot::Busy,
+            }
+        }
+        let value = evaluator.run_apart(&self.variables[at].1);
+        self.slots.borrow_mut()[at] = Slot::Read(value.clone());
+        Some(value)
+    }
+}

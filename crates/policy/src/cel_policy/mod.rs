@@ -1,0 +1,12 @@
+//! Policies written in CEL: `ValidatingPolicy`, `MutatingPolicy` and `GeneratingPolicy` (`policies.kyverno.io`), and the
+//! `cel` rules of `ClusterPolicy`.
+
+mod autogen;
+mod constraints;
+mod expressions;
+mod mutation;
+mod policy;
+
+pub(crate) use constraints::plural;
+pub(crate) use expressions::{CelCheck, conditions, named_programs};
+pub(crate) use policy::{CelBody, CelPolicy, Ruling};

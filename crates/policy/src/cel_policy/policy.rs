@@ -1,0 +1,189 @@
+//! `policies.kyverno.io`: a policy with the variants carried over from it.
+
+use ridgeway_doc::{Node, Value};
+
+use super::autogen;
+use super::constraints::Constraints;
+use super::expressions::{self, CelCheck, CelScope, Named, Verdict};
+use super::mutation::{self, Mutation};
+use crate::budget::Fuel;
+use crate::cel::{Cel, Evaluator, Fault, Program};
+use crate::kyverno::Place;
+use crate::request::Request;
+use crate::verdict::{Action, CompileError};
+
+/// A compiled policy.
+#[derive(Clone, Debug)]
+pub(crate) struct CelPolicy {
+    pub(crate) name: String,
+    namespace: Option<String>,
+    pub(crate) title: String,
+    pub(crate) category: String,
+    pub(crate) action: Action,
+    pub(crate) fail_open: bool,
+    pub(crate) background: bool,
+    pub(crate) synchronize: bool,
+    pub(crate) variants: Vec<Variant>,
+}
+
+/// The policy itself, or what is carried over from it.
+#[derive(Clone, Debug)]
+pub(crate) struct Variant {
+    pub(crate) rule: String,
+    constraints: Constraints,
+    conditions: Vec<Program>,
+    variables: Vec<Named>,
+    pub(crate) body: CelBody,
+}
+
+/// What it does.
+#[derive(Clone, Debug)]
+pub(crate) enum CelBody {
+    Validate(CelCheck),
+    Mutate(Vec<Mutation>),
+    Generate(Vec<Program>),
+}
+
+/// What a variant makes of a request.
+#[derive(Debug)]
+pub(crate) enum Ruling {
+    /// It is not for the request; `true` when only labels keep it from it.
+    Unmatched(bool),
+    Skip,
+    Pass,
+    Fail { message: String, path: String },
+    Error(String),
+    Mutated(Value),
+    Made(Vec<Value>),
+}
+
+impl CelPolicy {
+    pub(crate) fn compile(node: Node<'_>) -> Result<CelPolicy, CompileError> {
+        let text = |path: &[&str]| node.str_at(path).unwrap_or_default().to_owned();
+        let kind = text(&["kind"]);
+        let namespace = kind.starts_with("Namespaced").then(|| text(&["metadata", "namespace"]));
+        let name = match &namespace {
+            Some(namespace) => format!("{namespace}/{}", text(&["metadata", "name"])),
+            None => text(&["metadata", "name"]),
+        };
+        let fail = |place: Place| {
+            let position = crate::source::position_of(node, &place.path);
+            CompileError {
+                policy: name.clone(),
+                rule: String::new(),
+                path: place.path,
+                line: position.map_or(0, |p| p.line),
+                column: position.map_or(0, |p| p.column),
+                message: place.message,
+            }
+        };
+        let Some(spec) = node.get("spec") else { return Err(fail(Place::new("spec", "a policy needs a `spec`"))) };
+        if spec.str_at(&["evaluation", "mode"]).is_some_and(|mode| mode != "Kubernetes") {
+            let why = "only policies over Kubernetes objects are evaluated by this version";
+            return Err(fail(Place::new("spec.evaluation.mode", why)));
+        }
+        let kind = kind.trim_start_matches("Namespaced");
+        let mut variants = vec![Variant::compile(kind, spec, "spec", kind).map_err(&fail)?];
+        let mutates = kind == "MutatingPolicy";
+        if kind != "GeneratingPolicy" {
+            for (name, carried) in autogen::specs(spec, mutates) {
+                // Faults of these are faults of the policy they come from.
+                variants.extend(Variant::compile(kind, carried.node(), "spec", &format!("autogen-{name}")));
+            }
+        }
+        let actions = spec.get("validationActions").into_iter().flat_map(Node::items).filter_map(Node::as_str);
+        let action = actions.map(|action| match action {
+            "Deny" => Action::Enforce,
+            "Warn" => Action::Warn,
+            _ => Action::Audit,
+        });
+        let enabled = |path: &[&str]| spec.at(path).and_then(Node::as_bool);
+        Ok(CelPolicy {
+            namespace,
+            title: text(&["metadata", "annotations", "policies.kyverno.io/title"]),
+            category: text(&["metadata", "annotations", "policies.kyverno.io/category"]),
+            action: action.max().unwrap_or(Action::Enforce),
+            fail_open: spec.str_at(&["failurePolicy"]) == Some("Ignore"),
+            background: enabled(&["evaluation", "background", "enabled"]).unwrap_or(true),
+            synchronize: enabled(&["evaluation", "synchronize", "enabled"]).unwrap_or(false),
+            name,
+            variants,
+        })
+    }
+}
+
+impl Variant {
+    fn compile(kind: &str, spec: Node<'_>, path: &str, rule: &str) -> Result<Variant, Place> {
+        let at = |key: &str| format!("{path}.{key}");
+        let body = match kind {
+            "ValidatingPolicy" => CelBody::Validate(CelCheck::compile(spec, "validations", path, "")?),
+            "MutatingPolicy" => {
+                let list = spec.get("mutations").into_iter().flat_map(Node::items).enumerate();
+                let compile = |(i, item)| Mutation::compile(item, &format!("{path}.mutations[{i}]"));
+                CelBody::Mutate(list.map(compile).collect::<Result<_, _>>()?)
+            }
+            "GeneratingPolicy" => CelBody::Generate(expressions::conditions(spec.get("generate"), &at("generate"))?),
+            other => return Err(Place::new("kind", format!("{other} is not evaluated by this version"))),
+        };
+        Ok(Variant {
+            rule: match kind {
+                _ if rule.starts_with("autogen-") => rule.into(),
+                "ValidatingPolicy" => "validations".into(),
+                "MutatingPolicy" => "mutations".into(),
+                _ => "generate".into(),
+            },
+            constraints: Constraints::compile(spec.get("matchConstraints"), &at("matchConstraints"))?,
+            conditions: expressions::conditions(spec.get("matchConditions"), &at("matchConditions"))?,
+            variables: expressions::named_programs(spec.get("variables"), &at("variables"))?,
+            body,
+        })
+    }
+
+    /// What it makes of a request.
+    pub(crate) fn rule_on(&self, policy: &CelPolicy, request: &Request<'_>) -> Ruling {
+        let elsewhere = policy.namespace.as_ref().is_some_and(|namespace| namespace != request.namespace);
+        if elsewhere || !self.constraints.selects(request) {
+            return Ruling::Unmatched(self.constraints.selects_by_labels());
+        }
+        match expressions::all_hold(&self.conditions, &self.variables, request, false) {
+            Ok(true) => {}
+            Ok(false) => return Ruling::Skip,
+            Err(_) if policy.fail_open => return Ruling::Skip,
+            Err(fault) => return Ruling::Error(format!("the match conditions cannot be evaluated: {fault}")),
+        }
+        match &self.body {
+            CelBody::Validate(check) => match check.judge(request, false) {
+                Verdict::Pass => Ruling::Pass,
+                Verdict::Fail { message, path } => Ruling::Fail { message, path },
+                Verdict::Fault(why) => Ruling::Error(why),
+            },
+            CelBody::Mutate(mutations) => match mutation::run(mutations, &self.variables, request) {
+                Ok(value) => Ruling::Mutated(value),
+                Err(fault) => Ruling::Error(fault.to_string()),
+            },
+            CelBody::Generate(programs) => match self.generate(programs, request) {
+                Ok(objects) => Ruling::Made(objects),
+                Err(fault) => Ruling::Error(fault.to_string()),
+            },
+        }
+    }
+
+    fn generate(&self, programs: &[Program], request: &Request<'_>) -> Result<Vec<Value>, Fault> {
+        let fuel = Fuel::default();
+        let scope = CelScope::new(request, &self.variables, false);
+        let evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
+        let mut out = Vec::new();
+        for program in programs {
+            let made = evaluator.run(program)?;
+            let namespace = made.field("namespace").and_then(|n| n.as_str().map(str::to_owned)).unwrap_or_default();
+            for object in made.field("objects").iter().flat_map(Cel::items) {
+                let mut object = object.to_value();
+                if !namespace.is_empty() {
+                    object.set(&["metadata", "namespace"], namespace.as_str());
+                }
+                out.push(object);
+            }
+        }
+        Ok(out)
+    }
+}
