@@ -18,6 +18,8 @@
 //! rule that exhausts its budget ends with an error that names it.
 
 mod budget;
+mod cel;
+mod cel_policy;
 pub mod corpus;
 mod gatekeeper;
 mod image;

@@ -66,6 +66,12 @@ pub trait Data: Send + Sync {
         None
     }
 
+    /// What a registry says about an image, as far as it is known.
+    fn image_metadata(&self, image: &str) -> Option<Value> {
+        let _ = image;
+        None
+    }
+
     /// The replicated objects for Rego's `data.inventory`, if any are.
     fn inventory(&self) -> Option<Value> {
         None

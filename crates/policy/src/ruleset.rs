@@ -6,9 +6,10 @@ use std::sync::Arc;
 use ridgeway_doc::{Node, Value};
 
 use crate::budget::Fuel;
+use crate::cel_policy::{CelBody, CelPolicy, Ruling};
 use crate::gatekeeper::{Constraints, Gatekeeper};
 use crate::jmespath::Fault;
-use crate::kyverno::{Body, Env, Exception, Finding, Policy, Rule};
+use crate::kyverno::{Body, Env, Exception, Finding, Policy, Rule, Violation};
 use crate::pod_security;
 use crate::refine::{self, Refined};
 use crate::request::{Operation, Request};
@@ -23,6 +24,7 @@ pub struct RuleSet {
     policies: Arc<Vec<Policy>>,
     exceptions: Arc<Vec<Exception>>,
     gatekeeper: Arc<Constraints>,
+    cel: Arc<Vec<CelPolicy>>,
     by_kind: Arc<HashMap<String, Vec<Place>>>,
     any_kind: Arc<Vec<Place>>,
     hash: u64,
@@ -57,6 +59,7 @@ impl RuleSet {
     pub fn compile(sources: &[Node<'_>]) -> (RuleSet, Vec<CompileError>) {
         let mut errors = Vec::new();
         let (mut policies, mut exceptions) = (Vec::new(), Vec::new());
+        let mut cel = Vec::new();
         let mut gatekeeper = Gatekeeper::default();
         let mut hash = Fnv::default();
         for source in sources {
@@ -76,6 +79,18 @@ impl RuleSet {
                     Ok(exception) => exceptions.push(exception),
                     Err(fault) => errors.push(fault),
                 },
+                (
+                    "policies.kyverno.io",
+                    "ValidatingPolicy"
+                    | "NamespacedValidatingPolicy"
+                    | "MutatingPolicy"
+                    | "NamespacedMutatingPolicy"
+                    | "GeneratingPolicy"
+                    | "NamespacedGeneratingPolicy",
+                ) => match CelPolicy::compile(*source) {
+                    Ok(policy) => cel.push(policy),
+                    Err(fault) => errors.push(fault),
+                },
                 ("templates.gatekeeper.sh", "ConstraintTemplate") => gatekeeper.template(*source, &mut errors),
                 ("constraints.gatekeeper.sh", _) => gatekeeper.constraint(*source),
                 _ => continue,
@@ -86,6 +101,7 @@ impl RuleSet {
             hash.write(&source.get("spec").map(Node::to_json).unwrap_or_default());
         }
         policies.sort_by(|a, b| a.name.cmp(&b.name));
+        cel.sort_by(|a: &CelPolicy, b: &CelPolicy| a.name.cmp(&b.name));
         let (mut by_kind, mut any_kind): (HashMap<String, Vec<Place>>, _) = (HashMap::new(), Vec::new());
         for (p, policy) in policies.iter().enumerate() {
             for (r, rule) in policy.rules.iter().enumerate() {
@@ -106,6 +122,7 @@ impl RuleSet {
             policies: Arc::new(policies),
             exceptions: Arc::new(exceptions),
             gatekeeper: Arc::new(gatekeeper.finish(&mut errors)),
+            cel: Arc::new(cel),
             by_kind: Arc::new(by_kind),
             any_kind: Arc::new(any_kind),
             hash: hash.0,
@@ -120,7 +137,7 @@ impl RuleSet {
 
     /// How many policies and constraints are loaded.
     pub fn len(&self) -> usize {
-        self.policies.len() + self.gatekeeper.len()
+        self.policies.len() + self.cel.len() + self.gatekeeper.len()
     }
 
     /// Whether nothing is loaded.
@@ -146,7 +163,8 @@ impl RuleSet {
             generates: policy.rules.iter().any(|r| matches!(r.body, Body::Generate(_))),
             mutates: policy.rules.iter().any(|r| matches!(r.body, Body::Mutate(_))),
         };
-        self.policies.iter().map(of).chain(self.gatekeeper.policies()).collect()
+        let cel = self.cel.iter().map(CelPolicy::info);
+        self.policies.iter().map(of).chain(cel).chain(self.gatekeeper.policies()).collect()
     }
 
     /// The rules that may be for a kind, in policy order.
@@ -222,7 +240,35 @@ impl RuleSet {
             }
             results.push(result);
         }
+        self.mutate_cel(request, &mut work, results);
         work
+    }
+
+    fn mutate_cel(&self, request: &Request<'_>, work: &mut Option<Value>, results: &mut Vec<RuleResult>) {
+        if !matches!(request.operation, Operation::Create | Operation::Update) {
+            return;
+        }
+        for policy in self.cel.iter() {
+            for variant in policy.variants.iter().filter(|v| matches!(v.body, CelBody::Mutate(_))) {
+                let before = work.clone();
+                let object = before.as_ref().map(Value::node).or(request.object);
+                let ruling = variant.rule_on(policy, &Request { object, ..*request });
+                if let Ruling::Mutated(value) = &ruling
+                    && object != Some(value.node())
+                {
+                    *work = Some(value.clone());
+                }
+                results.extend(policy.result(variant, ruling));
+            }
+        }
+    }
+
+    fn judge_cel(&self, request: &Request<'_>, background: bool, results: &mut Vec<RuleResult>) {
+        for policy in self.cel.iter().filter(|policy| !background || policy.background) {
+            for variant in policy.variants.iter().filter(|v| matches!(v.body, CelBody::Validate(_))) {
+                results.extend(policy.result(variant, variant.rule_on(policy, request)));
+            }
+        }
     }
 
     pub(crate) fn validate(&self, request: &Request<'_>, background: bool, results: &mut Vec<RuleResult>) {
@@ -243,6 +289,7 @@ impl RuleSet {
                 results.push(result);
             }
         }
+        self.judge_cel(request, background, results);
         self.gatekeeper.judge(request, background, results);
         if !background {
             pod_security::judge(request, results);
@@ -330,6 +377,14 @@ impl RuleSet {
         };
         let fuel = Fuel::default();
         let env = Env::new(request, &fuel, &rule.name, &rule.context);
+        match rule.cel_preconditions(request) {
+            Ok(true) => {}
+            Ok(false) => return Finding::Skip("cel preconditions not met".into()),
+            Err(fault) => {
+                let author = format!("the preconditions cannot be evaluated: {fault}");
+                return Finding::Fail(Box::new(Violation { author, ..Violation::default() }));
+            }
+        }
         match rule.preconditions.eval(&env) {
             Err(fault) => Finding::Error(format!("the preconditions cannot be evaluated: {fault}")),
             Ok(answer) if !answer.holds => {
@@ -397,6 +452,20 @@ impl RuleSet {
                 }
             }
             results.push(result);
+        }
+        for policy in self.cel.iter() {
+            for variant in policy.variants.iter().filter(|v| matches!(v.body, CelBody::Generate(_))) {
+                let ruling = variant.rule_on(policy, request);
+                if let Ruling::Made(objects) = &ruling {
+                    made.extend(objects.iter().map(|object| Generated {
+                        policy: policy.name.clone(),
+                        rule: variant.rule.clone(),
+                        object: object.clone(),
+                        synchronize: policy.synchronize,
+                    }));
+                }
+                results.extend(policy.result(variant, ruling));
+            }
         }
         (made, results)
     }

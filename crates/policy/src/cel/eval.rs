@@ -59,6 +59,14 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         self.eval(&program.ast)
     }
 
+    /// The value of a program that does not see the names bound around it.
+    pub(crate) fn run_apart(&self, program: &Program) -> Answer<'a> {
+        let around = self.locals.take();
+        let out = self.eval(&program.ast);
+        self.locals.replace(around);
+        out
+    }
+
     /// The truth of a program; anything but a boolean is a fault.
     pub(crate) fn holds(&self, program: &Program) -> Result<bool, Fault> {
         match self.run(program)? {

@@ -92,11 +92,6 @@ impl Constraints {
         })
     }
 
-    /// Whether labels are asked about.
-    pub(crate) fn selects_by_labels(&self) -> bool {
-        self.objects.is_some() || self.namespaces.is_some()
-    }
-
     /// Whether the policy is for this request.
     pub(crate) fn selects(&self, request: &Request<'_>) -> bool {
         let guessed;

@@ -8,5 +8,6 @@ mod mutation;
 mod policy;
 
 pub(crate) use constraints::plural;
-pub(crate) use expressions::{CelCheck, conditions, named_programs};
+pub(crate) use autogen::rewrite;
+pub(crate) use expressions::{CelCheck, Verdict, all_hold, conditions};
 pub(crate) use policy::{CelBody, CelPolicy, Ruling};

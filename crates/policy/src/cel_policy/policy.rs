@@ -10,7 +10,8 @@ use crate::budget::Fuel;
 use crate::cel::{Cel, Evaluator, Fault, Program};
 use crate::kyverno::Place;
 use crate::request::Request;
-use crate::verdict::{Action, CompileError};
+use crate::ruleset::PolicyInfo;
+use crate::verdict::{Action, CompileError, Dialect, Outcome, RuleResult};
 
 /// A compiled policy.
 #[derive(Clone, Debug)]
@@ -47,8 +48,8 @@ pub(crate) enum CelBody {
 /// What a variant makes of a request.
 #[derive(Debug)]
 pub(crate) enum Ruling {
-    /// It is not for the request; `true` when only labels keep it from it.
-    Unmatched(bool),
+    /// It is not for the request.
+    Unmatched,
     Skip,
     Pass,
     Fail { message: String, path: String },
@@ -112,6 +113,58 @@ impl CelPolicy {
     }
 }
 
+impl CelPolicy {
+    /// The description for views.
+    pub(crate) fn info(&self) -> PolicyInfo {
+        let does = |wanted: fn(&CelBody) -> bool| self.variants.iter().any(|variant| wanted(&variant.body));
+        PolicyInfo {
+            name: self.name.clone(),
+            dialect: Dialect::Kyverno,
+            title: self.title.clone(),
+            category: self.category.clone(),
+            action: self.action,
+            rules: self.variants.iter().take(1).map(|variant| variant.rule.clone()).collect(),
+            background: self.background,
+            generates: does(|body| matches!(body, CelBody::Generate(_))),
+            mutates: does(|body| matches!(body, CelBody::Mutate(_))),
+        }
+    }
+
+    /// A ruling as a result; `None` when the policy is not for the request.
+    pub(crate) fn result(&self, variant: &Variant, ruling: Ruling) -> Option<RuleResult> {
+        let mut result = RuleResult::new(Dialect::Kyverno, &self.name, &variant.rule, Outcome::Pass, self.action);
+        match ruling {
+            Ruling::Unmatched => return None,
+            Ruling::Pass | Ruling::Mutated(_) | Ruling::Made(_) => {}
+            Ruling::Skip => {
+                result.outcome = Outcome::Skip;
+                result.message = "the match conditions do not hold".into();
+            }
+            Ruling::Fail { message, path } => {
+                result.outcome = Outcome::Fail;
+                let end = if message.ends_with(['.', '!', '?']) { "" } else { "." };
+                result.message = format!("Policy Violation: {message}{end}");
+                result.remedy = if path.is_empty() {
+                    format!("Change the object so that it satisfies: {message}")
+                } else {
+                    format!("Change {path} so that it satisfies: {message}")
+                };
+                result.author = message;
+                result.path = path;
+            }
+            Ruling::Error(why) => {
+                result.outcome = Outcome::Error;
+                if self.fail_open {
+                    result.action = Action::Audit;
+                }
+                result.message = format!("The policy {} could not be evaluated: {why}", self.name);
+                result.remedy = format!("Ask the author of the policy {} to mend it.", self.name);
+            }
+        }
+        Some(result)
+    }
+}
+
 impl Variant {
     fn compile(kind: &str, spec: Node<'_>, path: &str, rule: &str) -> Result<Variant, Place> {
         let at = |key: &str| format!("{path}.{key}");
@@ -143,7 +196,7 @@ impl Variant {
     pub(crate) fn rule_on(&self, policy: &CelPolicy, request: &Request<'_>) -> Ruling {
         let elsewhere = policy.namespace.as_ref().is_some_and(|namespace| namespace != request.namespace);
         if elsewhere || !self.constraints.selects(request) {
-            return Ruling::Unmatched(self.constraints.selects_by_labels());
+            return Ruling::Unmatched;
         }
         match expressions::all_hold(&self.conditions, &self.variables, request, false) {
             Ok(true) => {}

@@ -6,7 +6,7 @@ use ridgeway_doc::{Doc, Kind, Node, Value};
 use ridgeway_krm::{Gvk, KindTable};
 
 use super::{CorpusResult, Files, Report, RowOutcome, documents, folder, join};
-use crate::request::{Given, NoData, Operation, Request, User};
+use crate::request::{Data, Given, Operation, Request, User};
 use crate::ruleset::RuleSet;
 use crate::verdict::{CompileError, Generated, Outcome, RuleResult};
 
@@ -37,6 +37,7 @@ struct Loaded {
 #[derive(Default)]
 struct Response {
     policy: String,
+    kind: String,
     results: Vec<RuleResult>,
     patched: Option<Value>,
     generated: Vec<Generated>,
@@ -115,12 +116,16 @@ fn suite(files: &dyn Files, path: &str, test: Node<'_>, report: &mut Report) -> 
         Some(path) => load(files, base, &[path])?.into_iter().next(),
         None => None,
     };
+    let context = match test.str_at(&["context"]) {
+        Some(path) => Context(load(files, base, &[path])?),
+        None => Context(Vec::new()),
+    };
     let mut triggers: Vec<Trigger> = Vec::new();
     for object in load(files, base, &listed(test, "resources"))? {
         let object = in_default_namespace(object);
         let key = key_of(object.root());
         if !triggers.iter().any(|t| key_of(t.object.root()) == key) {
-            let responses = respond(&policies, &object, &values, user.as_ref());
+            let responses = respond(&policies, &object, &values, user.as_ref(), &context);
             triggers.push(Trigger { object, responses });
         }
     }
@@ -239,7 +244,13 @@ impl Values {
     }
 }
 
-fn respond(policies: &[Loaded], object: &Doc, values: &Values, user: Option<&Doc>) -> Vec<Response> {
+fn respond(
+    policies: &[Loaded],
+    object: &Doc,
+    values: &Values,
+    user: Option<&Doc>,
+    context: &Context,
+) -> Vec<Response> {
     let own = Gvk::of(object.root()).unwrap_or_default();
     let (gvk, subresource) = values.parent(&own).unwrap_or((own, String::new()));
     let text = |key: &str| object.root().str_at(&["metadata", key]).unwrap_or_default();
@@ -269,7 +280,7 @@ fn respond(policies: &[Loaded], object: &Doc, values: &Values, user: Option<&Doc
             user: user.is_some().then(|| info.user()),
             dry_run: false,
             now: "2026-01-01T00:00:00Z".parse().ok(),
-            data: &NoData,
+            data: context,
             variables: &variables,
         });
     };
@@ -277,10 +288,7 @@ fn respond(policies: &[Loaded], object: &Doc, values: &Values, user: Option<&Doc
         .iter()
         .filter(|p| p.set.policies().iter().any(|info| info.mutates))
     {
-        let mut response = Response {
-            policy: loaded.name.clone(),
-            ..Response::default()
-        };
+        let mut response = Response { policy: loaded.name.clone(), kind: loaded.kind.clone(), ..Response::default() };
         let before = current.clone();
         judge(loaded, &before, &mut |request| {
             if let Some(mutated) = loaded.set.mutate(request, &mut response.results) {
@@ -291,10 +299,7 @@ fn respond(policies: &[Loaded], object: &Doc, values: &Values, user: Option<&Doc
         responses.push(response);
     }
     for loaded in policies.iter().filter(|p| !p.set.is_empty()) {
-        let mut response = Response {
-            policy: loaded.name.clone(),
-            ..Response::default()
-        };
+        let mut response = Response { policy: loaded.name.clone(), kind: loaded.kind.clone(), ..Response::default() };
         judge(loaded, &current, &mut |request| {
             loaded.set.validate(request, false, &mut response.results)
         });
@@ -304,16 +309,61 @@ fn respond(policies: &[Loaded], object: &Doc, values: &Values, user: Option<&Doc
         .iter()
         .filter(|p| p.set.policies().iter().any(|info| info.generates))
     {
-        let mut response = Response {
-            policy: loaded.name.clone(),
-            ..Response::default()
-        };
+        let mut response = Response { policy: loaded.name.clone(), kind: loaded.kind.clone(), ..Response::default() };
         judge(loaded, &current, &mut |request| {
             (response.generated, response.results) = loaded.set.generate(request);
         });
         responses.push(response);
     }
     responses
+}
+
+/// Objects and images that a suite gives beside its resources.
+struct Context(Vec<Doc>);
+
+impl Context {
+    fn listed(&self, key: &'static str) -> impl Iterator<Item = Node<'_>> {
+        self.0.iter().flat_map(move |doc| doc.root().at(&["spec", key]).into_iter().flat_map(Node::items))
+    }
+}
+
+impl Data for Context {
+    fn get(&self, gvk: &Gvk, namespace: &str, name: &str) -> Option<Doc> {
+        let wanted = (gvk.group.clone(), gvk.kind.clone(), namespace.to_owned(), name.to_owned());
+        self.listed("resources").find(|object| key_of(*object) == wanted).map(Node::to_doc)
+    }
+
+    fn api(&self, path: &str) -> Option<Value> {
+        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let (version, rest) = match parts.as_slice() {
+            ["api", version, rest @ ..] => ((*version).to_owned(), rest),
+            ["apis", group, version, rest @ ..] => (format!("{group}/{version}"), rest),
+            _ => return None,
+        };
+        let (namespace, plural, name) = match rest {
+            ["namespaces", namespace, plural, name @ ..] => (*namespace, *plural, name.first()),
+            [plural, name @ ..] => ("", *plural, name.first()),
+            [] => return None,
+        };
+        let mut found = self.listed("resources").filter(|object| {
+            let (_, kind, of, _) = key_of(*object);
+            object.str_at(&["apiVersion"]) == Some(&version)
+                && crate::cel_policy::plural(&kind) == plural
+                && (namespace.is_empty() || of == namespace)
+        });
+        match name {
+            Some(name) => found.find(|object| key_of(*object).3 == **name).map(Node::to_value),
+            None => {
+                let mut list = Value::object();
+                list.set(&["items"], found.map(Node::to_value).collect::<Value>());
+                Some(list)
+            }
+        }
+    }
+
+    fn image_metadata(&self, image: &str) -> Option<Value> {
+        self.listed("images").find(|entry| entry.str_at(&["image"]) == Some(image)).map(Node::to_value)
+    }
 }
 
 #[derive(Default)]
@@ -400,7 +450,8 @@ fn rows(
         for response in trigger.responses.iter().filter(|response| response.policy == policy) {
             known = true;
             for got in &response.results {
-                let about = got.rule == rule
+                let about = loaded_in_cel(&response.kind)
+                    || got.rule == rule
                     || got.rule == format!("autogen-{rule}")
                     || got.rule == format!("autogen-cronjob-{rule}");
                 if !rule.is_empty() && !about {
@@ -422,6 +473,11 @@ fn rows(
             report.row(label, outcome, if known { "excluded" } else { "not found" });
         }
     }
+}
+
+/// Whether results of a policy's kind name no rule.
+fn loaded_in_cel(kind: &str) -> bool {
+    kind != "ClusterPolicy" && kind != "Policy"
 }
 
 /// The lines for one rule's result; `None` when the suite holds nothing to compare with.

@@ -194,6 +194,15 @@ fn carried(rule: Node<'_>, prefix: &str, kinds: &[&str], template: &[&str]) -> O
     } else if rule.get("verifyImages").is_none() {
         return None;
     }
+    if rule.at(&["validate", "cel"]).is_some() {
+        let template = format!("spec.{}", template.join("."));
+        for part in ["validate", "celPreconditions"] {
+            if let Some(part) = out.get_mut(part) {
+                crate::cel_policy::rewrite(part, &template);
+            }
+        }
+        return Some(out);
+    }
     // Expressions look into the template; the block that selects is about the controller itself.
     let prefix = format!("spec.{}", template.join("."));
     let selectors: Vec<(&str, Option<Value>)> = ["match", "exclude"]

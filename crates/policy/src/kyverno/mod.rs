@@ -24,8 +24,10 @@ pub(crate) use crate::pattern_text::wildcard;
 pub(crate) use context::Env;
 pub(crate) use exception::Exception;
 pub(crate) use pattern::{Expected, Failure};
-pub(crate) use policy::{Body, Policy, Rule};
-pub(crate) use validate::Finding;
+pub(crate) use mutate::apply_json_patch;
+pub(crate) use policy::{Body, Fault as Place, Policy, Rule};
+pub(crate) use strategic::apply_configuration;
+pub(crate) use validate::{Finding, Violation};
 
 /// Splits a dotted name; parts in double quotes may hold dots.
 pub(crate) fn dotted(name: &str) -> Vec<String> {

@@ -11,6 +11,8 @@ use super::matching::Match;
 use super::mutate::Mutate;
 use super::validate::Validate;
 use super::wildcard;
+use crate::cel::Program;
+use crate::cel_policy;
 use crate::request::{Operation, Request};
 use crate::verdict::{Action, CompileError};
 
@@ -53,6 +55,7 @@ pub(crate) struct Rule {
     exclude: Match,
     pub(crate) context: Vec<ContextEntry>,
     pub(crate) preconditions: Conditions,
+    cel_preconditions: Vec<Program>,
     pub(crate) body: Body,
     action: Option<Action>,
     overrides: Vec<Override>,
@@ -265,12 +268,6 @@ impl Rule {
         if let Some((key, _)) = node.members().find(|(key, _)| !RULE_FIELDS.contains(key)) {
             return Err(Fault::new(at(key), crate::source::unknown_field(key, &RULE_FIELDS)));
         }
-        if node.get("celPreconditions").is_some() {
-            return Err(Fault::new(
-                at("celPreconditions"),
-                "CEL is not evaluated by this version; use `preconditions`",
-            ));
-        }
         let matches = node
             .get("match")
             .ok_or_else(|| Fault::new(at("match"), "a rule needs a `match` that says which objects it is for"))?;
@@ -335,6 +332,7 @@ impl Rule {
             exclude,
             context,
             preconditions,
+            cel_preconditions: cel_policy::conditions(node.get("celPreconditions"), &at("celPreconditions"))?,
             body,
             action: own_action,
             overrides: own_overrides,
@@ -357,6 +355,14 @@ impl Rule {
         (operation || self.matches.names_operations())
             && self.matches.selects(request, subject)
             && !self.exclude.excludes(request, subject)
+    }
+
+    /// Whether the conditions in CEL hold.
+    pub(crate) fn cel_preconditions(&self, request: &Request<'_>) -> Result<bool, crate::cel::Fault> {
+        if self.cel_preconditions.is_empty() {
+            return Ok(true);
+        }
+        cel_policy::all_hold(&self.cel_preconditions, &[], request, true)
     }
 
     fn judges_deletion(&self) -> bool {

@@ -1,6 +1,6 @@
 //! `patchStrategicMerge`: anchors are resolved against the object first, then the rest is merged into it.
 
-use ridgeway_doc::{Kind, Map, Node, Value};
+use ridgeway_doc::{Kind, Node, Value};
 
 use super::anchor::{self, Anchor};
 use super::context::Env;
@@ -25,15 +25,22 @@ pub(crate) fn apply(object: Node<'_>, patch: Value, env: &Env<'_>) -> Result<Opt
         Err(Unmet::Fault(fault)) => return Err(fault),
     }
     drop_conditions(&mut patch);
-    let group = object
-        .str_at(&["apiVersion"])
-        .unwrap_or_default()
-        .split_once('/')
-        .map_or("", |(group, _)| group);
-    let known = !group.contains('.') || group.ends_with(".k8s.io");
     let mut out = object.to_value();
-    merge(&mut out, patch.node(), &[], known);
+    Merge { known: is_known(object), append: false }.merge(&mut out, patch.node(), &[]);
     Ok(Some(out))
+}
+
+/// Merges a configuration as server-side apply would: items of keyed lists where they are, new ones at the end.
+pub(crate) fn apply_configuration(object: Node<'_>, configuration: Node<'_>) -> Value {
+    let mut out = object.to_value();
+    Merge { known: is_known(object), append: true }.merge(&mut out, configuration, &[]);
+    out
+}
+
+/// Whether the object is of a kind whose lists are known.
+fn is_known(object: Node<'_>) -> bool {
+    let group = object.str_at(&["apiVersion"]).unwrap_or_default().split_once('/').map_or("", |(group, _)| group);
+    !group.contains('.') || group.ends_with(".k8s.io")
 }
 
 fn is_condition(anchor: Anchor) -> bool {
@@ -248,50 +255,95 @@ fn merge_key(path: &[&str]) -> Option<&'static str> {
     })
 }
 
-fn merge<'p>(into: &mut Value, patch: Node<'p>, path: &[&'p str], known: bool) {
-    if !patch.is_object() {
-        *into = patch.to_value();
-        return;
-    }
-    if patch.str_at(&["$patch"]) == Some("replace") {
-        *into = without_directives(patch);
-        return;
-    }
-    let map = into.make_object();
-    for (key, value) in patch.members() {
-        if key == "$patch" || key.starts_with("$setElementOrder/") {
-            continue;
-        }
-        let mut below = path.to_vec();
-        below.push(key);
-        if value.is_null() || value.str_at(&["$patch"]) == Some("delete") {
-            map.remove(key);
-        } else if value.is_array() {
-            let old = map.remove_keeping_place(key);
-            let merged = merge_list(old, value, &below, known);
-            map.insert(key, merged);
-        } else if value.is_object() {
-            let mut place = map
-                .get(key)
-                .cloned()
-                .filter(|old| old.node().is_object())
-                .unwrap_or_else(Value::object);
-            merge(&mut place, value, &below, known);
-            map.insert(key, place);
-        } else {
-            map.insert(key, value.to_value());
-        }
-    }
+/// How a patch is merged.
+#[derive(Clone, Copy)]
+struct Merge {
+    /// Keys of lists are known.
+    known: bool,
+    /// New items go to the end of their list.
+    append: bool,
 }
 
-/// Reads a member without moving the others.
-trait KeepingPlace {
-    fn remove_keeping_place(&mut self, key: &str) -> Option<Value>;
-}
+impl Merge {
+    fn merge<'p>(self, into: &mut Value, patch: Node<'p>, path: &[&'p str]) {
+        if !patch.is_object() {
+            *into = patch.to_value();
+            return;
+        }
+        if patch.str_at(&["$patch"]) == Some("replace") {
+            *into = without_directives(patch);
+            return;
+        }
+        let map = into.make_object();
+        for (key, value) in patch.members() {
+            if key == "$patch" || key.starts_with("$setElementOrder/") {
+                continue;
+            }
+            let mut below = path.to_vec();
+            below.push(key);
+            if value.is_null() || value.str_at(&["$patch"]) == Some("delete") {
+                map.remove(key);
+            } else if value.is_array() {
+                let old = map.get_mut(key).map(|value| std::mem::replace(value, Value::NULL));
+                let merged = self.list(old, value, &below);
+                map.insert(key, merged);
+            } else if value.is_object() {
+                let old = map.get(key).cloned().filter(|old| old.node().is_object());
+                let mut place = old.unwrap_or_else(Value::object);
+                self.merge(&mut place, value, &below);
+                map.insert(key, place);
+            } else {
+                map.insert(key, value.to_value());
+            }
+        }
+    }
 
-impl KeepingPlace for Map {
-    fn remove_keeping_place(&mut self, key: &str) -> Option<Value> {
-        self.get_mut(key).map(|value| std::mem::replace(value, Value::NULL))
+    /// In a strategic merge, items of the patch come first, in its order, merged with what they replace, and the others
+    /// follow as they were.
+    fn list<'p>(self, old: Option<Value>, patch: Node<'p>, path: &[&'p str]) -> Value {
+        let fresh = |item: Node<'p>| {
+            if !item.is_object() {
+                return item.to_value();
+            }
+            let mut fresh = Value::object();
+            self.merge(&mut fresh, item, path);
+            fresh
+        };
+        let replace = || patch.items().filter(|item| item.str_at(&["$patch"]).is_none()).map(fresh).collect();
+        let Some(old) = old.filter(|old| old.node().is_array()) else { return replace() };
+        if path.last() == Some(&"finalizers") {
+            let mut out: Vec<Value> = patch.items().map(Node::to_value).collect();
+            out.extend(old.node().items().filter(|item| !patch.items().any(|p| p == *item)).map(Node::to_value));
+            return out.into();
+        }
+        let Some(key) = self.known.then(|| merge_key(path)).flatten() else { return replace() };
+        if !patch.items().all(|item| item.get(key).is_some()) {
+            return replace();
+        }
+        let mut rest: Vec<Value> = old.node().items().map(Node::to_value).collect();
+        let mut out = Vec::new();
+        for item in patch.items() {
+            let at = rest.iter().position(|have| have.node().get(key) == item.get(key));
+            let deleted = item.str_at(&["$patch"]) == Some("delete");
+            match at {
+                Some(i) if self.append && !deleted => self.merge(&mut rest[i], item, path),
+                Some(i) => {
+                    let mut place = rest.remove(i);
+                    if !deleted {
+                        self.merge(&mut place, item, path);
+                        out.push(place);
+                    }
+                }
+                None if deleted => {}
+                None => out.push(fresh(item)),
+            }
+        }
+        if self.append {
+            rest.extend(out);
+            return rest.into();
+        }
+        out.extend(rest);
+        out.into()
     }
 }
 
@@ -301,62 +353,6 @@ fn without_directives(node: Node<'_>) -> Value {
         map.remove("$patch");
     }
     out
-}
-
-/// Items of the patch come first, in its order, merged with what they replace; the others follow as they were.
-fn merge_list<'p>(old: Option<Value>, patch: Node<'p>, path: &[&'p str], known: bool) -> Value {
-    let replace = || {
-        patch
-            .items()
-            .filter(|item| item.str_at(&["$patch"]).is_none())
-            .map(Node::to_value)
-            .collect()
-    };
-    let Some(old) = old.filter(|old| old.node().is_array()) else {
-        return patch
-            .items()
-            .map(|item| {
-                let mut fresh = Value::object();
-                if item.is_object() {
-                    merge(&mut fresh, item, path, known);
-                    fresh
-                } else {
-                    item.to_value()
-                }
-            })
-            .collect();
-    };
-    let last = path.last().copied().unwrap_or_default();
-    if last == "finalizers" {
-        let mut out: Vec<Value> = patch.items().map(Node::to_value).collect();
-        out.extend(
-            old.node()
-                .items()
-                .filter(|item| !patch.items().any(|p| p == *item))
-                .map(Node::to_value),
-        );
-        return out.into();
-    }
-    let Some(key) = known.then(|| merge_key(path)).flatten() else {
-        return replace();
-    };
-    if !patch.items().all(|item| item.get(key).is_some()) {
-        return replace();
-    }
-    let mut rest: Vec<Value> = old.node().items().map(Node::to_value).collect();
-    let mut out = Vec::new();
-    for item in patch.items() {
-        let at = rest.iter().position(|have| have.node().get(key) == item.get(key));
-        let have = at.map(|i| rest.remove(i));
-        if item.str_at(&["$patch"]) == Some("delete") {
-            continue;
-        }
-        let mut place = have.unwrap_or_else(Value::object);
-        merge(&mut place, item, path, known);
-        out.push(place);
-    }
-    out.extend(rest);
-    out.into()
 }
 
 #[cfg(test)]

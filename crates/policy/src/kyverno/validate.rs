@@ -8,6 +8,7 @@ use super::pattern::{Failure, Mismatch, Pattern};
 use super::pod_security::{Exclude, PodSecurity};
 use super::policy::{self, Fault as Place};
 use super::template::Template;
+use crate::cel_policy::{CelCheck, Verdict};
 use crate::jmespath::{Expression, Fault, Val};
 use crate::path::FieldPath;
 use crate::request::Operation;
@@ -27,6 +28,7 @@ enum Check {
     Deny(Conditions),
     Foreach(Vec<Foreach>),
     PodSecurity(PodSecurity),
+    Cel(CelCheck),
 }
 
 #[derive(Clone, Debug)]
@@ -113,7 +115,7 @@ impl Validate {
 
     /// Whether it has something to say when the object goes away.
     pub(crate) fn judges_deletion(&self) -> bool {
-        matches!(self.check, Check::Deny(_))
+        matches!(self.check, Check::Deny(_) | Check::Cel(_))
     }
 
     /// Judges the object of an environment; `excepted` are controls of Pod Security Standards that do not count.
@@ -125,7 +127,7 @@ impl Validate {
             (check, object) => check.eval(env, object, &FieldPath::default(), 0),
         };
         if let Finding::Fail(violation) = &mut finding {
-            let own = self.message.as_ref().map(|message| message.text(env));
+            let own = self.message.as_ref().filter(|_| !matches!(self.check, Check::Cel(_))).map(|m| m.text(env));
             let own = match own {
                 Some(Ok(text)) => text.into_owned(),
                 // The message must not hide the violation.
@@ -147,7 +149,7 @@ impl Check {
             let path = format!("{path}.{key}");
             move |message: String| Place::new(path, message)
         };
-        for key in ["cel", "assert", "manifests"] {
+        for key in ["assert", "manifests"] {
             if node.get(key).is_some() {
                 let why =
                     format!("`{key}` is not evaluated by this version; write the rule as a `pattern` or with `deny`");
@@ -177,6 +179,15 @@ impl Check {
                 .map(|(i, item)| Foreach::compile(item, &format!("{path}.foreach[{i}]")));
             return Ok(Some(Check::Foreach(loops.collect::<Result<_, _>>()?)));
         }
+        if let Some(cel) = node.get("cel") {
+            let path = format!("{path}.cel");
+            if cel.get("paramKind").is_some() {
+                let why = "parameters of CEL rules are not read by this version; write the values into the expressions";
+                return Err(Place::new(format!("{path}.paramKind"), why));
+            }
+            let message = node.str_at(&["message"]).unwrap_or_default();
+            return Ok(Some(Check::Cel(CelCheck::compile(cel, "expressions", &path, message)?)));
+        }
         if let Some(standard) = node.get("podSecurity") {
             return Ok(Some(Check::PodSecurity(
                 PodSecurity::compile(standard).map_err(fault("podSecurity"))?,
@@ -189,6 +200,7 @@ impl Check {
     fn eval<'a>(&'a self, env: &Env<'a>, object: Option<Node<'_>>, at: &FieldPath, nesting: usize) -> Finding {
         match self {
             Check::Deny(conditions) => deny(conditions, env, at),
+            Check::Cel(check) => cel(check, env),
             Check::Foreach(loops) => {
                 let mut applied = 0;
                 for each in loops {
@@ -221,6 +233,17 @@ impl Check {
                 None => Finding::Skip("there is no object".into()),
             },
         }
+    }
+}
+
+fn cel(check: &CelCheck, env: &Env<'_>) -> Finding {
+    match check.judge(env.request, true) {
+        Verdict::Pass => Finding::Pass,
+        Verdict::Fail { message, path } => {
+            Finding::Fail(Box::new(Violation { author: message, path, ..Violation::default() }))
+        }
+        // Admission treats an expression that cannot be evaluated as one that does not hold.
+        Verdict::Fault(why) => Finding::Fail(Box::new(Violation { author: why, ..Violation::default() })),
     }
 }
 

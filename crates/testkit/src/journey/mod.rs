@@ -116,8 +116,9 @@ impl World {
             .context("no such Deployment")?;
         let status = &deployment["status"];
         let wanted = &deployment["spec"]["replicas"];
+        let seen = status["observedGeneration"] == deployment["metadata"]["generation"];
         ensure(
-            &status["updatedReplicas"] == wanted && &status["availableReplicas"] == wanted,
+            seen && &status["updatedReplicas"] == wanted && &status["availableReplicas"] == wanted,
             || format!("{namespace}/{name} is not rolled out: {status}"),
         )?;
         let image = deployment["spec"]["template"]["spec"]["containers"][0]["image"].as_str();

@@ -15,8 +15,8 @@ use crate::image;
 pub(super) use module::in_module;
 
 /// Names that stand for a group of functions where no variable has them.
-pub(super) const MODULES: [&str; 14] = [
-    "optional", "math", "sets", "base64", "json", "yaml", "time", "resource", "http", "globalContext", "generator", "JSONPatch",
+pub(super) const MODULES: [&str; 15] = [
+    "optional", "image", "math", "sets", "base64", "json", "yaml", "time", "resource", "http", "globalContext", "generator", "JSONPatch",
     "jsonpatch", "strings",
 ];
 

@@ -90,6 +90,10 @@ pub(crate) fn in_module<'a>(
         ("generator", "Apply", [Cel::Text(namespace), objects]) if objects.is_list() => {
             Ok(Cel::object([("namespace", Cel::text(namespace.as_ref())), ("objects", objects.clone())]))
         }
+        ("image", "GetMetadata", [Cel::Text(image)]) => match evaluator.data.image_metadata(image) {
+            Some(value) => Ok(Cel::copy(value.node())),
+            None => fail(format!("nothing is known here of the image {image}")),
+        },
         ("http" | "globalContext" | "resource", _, _) => {
             fail(format!("{module}.{name} reaches outside, which is not possible here"))
         }

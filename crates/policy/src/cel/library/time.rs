@@ -31,7 +31,7 @@ pub(super) fn of_time<'a>(time: Timestamp, name: &str, arguments: &[Cel<'a>]) ->
         [Cel::Text(text)] if matches!(text.as_ref(), "UTC" | "Z" | "+00:00") => TimeZone::UTC,
         _ => return fail("only UTC is known as a time zone here"),
     };
-    let at = time.to_zoned(zone);
+    let at = zone.to_datetime(time);
     Ok(Cel::Int(match name {
         "getFullYear" => at.year().into(),
         "getMonth" => i64::from(at.month()) - 1,
