@@ -134,7 +134,7 @@ export async function journey(context, site, check) {
     await rail('Policies');
     await heading('Policies');
     await page.getByRole('table').getByRole('link').first().click();
-    await page.getByRole('heading', { name: 'Breaks it now' }).waitFor();
+    await page.getByRole('heading', { name: 'As written' }).waitFor();
   });
 
   const service = `e2e-${Date.now().toString(36).slice(-6)}`;

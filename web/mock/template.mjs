@@ -14,7 +14,7 @@ export const summary = {
 export const detail = {
   ...summary,
   pages: [
-    { title: 'The service', description: '', required: ['name', 'owner'], properties: {
+    { title: 'The service', description: '', required: ['name', 'owner'], order: ['name', 'description', 'owner'], properties: {
       name: { title: 'Name', type: 'string', pattern: '^[a-z]([a-z0-9-]*[a-z0-9])?$', minLength: 3, maxLength: 40, 'ui:placeholder': 'order-history', 'ui:help': 'Lower-case letters, digits and dashes. Names the repository and all objects.' },
       description: { title: 'What it does', type: 'string', maxLength: 200, default: 'A new service', 'ui:placeholder': 'Answers what a customer bought' },
       owner: { title: 'Owner', type: 'string', description: 'The team that answers for it.', 'ui:field': 'OwnerPicker', 'ui:options': { catalogFilter: { kind: 'Group' } } },

@@ -1,4 +1,5 @@
 // Entry: styles, providers, the router.
+import './app/layers.css';
 import '@mantine/core/styles/baseline.layer.css';
 import '@mantine/core/styles/default-css-variables.layer.css';
 import '@mantine/core/styles/global.layer.css';

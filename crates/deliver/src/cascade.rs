@@ -20,21 +20,36 @@ impl Deliver {
     /// Deletes the objects of an Application that is being deleted; when they are gone, lets it go.
     pub(crate) async fn cascade(&self, app: &Application, memory: &mut Memory) {
         memory.running = None;
-        let Some(finalizer) = app.cascade().map(str::to_owned) else { return };
-        let propagation =
-            if finalizer.ends_with("/background") { Propagation::Background } else { Propagation::Foreground };
-        let items = app.status().and_then(|status| status.get("resources")).into_iter().flat_map(|list| list.items());
+        let Some(finalizer) = app.cascade().map(str::to_owned) else {
+            return;
+        };
+        let propagation = if finalizer.ends_with("/background") {
+            Propagation::Background
+        } else {
+            Propagation::Foreground
+        };
+        let items = app
+            .status()
+            .and_then(|status| status.get("resources"))
+            .into_iter()
+            .flat_map(|list| list.items());
         let part = |item: Node<'_>, key: &str| item.str_at(&[key]).unwrap_or_default().to_owned();
         let kinds = items.map(|item| Gvk::new(&part(item, "group"), &part(item, "version"), &part(item, "kind")));
         self.live.ensure(kinds.collect::<Vec<_>>()).await;
-        let executor = Executor { cluster: &*self.cluster, live: &self.live, origins: &|_| None };
+        let executor = Executor {
+            cluster: &*self.cluster,
+            live: &self.live,
+            origins: &|_| None,
+        };
         let causality = Causality::new(format!("delete:{}", app.key));
         let mut left = 0;
         let mut faults = Vec::new();
         for place in self.live.tracked(&app.key.instance(&self.options.control_plane)) {
             let Some(live) = self.live.get(&place) else { continue };
             let root = live.root();
-            let owned = root.at(&["metadata", "ownerReferences"]).is_some_and(|owners| !owners.is_empty());
+            let owned = root
+                .at(&["metadata", "ownerReferences"])
+                .is_some_and(|owners| !owners.is_empty());
             if owned || has_option(root, "argocd.argoproj.io/sync-options", "Delete=false") {
                 continue;
             }
@@ -52,7 +67,10 @@ impl Deliver {
             return self.let_go(app, &finalizer).await;
         }
         self.queue.add_after(Work::Application(app.key.clone()), LOOK_AGAIN);
-        let condition = faults.first().map(|_| Condition { kind: status::DELETION_ERROR, message: faults.join("; ") });
+        let condition = faults.first().map(|_| Condition {
+            kind: status::DELETION_ERROR,
+            message: faults.join("; "),
+        });
         let old = app.status();
         let conditions: Vec<Condition> = condition.into_iter().collect();
         let known = old.and_then(|status| status.get("conditions"));
@@ -75,13 +93,21 @@ impl Deliver {
             .collect();
         let mut patch = Value::object();
         patch.set(&["metadata", "finalizers"], rest);
-        self.event(app.doc.root(), EventType::Normal, "ResourcesDeleted", "everything it deployed is deleted");
+        self.event(
+            app.doc.root(),
+            EventType::Normal,
+            "ResourcesDeleted",
+            "everything it deployed is deleted",
+        );
         self.patch(&app.key, patch).await;
     }
 
     async fn patch(&self, key: &AppKey, patch: Value) {
         let options = WriteOptions::by(names::STATUS_MANAGER, None);
-        let written = self.cluster.merge_patch(&names::application(), &key.namespace, &key.name, patch, options).await;
+        let written = self
+            .cluster
+            .merge_patch(&names::application(), &key.namespace, &key.name, patch, options)
+            .await;
         if let Err(error) = written
             && error.reason != ridgeway_cluster::Reason::NotFound
         {
@@ -90,4 +116,3 @@ impl Deliver {
         }
     }
 }
-

@@ -63,13 +63,24 @@ impl Comparing<'_> {
         let mut resources: Vec<Resource> = Vec::with_capacity(desired.len());
         let mut wanted = BTreeSet::new();
         for object in desired {
-            wanted.insert((object.place.gvk.group.clone(), object.place.gvk.kind.clone(), object.place.namespace.clone(), object.place.name.clone()));
-            let live = (!object.place.name.is_empty()).then(|| self.live.get(&object.place)).flatten();
+            wanted.insert((
+                object.place.gvk.group.clone(),
+                object.place.gvk.kind.clone(),
+                object.place.namespace.clone(),
+                object.place.name.clone(),
+            ));
+            let live = (!object.place.name.is_empty())
+                .then(|| self.live.get(&object.place))
+                .flatten();
             let modified = match &live {
                 Some(live) if !object.hook => self.modified(object, live, verdicts),
                 _ => false,
             };
-            let health = if object.hook { None } else { self.health(object.doc.root(), live.as_ref()) };
+            let health = if object.hook {
+                None
+            } else {
+                self.health(object.doc.root(), live.as_ref())
+            };
             resources.push(Resource {
                 place: object.place.clone(),
                 desired: Some(object.clone()),
@@ -81,24 +92,46 @@ impl Comparing<'_> {
             });
         }
         for place in self.live.tracked(self.instance) {
-            let key = (place.gvk.group.clone(), place.gvk.kind.clone(), place.namespace.clone(), place.name.clone());
+            let key = (
+                place.gvk.group.clone(),
+                place.gvk.kind.clone(),
+                place.namespace.clone(),
+                place.name.clone(),
+            );
             if wanted.contains(&key) {
                 continue;
             }
             let Some(live) = self.live.get(&place) else { continue };
             // What belongs to something else goes with that; what was made for a sync is its own affair.
             let hook = is_hook(live.root());
-            let owned = live.root().at(&["metadata", "ownerReferences"]).is_some_and(|owners| !owners.is_empty());
+            let owned = live
+                .root()
+                .at(&["metadata", "ownerReferences"])
+                .is_some_and(|owners| !owners.is_empty());
             if hook || owned || !wanted.insert(key) {
                 continue;
             }
             let counts = !has_option(live.root(), "argocd.argoproj.io/compare-options", "IgnoreExtraneous");
             let health = self.health(live.root(), Some(&live));
-            resources.push(Resource { place, desired: None, live: Some(live), modified: false, health, hook, counts });
+            resources.push(Resource {
+                place,
+                desired: None,
+                live: Some(live),
+                modified: false,
+                health,
+                hook,
+                counts,
+            });
         }
-        let synced = resources.iter().all(|resource| !resource.counts || resource.is_synced());
+        let synced = resources
+            .iter()
+            .all(|resource| !resource.counts || resource.is_synced());
         let health = Some(rollup(&resources));
-        Comparison { resources, synced, health }
+        Comparison {
+            resources,
+            synced,
+            health,
+        }
     }
 
     fn modified(&self, object: &Arc<DesiredObject>, live: &Doc, verdicts: &mut Verdicts) -> bool {
@@ -125,16 +158,25 @@ impl Comparing<'_> {
             return None;
         }
         let Some(live) = live else {
-            return Some(Health { status: HealthStatus::Missing, message: String::new() });
+            return Some(Health {
+                status: HealthStatus::Missing,
+                message: String::new(),
+            });
         };
         if live.root().at(&["metadata", "deletionTimestamp"]).is_some() {
-            return Some(Health { status: HealthStatus::Progressing, message: "Pending deletion".into() });
+            return Some(Health {
+                status: HealthStatus::Progressing,
+                message: "Pending deletion".into(),
+            });
         }
         let health = health(live.root())?;
         if matches!(health.status, HealthStatus::Progressing)
             && let Some(reason) = crash(self.live, live)
         {
-            return Some(Health { status: HealthStatus::Degraded, message: reason });
+            return Some(Health {
+                status: HealthStatus::Degraded,
+                message: reason,
+            });
         }
         Some(health)
     }
@@ -142,17 +184,25 @@ impl Comparing<'_> {
 
 /// The options of server-side apply for one Application.
 pub(crate) fn diff_options(ignore: Vec<ridgeway_sync::IgnoreRule>) -> DiffOptions {
-    DiffOptions { ignore, server_side_manager: Some(FIELD_MANAGER.into()), ..DiffOptions::default() }
+    DiffOptions {
+        ignore,
+        server_side_manager: Some(FIELD_MANAGER.into()),
+        ..DiffOptions::default()
+    }
 }
 
 pub(crate) fn has_option(node: Node<'_>, annotation: &str, option: &str) -> bool {
-    let text = node.str_at(&["metadata", "annotations", annotation]).unwrap_or_default();
+    let text = node
+        .str_at(&["metadata", "annotations", annotation])
+        .unwrap_or_default();
     text.split(',').any(|set| set.trim() == option)
 }
 
 /// The health of the whole: the worst of its parts. What is missing counts only if everything is.
 fn rollup(resources: &[Resource]) -> Health {
-    let counted = resources.iter().filter(|resource| !resource.hook && resource.desired.is_some());
+    let counted = resources
+        .iter()
+        .filter(|resource| !resource.hook && resource.desired.is_some());
     let mut worst: Option<(&Resource, &Health)> = None;
     let (mut all, mut missing) = (0, 0);
     for resource in counted {
@@ -167,13 +217,20 @@ fn rollup(resources: &[Resource]) -> Health {
         }
     }
     if all > 0 && missing == all {
-        return Health { status: HealthStatus::Missing, message: "nothing of it has been deployed".into() };
+        return Health {
+            status: HealthStatus::Missing,
+            message: "nothing of it has been deployed".into(),
+        };
     }
     match worst {
-        None => Health { status: HealthStatus::Healthy, message: String::new() },
-        Some((_, health)) if health.status == HealthStatus::Healthy => {
-            Health { status: HealthStatus::Healthy, message: String::new() }
-        }
+        None => Health {
+            status: HealthStatus::Healthy,
+            message: String::new(),
+        },
+        Some((_, health)) if health.status == HealthStatus::Healthy => Health {
+            status: HealthStatus::Healthy,
+            message: String::new(),
+        },
         Some((resource, health)) => Health {
             status: health.status,
             message: match health.message.as_str() {
@@ -194,33 +251,66 @@ const HOPELESS: [&str; 6] = [
     "RunContainerError",
 ];
 
-/// Why a workload that is still progressing will not get anywhere, if one of its newest Pods says so.
+/// Why a workload that is still progressing will not get anywhere, if one of the Pods of its present template says so.
 fn crash(live: &Live, workload: &Doc) -> Option<String> {
-    let uid = |doc: &Doc| doc.root().str_at(&["metadata", "uid"]).unwrap_or_default().to_owned();
-    let mut owner = uid(workload);
-    if workload.root().str_at(&["kind"]) == Some("Deployment") {
-        let revision = |set: &Doc| -> i64 {
-            let text = set.root().str_at(&["metadata", "annotations", "deployment.kubernetes.io/revision"]);
-            text.and_then(|text| text.parse().ok()).unwrap_or(0)
-        };
-        // Pods of older revisions may crash as they like: they are on their way out.
-        owner = uid(&live.owned_by(&owner).into_iter().max_by_key(revision)?);
+    let root = workload.root();
+    if !root
+        .str_at(&["apiVersion"])
+        .is_some_and(|version| version.starts_with("apps/"))
+    {
+        // A Job's Pods may fail as often as it says they may.
+        return None;
     }
-    let wanted = workload.root().str_at(&["status", "updateRevision"]);
-    let label = |pod: &Doc| pod.root().str_at(&["metadata", "labels", "controller-revision-hash"]).map(str::to_owned);
-    let pods = live.owned_by(&owner).into_iter().filter(|pod| {
-        pod.root().str_at(&["kind"]) == Some("Pod")
-            && (wanted.is_none() || label(pod).is_none_or(|label| Some(label.as_str()) == wanted))
-    });
-    pods.into_iter().find_map(|pod| hopeless(pod.root()))
+    let number = |path: &[&str]| root.at(path).and_then(Node::as_i64).unwrap_or(0);
+    if number(&["status", "observedGeneration"]) < number(&["metadata", "generation"]) {
+        // Its controller has not seen the change yet: what crashes may be what is being replaced.
+        return None;
+    }
+    let template = root.at(&["spec", "template", "spec"])?;
+    let uid = root.str_at(&["metadata", "uid"]).unwrap_or_default();
+    let is_pod = |doc: &Doc| doc.root().str_at(&["kind"]) == Some("Pod");
+    let (mut pods, sets): (Vec<Doc>, Vec<Doc>) = live.owned_by(uid).into_iter().partition(is_pod);
+    // Pods of older templates may crash as they like: they are on their way out.
+    let current = sets
+        .iter()
+        .filter(|set| set.root().at(&["spec", "template", "spec"]) == Some(template));
+    for set in current {
+        pods.extend(live.owned_by(set.root().str_at(&["metadata", "uid"]).unwrap_or_default()));
+    }
+    pods.iter()
+        .map(Doc::root)
+        .filter(|pod| runs_images_of(*pod, template))
+        .find_map(hopeless)
+}
+
+/// Whether a Pod was made from a template, judged by its containers' images.
+fn runs_images_of(pod: Node<'_>, template: Node<'_>) -> bool {
+    let images = |spec: Option<Node<'_>>| -> Vec<(String, String)> {
+        let containers = spec
+            .and_then(|spec| spec.get("containers"))
+            .into_iter()
+            .flat_map(|list| list.items());
+        let part = |container: Node<'_>, key: &str| container.str_at(&[key]).unwrap_or_default().to_owned();
+        containers
+            .map(|container| (part(container, "name"), part(container, "image")))
+            .collect()
+    };
+    let running = images(pod.get("spec"));
+    images(Some(template)).iter().all(|wanted| running.contains(wanted))
 }
 
 fn hopeless(pod: Node<'_>) -> Option<String> {
     let name = pod.str_at(&["metadata", "name"]).unwrap_or_default();
     let lists = ["initContainerStatuses", "containerStatuses"];
-    let statuses = lists.into_iter().filter_map(|list| pod.at(&["status", list])).flat_map(|list| list.items());
+    let statuses = lists
+        .into_iter()
+        .filter_map(|list| pod.at(&["status", list]))
+        .flat_map(|list| list.items());
     for status in statuses {
-        let Some(reason) = status.str_at(&["state", "waiting", "reason"]).filter(|r| HOPELESS.contains(r)) else {
+        let Some(reason) = status
+            .str_at(&["state", "waiting", "reason"])
+            .filter(|r| HOPELESS.contains(r))
+        else {
             continue;
         };
         let container = status.str_at(&["name"]).unwrap_or_default();
@@ -230,7 +320,9 @@ fn hopeless(pod: Node<'_>) -> Option<String> {
             .or_else(|| status.str_at(&["state", "waiting", "message"]))
             .map(|detail| format!(" ({detail})"))
             .unwrap_or_default();
-        return Some(format!("Pod {name}: container {container} is in {reason}{detail}; see its logs"));
+        return Some(format!(
+            "Pod {name}: container {container} is in {reason}{detail}; see its logs"
+        ));
     }
     None
 }
@@ -243,13 +335,27 @@ impl Comparison {
             live: resource.live.clone(),
             modified: resource.modified,
         };
-        self.resources.iter().filter(|resource| !(skip_hooks && resource.hook)).map(target).collect()
+        self.resources
+            .iter()
+            .filter(|resource| !(skip_hooks && resource.hook))
+            .map(target)
+            .collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pods_of_another_template_are_told_apart_and_sidecars_do_not_matter() {
+        let spec = |images: &str| ridgeway_doc::parse_yaml(&format!("{{spec: {{containers: [{images}]}}}}")).unwrap();
+        let template = spec("{name: web, image: 'w:2'}");
+        let template = template[0].root().get("spec").unwrap();
+        let same = spec("{name: proxy, image: 'p:1'}, {name: web, image: 'w:2'}");
+        assert!(runs_images_of(same[0].root(), template));
+        assert!(!runs_images_of(spec("{name: web, image: 'w:1'}")[0].root(), template));
+    }
 
     #[test]
     fn pods_that_will_not_start_are_told_from_those_that_may() {
@@ -261,7 +367,10 @@ mod tests {
             hopeless(ridgeway_doc::parse_yaml(&text).unwrap()[0].root())
         };
         let reason = pod("state: {waiting: {reason: CrashLoopBackOff}}").unwrap();
-        assert!(reason.contains("web-1") && reason.contains("CrashLoopBackOff (Error)"), "{reason}");
+        assert!(
+            reason.contains("web-1") && reason.contains("CrashLoopBackOff (Error)"),
+            "{reason}"
+        );
         assert!(pod("state: {waiting: {reason: ContainerCreating}}").is_none());
         assert!(pod("state: {running: {}}").is_none());
     }

@@ -201,8 +201,10 @@ impl Deliver {
             }),
         );
         let queue = self.queue.clone();
-        let sets =
-            reflect(names::application_set(), Box::new(move |change| queue.add(Work::ApplicationSet(key(change)))));
+        let sets = reflect(
+            names::application_set(),
+            Box::new(move |change| queue.add(Work::ApplicationSet(key(change)))),
+        );
         let projects = reflect(names::app_project(), Box::new(|_| {}));
         let started = Started {
             applications,
@@ -213,9 +215,21 @@ impl Deliver {
         };
         let started = self.started.get_or_init(|| started);
         // Children of what people deploy: their health is in their Pods.
-        let children = [("", "v1", "Pod"), ("apps", "v1", "ReplicaSet"), ("batch", "v1", "Job"), ("", "v1", "Namespace")];
-        self.live.ensure(children.map(|(group, version, kind)| Gvk::new(group, version, kind))).await;
-        for reflector in [&started.projects, &started.promotions, &started.sets, &started.applications] {
+        let children = [
+            ("", "v1", "Pod"),
+            ("apps", "v1", "ReplicaSet"),
+            ("batch", "v1", "Job"),
+            ("", "v1", "Namespace"),
+        ];
+        self.live
+            .ensure(children.map(|(group, version, kind)| Gvk::new(group, version, kind)))
+            .await;
+        for reflector in [
+            &started.projects,
+            &started.promotions,
+            &started.sets,
+            &started.applications,
+        ] {
             reflector.synced().await;
         }
         // A project's change may free or bind any of its Applications; there are few, and looking is cheap.
@@ -243,7 +257,10 @@ impl Deliver {
             match pushes.recv().await {
                 Ok(push) => self.hear(&push),
                 Err(broadcast::error::RecvError::Lagged(missed)) => {
-                    tracing::warn!(missed, "more pushes than could be followed; looking at every Application");
+                    tracing::warn!(
+                        missed,
+                        "more pushes than could be followed; looking at every Application"
+                    );
                     self.each_application(|app| self.queue.add(Work::Application(app.key)));
                 }
                 Err(broadcast::error::RecvError::Closed) => return,
@@ -253,9 +270,15 @@ impl Deliver {
 
     fn hear(&self, push: &PushEvent) {
         self.each_application(|app| {
-            let repo = self.repositories.own_name(&app.source.repo_url).unwrap_or(app.source.repo_url.clone());
+            let repo = self
+                .repositories
+                .own_name(&app.source.repo_url)
+                .unwrap_or(app.source.repo_url.clone());
             let wanted = app.source.target_revision.as_str();
-            let short = push.refname.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/");
+            let short = push
+                .refname
+                .trim_start_matches("refs/heads/")
+                .trim_start_matches("refs/tags/");
             if repo == push.repo && (wanted == "HEAD" || wanted == short || wanted == push.refname) {
                 self.queue.add(Work::Application(app.key));
             }
@@ -299,14 +322,24 @@ impl Deliver {
 
     pub(crate) fn each_application(&self, mut with: impl FnMut(Application)) {
         let Some(started) = self.started.get() else { return };
-        started.applications.list(None).iter().for_each(|doc| with(Application::read(doc).0));
+        started
+            .applications
+            .list(None)
+            .iter()
+            .for_each(|doc| with(Application::read(doc).0));
     }
 
     /// An Application as new as anything we know.
     pub(crate) fn application(&self, key: &AppKey, latest: Option<&Doc>) -> Option<Doc> {
         let seen = self.started.get()?.applications.get(&key.namespace, &key.name)?;
         let same = |doc: &&Doc| doc.root().str_at(&["metadata", "uid"]) == seen.root().str_at(&["metadata", "uid"]);
-        Some(latest.filter(same).filter(|doc| version(doc) > version(&seen)).cloned().unwrap_or(seen))
+        Some(
+            latest
+                .filter(same)
+                .filter(|doc| version(doc) > version(&seen))
+                .cloned()
+                .unwrap_or(seen),
+        )
     }
 
     /// A project by name; `default` allows everything until somebody writes it differently.
@@ -320,7 +353,10 @@ impl Deliver {
     }
 
     pub(crate) fn promotions(&self) -> Vec<Doc> {
-        self.started.get().map(|started| started.promotions.list(None)).unwrap_or_default()
+        self.started
+            .get()
+            .map(|started| started.promotions.list(None))
+            .unwrap_or_default()
     }
 
     pub(crate) fn promotion(&self, key: &AppKey) -> Option<Doc> {
@@ -349,5 +385,8 @@ impl Deliver {
 
 pub(crate) fn key_of(doc: &Doc) -> AppKey {
     let text = |key: &str| doc.root().str_at(&["metadata", key]).unwrap_or_default().to_owned();
-    AppKey { namespace: text("namespace"), name: text("name") }
+    AppKey {
+        namespace: text("namespace"),
+        name: text("name"),
+    }
 }

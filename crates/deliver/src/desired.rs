@@ -22,7 +22,10 @@ struct SnapshotFiles<'a>(&'a Snapshot);
 
 impl Files for SnapshotFiles<'_> {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
-        self.0.read(path).map(|bytes| bytes.map(|bytes| bytes.to_vec())).map_err(|error| error.to_string())
+        self.0
+            .read(path)
+            .map(|bytes| bytes.map(|bytes| bytes.to_vec()))
+            .map_err(|error| error.to_string())
     }
 
     fn list(&self, dir: &str) -> Result<Option<Vec<DirEntry>>, String> {
@@ -32,7 +35,11 @@ impl Files for SnapshotFiles<'_> {
         for entry in entries {
             let kind = match entry.kind {
                 EntryKind::Link => {
-                    let path = if dir.is_empty() { entry.name.clone() } else { format!("{dir}/{}", entry.name) };
+                    let path = if dir.is_empty() {
+                        entry.name.clone()
+                    } else {
+                        format!("{dir}/{}", entry.name)
+                    };
                     self.0.kind(&path).map_err(|error| error.to_string())?
                 }
                 kind => Some(kind),
@@ -43,7 +50,10 @@ impl Files for SnapshotFiles<'_> {
                 // A link to nowhere, or another repository's commit.
                 _ => continue,
             };
-            listed.push(DirEntry { name: entry.name, is_dir });
+            listed.push(DirEntry {
+                name: entry.name,
+                is_dir,
+            });
         }
         Ok(Some(listed))
     }
@@ -69,17 +79,25 @@ pub(crate) struct Renderings(Vec<Rendering>);
 impl Renderings {
     /// A rendering that is known for a commit.
     pub(crate) fn known(&self, source: &str, commit: CommitId) -> Option<Rendering> {
-        self.0.iter().find(|known| known.source == source && known.commits.contains(&commit)).cloned()
+        self.0
+            .iter()
+            .find(|known| known.source == source && known.commits.contains(&commit))
+            .cloned()
     }
 
     /// Renders a commit, or finds that an earlier commit's rendering still holds because nothing it read has changed.
     /// Blocking.
     pub(crate) fn render(kept: Vec<Rendering>, app: &Application, snapshot: &Snapshot) -> Result<Rendering, String> {
-        let Some(doc) = &app.source.doc else { return Err("spec.source is missing".into()) };
+        let Some(doc) = &app.source.doc else {
+            return Err("spec.source is missing".into());
+        };
         let source = doc.root().to_json();
         let unchanged = |known: &Rendering| {
             known.source == source
-                && known.reads.iter().all(|(path, id)| snapshot.hash(path).is_ok_and(|now| now == *id))
+                && known
+                    .reads
+                    .iter()
+                    .all(|(path, id)| snapshot.hash(path).is_ok_and(|now| now == *id))
         };
         if let Some(mut known) = kept.into_iter().find(unchanged) {
             known.commits.push(snapshot.commit());
@@ -88,7 +106,9 @@ impl Renderings {
         let rendered = render_source(&SnapshotFiles(snapshot), doc.root());
         let (source_type, rendered): (SourceType, Rendered) = rendered.map_err(|error| error.to_string())?;
         let paths = rendered.files.iter().chain(&rendered.directories);
-        let reads = paths.map(|path| (path.clone(), snapshot.hash(path).unwrap_or_default())).collect();
+        let reads = paths
+            .map(|path| (path.clone(), snapshot.hash(path).unwrap_or_default()))
+            .collect();
         Ok(Rendering {
             source_type: source_type.to_string(),
             digest: digest(rendered.objects.iter().map(|object| object.doc.root())),
@@ -105,7 +125,8 @@ impl Renderings {
 
     /// Keeps a rendering, the latest used first.
     pub(crate) fn keep(&mut self, rendering: Rendering) {
-        self.0.retain(|known| !Arc::ptr_eq(&known.rendered, &rendering.rendered));
+        self.0
+            .retain(|known| !Arc::ptr_eq(&known.rendered, &rendering.rendered));
         self.0.insert(0, rendering);
         self.0.truncate(KEPT);
     }
@@ -227,29 +248,54 @@ impl Preparing<'_> {
             value.remove(&["metadata", "namespace"]);
             String::new()
         };
-        self.project.permits(&gvk.group, &gvk.kind, namespaced.then_some(namespace.as_str()))?;
-        let place = Place { gvk, namespace, name: name.to_owned() };
+        self.project
+            .permits(&gvk.group, &gvk.kind, namespaced.then_some(namespace.as_str()))?;
+        let place = Place {
+            gvk,
+            namespace,
+            name: name.to_owned(),
+        };
         TrackingId::mark(self.instance, &mut value, &place.namespace);
-        Ok(DesiredObject { doc: value.into_doc(), hook, origin: origin.to_owned(), place })
+        Ok(DesiredObject {
+            doc: value.into_doc(),
+            hook,
+            origin: origin.to_owned(),
+            place,
+        })
     }
 
     fn unknown(&self, gvk: &Gvk, name: &str) -> String {
-        let mut elsewhere: Vec<String> =
-            self.kinds.kinds().filter(|kind| kind.gvk.kind == gvk.kind).map(|kind| kind.gvk.api_version()).collect();
+        let mut elsewhere: Vec<String> = self
+            .kinds
+            .kinds()
+            .filter(|kind| kind.gvk.kind == gvk.kind)
+            .map(|kind| kind.gvk.api_version())
+            .collect();
         elsewhere.sort();
         elsewhere.dedup();
         let remedy = if elsewhere.is_empty() {
             "install its CustomResourceDefinition first, or put it into the same source".to_owned()
         } else {
-            format!("the cluster knows {} in {}: correct apiVersion", gvk.kind, elsewhere.join(", "))
+            format!(
+                "the cluster knows {} in {}: correct apiVersion",
+                gvk.kind,
+                elsewhere.join(", ")
+            )
         };
-        format!("{} {name}: the cluster knows no kind {} in {}; {remedy}", gvk.kind, gvk.kind, gvk.api_version())
+        format!(
+            "{} {name}: the cluster knows no kind {} in {}; {remedy}",
+            gvk.kind,
+            gvk.kind,
+            gvk.api_version()
+        )
     }
 }
 
 fn skips_missing(app: &Application, node: Node<'_>) -> bool {
     const OPTION: &str = "SkipDryRunOnMissingResource=true";
-    let own = node.str_at(&["metadata", "annotations", "argocd.argoproj.io/sync-options"]).unwrap_or_default();
+    let own = node
+        .str_at(&["metadata", "annotations", "argocd.argoproj.io/sync-options"])
+        .unwrap_or_default();
     app.has_option(OPTION) || own.split(',').any(|option| option.trim() == OPTION)
 }
 
@@ -257,11 +303,16 @@ fn skips_missing(app: &Application, node: Node<'_>) -> bool {
 fn scopes(rendered: &Rendered) -> HashMap<(String, String), bool> {
     let crds = rendered.objects.iter().map(|object| object.doc.root()).filter(|node| {
         node.str_at(&["kind"]) == Some("CustomResourceDefinition")
-            && node.str_at(&["apiVersion"]).is_some_and(|version| version.starts_with("apiextensions.k8s.io/"))
+            && node
+                .str_at(&["apiVersion"])
+                .is_some_and(|version| version.starts_with("apiextensions.k8s.io/"))
     });
     crds.filter_map(|crd| {
         let spec = crd.get("spec")?;
-        let key = (spec.str_at(&["group"])?.to_owned(), spec.str_at(&["names", "kind"])?.to_owned());
+        let key = (
+            spec.str_at(&["group"])?.to_owned(),
+            spec.str_at(&["names", "kind"])?.to_owned(),
+        );
         Some((key, spec.str_at(&["scope"]) == Some("Namespaced")))
     })
     .collect()

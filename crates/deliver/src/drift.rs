@@ -27,18 +27,44 @@ pub(crate) fn describe(resource: &Resource, comparing: &Comparing<'_>) -> Drift 
             by.dedup();
             let mut fields: Vec<String> = changes.into_iter().map(|change| change.path).collect();
             fields.truncate(MAX_FIELDS);
-            Drift { object, what: "changed", fields, by }
+            Drift {
+                object,
+                what: "changed",
+                fields,
+                by,
+            }
         }
-        (Some(_), None) => Drift { object, what: "deleted", fields: Vec::new(), by: Vec::new() },
-        (None, _) => Drift { object, what: "added", fields: Vec::new(), by: Vec::new() },
+        (Some(_), None) => Drift {
+            object,
+            what: "deleted",
+            fields: Vec::new(),
+            by: Vec::new(),
+        },
+        (None, _) => Drift {
+            object,
+            what: "added",
+            fields: Vec::new(),
+            by: Vec::new(),
+        },
     }
 }
 
 impl Drift {
     pub(crate) fn sentence(&self) -> String {
-        let fields = if self.fields.is_empty() { String::new() } else { format!(" ({})", self.fields.join(", ")) };
-        let by = if self.by.is_empty() { String::new() } else { format!(" by {}", self.by.join(", ")) };
-        format!("{} was {}{by}{fields} and is put right: change it in Git instead", self.object, self.what)
+        let fields = if self.fields.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", self.fields.join(", "))
+        };
+        let by = if self.by.is_empty() {
+            String::new()
+        } else {
+            format!(" by {}", self.by.join(", "))
+        };
+        format!(
+            "{} was {}{by}{fields} and is put right: change it in Git instead",
+            self.object, self.what
+        )
     }
 
     pub(crate) fn to_value(&self, now: Timestamp) -> Value {

@@ -21,11 +21,15 @@ pub(crate) struct HealPace(HashMap<Place, (u32, Instant)>);
 impl HealPace {
     /// How long to wait before an object is put right again.
     pub(crate) fn pause(&self, place: &Place) -> Duration {
-        let Some((count, last)) = self.0.get(place) else { return Duration::ZERO };
+        let Some((count, last)) = self.0.get(place) else {
+            return Duration::ZERO;
+        };
         if *count < FREE || last.elapsed() > FORGIVEN {
             return Duration::ZERO;
         }
-        let pause = FIRST_PAUSE.saturating_mul(1 << (count - FREE).min(10)).min(LONGEST_PAUSE);
+        let pause = FIRST_PAUSE
+            .saturating_mul(1 << (count - FREE).min(10))
+            .min(LONGEST_PAUSE);
         pause.saturating_sub(last.elapsed())
     }
 
@@ -45,7 +49,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_tug_of_war_slows_down_and_is_forgotten() {
-        let place = Place { gvk: Gvk::new("", "v1", "ConfigMap"), namespace: "n".into(), name: "c".into() };
+        let place = Place {
+            gvk: Gvk::new("", "v1", "ConfigMap"),
+            namespace: "n".into(),
+            name: "c".into(),
+        };
         let mut pace = HealPace::default();
         for _ in 0..FREE {
             assert_eq!(pace.pause(&place), Duration::ZERO);

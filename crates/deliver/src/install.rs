@@ -22,7 +22,10 @@ const ESTABLISHED: Duration = Duration::from_secs(15);
 
 /// The definitions of the custom resources, as documents.
 pub fn definitions() -> Vec<Doc> {
-    DEFINITIONS.iter().flat_map(|text| parse_yaml(text).expect("the definitions are tested to be YAML")).collect()
+    DEFINITIONS
+        .iter()
+        .flat_map(|text| parse_yaml(text).expect("the definitions are tested to be YAML"))
+        .collect()
 }
 
 /// Installs the custom resources, the namespace of Applications and the default project. Repeating it changes nothing.
@@ -31,8 +34,12 @@ pub async fn install_crds(cluster: &dyn Cluster) -> Result<(), Status> {
     for definition in definitions() {
         cluster.apply(definition.root().to_value(), options()).await?;
     }
-    let wanted: [Gvk; 4] =
-        [names::application(), names::app_project(), names::application_set(), names::promotion()];
+    let wanted: [Gvk; 4] = [
+        names::application(),
+        names::app_project(),
+        names::application_set(),
+        names::promotion(),
+    ];
     let deadline = Instant::now() + ESTABLISHED;
     while let Some(missing) = wanted.iter().find(|gvk| cluster.kinds().get(gvk).is_none()) {
         if Instant::now() > deadline {
@@ -64,8 +71,10 @@ mod tests {
 
     #[test]
     fn definitions_name_what_is_asked_for() {
-        let names: Vec<String> =
-            definitions().iter().filter_map(|d| d.root().str_at(&["metadata", "name"]).map(str::to_owned)).collect();
+        let names: Vec<String> = definitions()
+            .iter()
+            .filter_map(|d| d.root().str_at(&["metadata", "name"]).map(str::to_owned))
+            .collect();
         assert_eq!(
             names,
             [
@@ -79,6 +88,11 @@ mod tests {
             let kinds = ridgeway_krm::Kind::from_crd(definition.root()).unwrap();
             assert_eq!(kinds.len(), 1);
         }
-        assert!(parse_yaml(DEFAULTS).unwrap().iter().all(|doc| Gvk::of(doc.root()).is_some()));
+        assert!(
+            parse_yaml(DEFAULTS)
+                .unwrap()
+                .iter()
+                .all(|doc| Gvk::of(doc.root()).is_some())
+        );
     }
 }

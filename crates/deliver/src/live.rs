@@ -85,7 +85,10 @@ pub(crate) struct Live {
 }
 
 pub(crate) fn version(doc: &Doc) -> u64 {
-    doc.root().str_at(&["metadata", "resourceVersion"]).and_then(|text| text.parse().ok()).unwrap_or(0)
+    doc.root()
+        .str_at(&["metadata", "resourceVersion"])
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
 }
 
 fn uid(doc: &Doc) -> &str {
@@ -94,8 +97,15 @@ fn uid(doc: &Doc) -> &str {
 
 impl Live {
     pub(crate) fn new(cluster: Arc<dyn Cluster>, listener: Listener) -> Live {
-        let index = Arc::new(Index { state: Mutex::default(), listener });
-        Live { cluster, index, kinds: Mutex::default() }
+        let index = Arc::new(Index {
+            state: Mutex::default(),
+            listener,
+        });
+        Live {
+            cluster,
+            index,
+            kinds: Mutex::default(),
+        }
     }
 
     /// Sees to it that these kinds are copied. Kinds that the cluster does not know (yet) are passed over.
@@ -111,7 +121,9 @@ impl Live {
             let reflector = kinds.entry(gvk.clone()).or_insert_with(|| {
                 let index = self.index.clone();
                 let cluster = self.cluster.clone();
-                Reflector::start(cluster, gvk.clone(), ListOptions::default(), move |change| index.changed(&gvk, change))
+                Reflector::start(cluster, gvk.clone(), ListOptions::default(), move |change| {
+                    index.changed(&gvk, change)
+                })
             });
             waiting.push(reflector.clone());
         }
@@ -123,14 +135,22 @@ impl Live {
     }
 
     fn reflector(&self, gvk: &Gvk) -> Option<Arc<Reflector>> {
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner).get(gvk).cloned()
+        self.kinds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(gvk)
+            .cloned()
     }
 
     /// One object, as new as anything we know.
     pub(crate) fn get(&self, place: &Place) -> Option<Doc> {
-        let seen = self.reflector(&place.gvk).and_then(|kind| kind.get(&place.namespace, &place.name));
+        let seen = self
+            .reflector(&place.gvk)
+            .and_then(|kind| kind.get(&place.namespace, &place.name));
         let mut state = self.index.lock();
-        let Some(echo) = state.echoes.get(place) else { return seen };
+        let Some(echo) = state.echoes.get(place) else {
+            return seen;
+        };
         let caught_up = match (&echo.doc, &seen) {
             _ if echo.at.elapsed() > ECHO => true,
             (Some(_), Some(seen)) => version(seen) >= echo.version,
@@ -149,20 +169,35 @@ impl Live {
     /// Remembers what a write of ours answered, until the watch shows it.
     pub(crate) fn wrote(&self, doc: &Doc) {
         let Some(place) = Place::of(doc.root()) else { return };
-        let echo = Echo { doc: Some(doc.clone()), version: version(doc), uid: uid(doc).into(), at: Instant::now() };
+        let echo = Echo {
+            doc: Some(doc.clone()),
+            version: version(doc),
+            uid: uid(doc).into(),
+            at: Instant::now(),
+        };
         self.index.lock().echoes.insert(place, echo);
     }
 
     /// Remembers that an object was deleted, until the watch shows it.
     pub(crate) fn deleted(&self, doc: &Doc) {
         let Some(place) = Place::of(doc.root()) else { return };
-        let echo = Echo { doc: None, version: version(doc), uid: uid(doc).into(), at: Instant::now() };
+        let echo = Echo {
+            doc: None,
+            version: version(doc),
+            uid: uid(doc).into(),
+            at: Instant::now(),
+        };
         self.index.lock().echoes.insert(place, echo);
     }
 
     /// Where the objects are that say they belong to an Application.
     pub(crate) fn tracked(&self, instance: &str) -> Vec<Place> {
-        self.index.lock().tracked.get(instance).map(|places| places.iter().cloned().collect()).unwrap_or_default()
+        self.index
+            .lock()
+            .tracked
+            .get(instance)
+            .map(|places| places.iter().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// The live objects that an object owns.
@@ -170,7 +205,9 @@ impl Live {
         let places: Vec<Place> = {
             let state = self.index.lock();
             let children = state.children.get(uid).into_iter().flatten();
-            children.filter_map(|child| state.entries.get(child)?.place.clone()).collect()
+            children
+                .filter_map(|child| state.entries.get(child)?.place.clone())
+                .collect()
         };
         places.iter().filter_map(|place| self.get(place)).collect()
     }
@@ -186,7 +223,11 @@ impl Index {
         let mut concerned: BTreeSet<(String, bool)> = BTreeSet::new();
         {
             let mut state = self.lock();
-            let place = Place { gvk: gvk.clone(), namespace: change.key.0.clone(), name: change.key.1.clone() };
+            let place = Place {
+                gvk: gvk.clone(),
+                namespace: change.key.0.clone(),
+                name: change.key.1.clone(),
+            };
             if let Some(old) = &change.old {
                 state.concerns(uid(old), &mut concerned);
                 let replaced = change.new.as_ref().is_none_or(|new| uid(new) != uid(old));
@@ -243,7 +284,14 @@ impl State {
         if let Some(owner) = &owner {
             self.children.entry(owner.clone()).or_default().insert(uid.to_owned());
         }
-        self.entries.insert(uid.to_owned(), Entry { place: Some(place), owner, instance });
+        self.entries.insert(
+            uid.to_owned(),
+            Entry {
+                place: Some(place),
+                owner,
+                instance,
+            },
+        );
     }
 
     /// The Application that an object belongs to: its own, or its nearest owner's.
@@ -266,7 +314,8 @@ mod tests {
     use super::*;
 
     fn object(kind: &str, name: &str, uid: &str, owner: Option<&str>, tracking: Option<&str>) -> Doc {
-        let mut text = format!("apiVersion: v1\nkind: {kind}\nmetadata:\n  namespace: ns\n  name: {name}\n  uid: {uid}\n");
+        let mut text =
+            format!("apiVersion: v1\nkind: {kind}\nmetadata:\n  namespace: ns\n  name: {name}\n  uid: {uid}\n");
         if let Some(owner) = owner {
             text += &format!("  ownerReferences: [{{uid: {owner}, controller: true}}]\n");
         }
@@ -281,12 +330,22 @@ mod tests {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let sink = heard.clone();
         let listener: Listener = Box::new(move |app, managed| sink.lock().unwrap().push((app.to_owned(), managed)));
-        let index = Index { state: Mutex::default(), listener };
+        let index = Index {
+            state: Mutex::default(),
+            listener,
+        };
         let change = |old: Option<&Doc>, new: Option<&Doc>| {
             let doc = new.or(old).unwrap();
             let place = Place::of(doc.root()).unwrap();
             let key = (place.namespace, place.name);
-            index.changed(&place.gvk, &Change { key, old: old.cloned(), new: new.cloned() });
+            index.changed(
+                &place.gvk,
+                &Change {
+                    key,
+                    old: old.cloned(),
+                    new: new.cloned(),
+                },
+            );
             std::mem::take(&mut *heard.lock().unwrap())
         };
         let root = object("Service", "web", "u1", None, Some("shop:/Service:ns/web"));
@@ -297,7 +356,11 @@ mod tests {
         assert_eq!(change(None, Some(&copy)), []);
         assert_eq!(index.lock().tracked["shop"].len(), 1);
         let bare = object("Service", "web", "u1", None, None);
-        assert_eq!(change(Some(&root), Some(&bare)), [("shop".to_owned(), true)], "the annotation was taken away");
+        assert_eq!(
+            change(Some(&root), Some(&bare)),
+            [("shop".to_owned(), true)],
+            "the annotation was taken away"
+        );
         assert_eq!(change(Some(&bare), Some(&root)), [("shop".to_owned(), true)]);
         assert_eq!(change(Some(&child), None), [("shop".to_owned(), false)]);
         assert_eq!(change(Some(&root), None), [("shop".to_owned(), true)]);

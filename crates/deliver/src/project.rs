@@ -49,7 +49,11 @@ impl Project {
         let spec = project.get("spec");
         let at = |field: &str| spec.and_then(|spec| spec.get(field));
         let kinds = |field: &str| -> Option<Vec<[String; 2]>> {
-            at(field).map(|list| list.items().map(|item| ["group", "kind"].map(|part| text(item, &[part]))).collect())
+            at(field).map(|list| {
+                list.items()
+                    .map(|item| ["group", "kind"].map(|part| text(item, &[part])))
+                    .collect()
+            })
         };
         Project {
             name: text(project, &["metadata", "name"]),
@@ -85,7 +89,10 @@ impl Project {
         let mut faults = Vec::new();
         let name = &self.name;
         if app.key.namespace != control_plane
-            && !self.source_namespaces.iter().any(|allowed| glob(allowed, &app.key.namespace))
+            && !self
+                .source_namespaces
+                .iter()
+                .any(|allowed| glob(allowed, &app.key.namespace))
         {
             faults.push(format!(
                 "Applications in namespace {} may not use project {name}; add it to spec.sourceNamespaces of the project",
@@ -111,8 +118,16 @@ impl Project {
         let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(".git").to_owned();
         let url = plain(url);
         let matches = |pattern: &str| glob(&plain(pattern), &url);
-        let denied = self.source_repos.iter().filter_map(|repo| repo.strip_prefix('!')).any(matches);
-        !denied && self.source_repos.iter().any(|repo| !repo.starts_with('!') && matches(repo))
+        let denied = self
+            .source_repos
+            .iter()
+            .filter_map(|repo| repo.strip_prefix('!'))
+            .any(matches);
+        !denied
+            && self
+                .source_repos
+                .iter()
+                .any(|repo| !repo.starts_with('!') && matches(repo))
     }
 
     /// Whether objects may go into a namespace of the cluster we run in.
@@ -143,7 +158,11 @@ impl Project {
     /// Whether the project's Applications may manage an object; the error says what to add where.
     pub fn permits(&self, group: &str, kind: &str, namespace: Option<&str>) -> Result<(), String> {
         let listed = |list: &[[String; 2]]| list.iter().any(|[g, k]| glob(g, group) && glob(k, kind));
-        let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+        let qualified = if group.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind}.{group}")
+        };
         match namespace {
             None if !listed(&self.cluster_allowed) => Err(format!(
                 "project {} does not allow the cluster-wide kind {qualified}; add it to spec.clusterResourceWhitelist",
@@ -157,9 +176,10 @@ impl Project {
                 "project {} does not allow kind {qualified}; add it to spec.namespaceResourceWhitelist",
                 self.name
             )),
-            Some(_) if listed(&self.namespaced_denied) => {
-                Err(format!("project {} forbids kind {qualified} (spec.namespaceResourceBlacklist)", self.name))
-            }
+            Some(_) if listed(&self.namespaced_denied) => Err(format!(
+                "project {} forbids kind {qualified} (spec.namespaceResourceBlacklist)",
+                self.name
+            )),
             Some(namespace) if !self.permits_namespace(namespace) => Err(format!(
                 "project {} does not allow namespace {namespace}; add it to spec.destinations",
                 self.name
@@ -212,9 +232,19 @@ spec:
         assert!(!project.permits_namespace("team-a-frozen"));
         assert!(!project.permits_namespace("kube-system"));
         assert!(project.permits("", "Namespace", None).is_ok());
-        assert!(project.permits("rbac.authorization.k8s.io", "ClusterRole", None).unwrap_err().contains("Whitelist"));
+        assert!(
+            project
+                .permits("rbac.authorization.k8s.io", "ClusterRole", None)
+                .unwrap_err()
+                .contains("Whitelist")
+        );
         assert!(project.permits("apps", "Deployment", Some("team-a-dev")).is_ok());
         assert!(project.permits("", "ResourceQuota", Some("team-a-dev")).is_err());
-        assert!(project.permits("apps", "Deployment", Some("kube-system")).unwrap_err().contains("destinations"));
+        assert!(
+            project
+                .permits("apps", "Deployment", Some("kube-system"))
+                .unwrap_err()
+                .contains("destinations")
+        );
     }
 }

@@ -137,13 +137,24 @@ impl PromotionSpec {
         for (index, stage) in at(&["stages"]).iter().flat_map(|list| list.items()).enumerate() {
             let application = text(stage, &["application"]);
             if application.is_empty() {
-                nameless.push(format!("spec.stages[{index}].application: name the Application that deploys this stage"));
+                nameless.push(format!(
+                    "spec.stages[{index}].application: name the Application that deploys this stage"
+                ));
                 continue;
             }
-            let namespace = stage.str_at(&["namespace"]).filter(|ns| !ns.is_empty()).unwrap_or(&own_namespace);
-            let own_soak = stage.get("soakSeconds").or_else(|| stage.at(&["health", "soakSeconds"]));
+            let namespace = stage
+                .str_at(&["namespace"])
+                .filter(|ns| !ns.is_empty())
+                .unwrap_or(&own_namespace);
+            let own_soak = stage
+                .get("soakSeconds")
+                .or_else(|| stage.at(&["health", "soakSeconds"]));
             stages.push(Stage {
-                name: stage.str_at(&["name"]).filter(|name| !name.is_empty()).unwrap_or(&application).into(),
+                name: stage
+                    .str_at(&["name"])
+                    .filter(|name| !name.is_empty())
+                    .unwrap_or(&application)
+                    .into(),
                 app: AppKey::new(namespace, &application),
                 soak: soak(own_soak, &format!("spec.stages[{index}].soakSeconds")).unwrap_or(default_soak),
                 automatic: stage.get("autoPromote").and_then(Node::as_bool).unwrap_or(automatic),
@@ -155,7 +166,10 @@ impl PromotionSpec {
         }
         for (index, stage) in stages.iter().enumerate() {
             if stages[..index].iter().any(|other| other.app == stage.app) {
-                faults.push(format!("spec.stages[{index}]: Application {} is in the list already", stage.app));
+                faults.push(format!(
+                    "spec.stages[{index}]: Application {} is in the list already",
+                    stage.app
+                ));
             }
         }
         let mut approved = strings(at(&["approved"]));
@@ -169,7 +183,9 @@ impl PromotionSpec {
     }
 
     fn approves(&self, revision: &str) -> bool {
-        self.approved.iter().any(|approved| approved.len() >= 7 && revision.starts_with(approved.as_str()))
+        self.approved
+            .iter()
+            .any(|approved| approved.len() >= 7 && revision.starts_with(approved.as_str()))
     }
 }
 
@@ -276,7 +292,11 @@ fn prove(stage: &Stage, state: &mut StageStatus, seen: &StageSeen, now: Timestam
         return None;
     }
     if seen.health != "Healthy" {
-        state.phase = if seen.health == "Degraded" { StagePhase::Stopped } else { StagePhase::Deploying };
+        state.phase = if seen.health == "Degraded" {
+            StagePhase::Stopped
+        } else {
+            StagePhase::Deploying
+        };
         state.healthy_since.clear();
         state.message = format!("{revision} is {} in {}", seen.health, stage.name);
         return None;
@@ -292,7 +312,11 @@ fn prove(stage: &Stage, state: &mut StageStatus, seen: &StageSeen, now: Timestam
     match stage.soak.checked_sub(soaked).filter(|left| !left.is_zero()) {
         Some(left) => {
             state.phase = StagePhase::Soaking;
-            state.message = format!("{revision} is healthy in {} and soaks for {} s", stage.name, stage.soak.as_secs());
+            state.message = format!(
+                "{revision} is healthy in {} and soaks for {} s",
+                stage.name,
+                stage.soak.as_secs()
+            );
             Some(left)
         }
         None => {
@@ -313,7 +337,10 @@ impl StageStatus {
         let phase = node.str_at(&["phase"]).unwrap_or_default();
         StageStatus {
             revision: text(node, &["revision"]),
-            phase: StagePhase::ALL.into_iter().find(|known| known.as_str() == phase).unwrap_or_default(),
+            phase: StagePhase::ALL
+                .into_iter()
+                .find(|known| known.as_str() == phase)
+                .unwrap_or_default(),
             health: text(node, &["health"]),
             deployed: text(node, &["deployed"]),
             healthy_since: text(node, &["healthySince"]),
@@ -393,7 +420,10 @@ mod tests {
         assert_eq!(phases(&status), [(GOOD, "Soaking"), ("", "Waiting"), ("", "Waiting")]);
         assert_eq!(again, Some(Duration::from_secs(30)));
         let (status, _) = step(&spec, &status, &seen, at(30));
-        assert_eq!(phases(&status), [(GOOD, "Passed"), (GOOD, "Deploying"), ("", "Waiting")]);
+        assert_eq!(
+            phases(&status),
+            [(GOOD, "Passed"), (GOOD, "Deploying"), ("", "Waiting")]
+        );
         seen[1] = runs(GOOD, "Healthy");
         let (status, _) = step(&spec, &status, &seen, at(31));
         assert_eq!(phases(&status), [(GOOD, "Passed"), (GOOD, "Soaking"), ("", "Waiting")]);
@@ -431,7 +461,10 @@ mod tests {
         for second in [9100, 9130] {
             status = step(&spec, &status, &seen, at(second)).0;
         }
-        assert_eq!(phases(&status), [(next, "Passed"), (next, "Deploying"), (GOOD, "Passed")]);
+        assert_eq!(
+            phases(&status),
+            [(next, "Passed"), (next, "Deploying"), (GOOD, "Passed")]
+        );
     }
 
     #[test]

@@ -75,11 +75,19 @@ impl Deliver {
         let mut tree = Tree::default();
         let mut seen = BTreeSet::new();
         let mut ahead: VecDeque<(Doc, ObjectRef)> = VecDeque::new();
-        let items = app.status().and_then(|status| status.get("resources")).into_iter().flat_map(|list| list.items());
+        let items = app
+            .status()
+            .and_then(|status| status.get("resources"))
+            .into_iter()
+            .flat_map(|list| list.items());
         for item in items {
             let part = |key: &str| item.str_at(&[key]).unwrap_or_default().to_owned();
             let gvk = Gvk::new(&part("group"), &part("version"), &part("kind"));
-            let place = Place { gvk: gvk.clone(), namespace: part("namespace"), name: part("name") };
+            let place = Place {
+                gvk: gvk.clone(),
+                namespace: part("namespace"),
+                name: part("name"),
+            };
             let live = self.live.get(&place);
             let reference = place.reference();
             seen.insert(reference.clone());
@@ -92,7 +100,11 @@ impl Deliver {
             ahead.extend(live.map(|live| (live, reference)));
         }
         while let Some((parent, reference)) = ahead.pop_front() {
-            let uid = parent.root().str_at(&["metadata", "uid"]).unwrap_or_default().to_owned();
+            let uid = parent
+                .root()
+                .str_at(&["metadata", "uid"])
+                .unwrap_or_default()
+                .to_owned();
             let mut children = self.live.owned_by(&uid);
             children.sort_by_key(|child| ObjectRef::of(child.root()));
             for child in children {
@@ -100,9 +112,12 @@ impl Deliver {
                     tree.truncated = true;
                     return Some(tree);
                 }
-                let (Some(own), Some(gvk)) = (ObjectRef::of(child.root()), Gvk::of(child.root())) else { continue };
+                let (Some(own), Some(gvk)) = (ObjectRef::of(child.root()), Gvk::of(child.root())) else {
+                    continue;
+                };
                 if seen.insert(own.clone()) {
-                    tree.nodes.push(node(own.clone(), gvk, Some(&child), vec![reference.clone()]));
+                    tree.nodes
+                        .push(node(own.clone(), gvk, Some(&child), vec![reference.clone()]));
                     ahead.push_back((child, own));
                 }
             }
@@ -113,33 +128,73 @@ impl Deliver {
     /// How the objects of an Application differ from what its target revision wants. Objects that do not are left out.
     pub async fn diff(&self, namespace: &str, name: &str) -> Result<Vec<ObjectDiff>, String> {
         let key = AppKey::new(namespace, name);
-        let doc = self.application(&key, None).ok_or_else(|| format!("there is no Application {key}"))?;
+        let doc = self
+            .application(&key, None)
+            .ok_or_else(|| format!("there is no Application {key}"))?;
         let (app, _) = Application::read(&doc);
-        let asked = app.status().and_then(|status| status.str_at(&["sync", "revision"])).unwrap_or_default();
-        let revision = if asked.is_empty() { app.source.target_revision.as_str() } else { asked };
+        let asked = app
+            .status()
+            .and_then(|status| status.str_at(&["sync", "revision"]))
+            .unwrap_or_default();
+        let revision = if asked.is_empty() {
+            app.source.target_revision.as_str()
+        } else {
+            asked
+        };
         let url = app.source.repo_url.clone();
-        let commit = self.repositories.resolve(&url, revision).await.map_err(|error| error.to_string())?;
-        let snapshot = self.repositories.snapshot(&url, commit).await.map_err(|error| error.to_string())?;
+        let commit = self
+            .repositories
+            .resolve(&url, revision)
+            .await
+            .map_err(|error| error.to_string())?;
+        let snapshot = self
+            .repositories
+            .snapshot(&url, commit)
+            .await
+            .map_err(|error| error.to_string())?;
         let rendering = {
             let app = app.clone();
             tokio::task::spawn_blocking(move || Renderings::render(Vec::new(), &app, &snapshot))
                 .await
                 .map_err(|_| "the renderer failed".to_owned())??
         };
-        let project = self.project(&app.project).ok_or_else(|| format!("there is no project {}", app.project))?;
+        let project = self
+            .project(&app.project)
+            .ok_or_else(|| format!("there is no project {}", app.project))?;
         let kinds = self.cluster.kinds();
         let instance = key.instance(&self.options.control_plane);
-        let desired = Preparing { app: &app, instance: &instance, kinds: &kinds, project: &project }
-            .prepare(&rendering.rendered);
+        let desired = Preparing {
+            app: &app,
+            instance: &instance,
+            kinds: &kinds,
+            project: &project,
+        }
+        .prepare(&rendering.rendered);
         if let Some(fault) = desired.faults.first() {
             return Err(fault.clone());
         }
-        self.live.ensure(desired.objects.iter().map(|object| object.place.gvk.clone()).collect::<BTreeSet<_>>()).await;
+        self.live
+            .ensure(
+                desired
+                    .objects
+                    .iter()
+                    .map(|object| object.place.gvk.clone())
+                    .collect::<BTreeSet<_>>(),
+            )
+            .await;
         let ignore = IgnoreRule::from_spec(app.doc.root().at(&["spec", "ignoreDifferences"])).unwrap_or_default();
         let options = diff_options(ignore);
-        let comparing = Comparing { live: &self.live, kinds: &kinds, instance: &instance, diff: &options };
+        let comparing = Comparing {
+            live: &self.live,
+            kinds: &kinds,
+            instance: &instance,
+            diff: &options,
+        };
         let comparison = comparing.compare(&desired.objects, &mut Default::default());
-        let out = comparison.resources.iter().filter(|resource| !resource.hook && !resource.is_synced());
+        let out = comparison
+            .resources
+            .iter()
+            .filter(|resource| !resource.hook && !resource.is_synced());
         Ok(out
             .map(|resource| match (&resource.desired, &resource.live) {
                 (Some(desired), Some(live)) => {
@@ -178,7 +233,15 @@ impl Deliver {
         operation.set(&["sync", "prune"], prune);
         let mut patch = Value::object();
         patch.set(&["operation"], operation);
-        cluster.merge_patch(&names::application(), &app.namespace, &app.name, patch, WriteOptions::by("portal", None)).await
+        cluster
+            .merge_patch(
+                &names::application(),
+                &app.namespace,
+                &app.name,
+                patch,
+                WriteOptions::by("portal", None),
+            )
+            .await
     }
 
     /// Asks for the revision of a history entry, as the user whose cluster this is. Automatic sync stays on: it leaves the
@@ -196,7 +259,11 @@ impl Deliver {
                 .collect();
             Status::not_found(names::ARGO_GROUP, "applications", &app.name).with_message(format!(
                 "Application {app} has no history entry {id}; it has {}",
-                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                if known.is_empty() {
+                    "none".to_owned()
+                } else {
+                    known.join(", ")
+                }
             ))
         })?;
         self.sync(cluster, user, app, Some(revision), true).await
@@ -207,7 +274,11 @@ impl Deliver {
         let doc = self.application(&AppKey::new(namespace, name), None)?;
         let status = doc.root().get("status");
         let trust = Trust::read(status);
-        let bad = trust.quarantined.into_iter().map(|entry| (entry.revision, entry.reason)).collect();
+        let bad = trust
+            .quarantined
+            .into_iter()
+            .map(|entry| (entry.revision, entry.reason))
+            .collect();
         Some((Deployed::read(status).revision, trust.last_healthy, bad))
     }
 }
@@ -224,15 +295,24 @@ impl WithMessage for Status {
 }
 
 fn read_health(node: Node<'_>) -> Health {
-    let status = node.str_at(&["status"]).and_then(|said| said.parse().ok()).unwrap_or(HealthStatus::Unknown);
-    Health { status, message: node.str_at(&["message"]).unwrap_or_default().to_owned() }
+    let status = node
+        .str_at(&["status"])
+        .and_then(|said| said.parse().ok())
+        .unwrap_or(HealthStatus::Unknown);
+    Health {
+        status,
+        message: node.str_at(&["message"]).unwrap_or_default().to_owned(),
+    }
 }
 
 fn node(reference: ObjectRef, gvk: Gvk, live: Option<&Doc>, parents: Vec<ObjectRef>) -> TreeNode {
     let root = live.map(Doc::root);
     let text = |path: &[&str]| root.and_then(|root| root.str_at(path)).unwrap_or_default().to_owned();
     let containers = root.and_then(|root| root.at(&["spec", "containers"]));
-    let images = containers.into_iter().flat_map(|list| list.items()).filter_map(|c| c.str_at(&["image"]));
+    let images = containers
+        .into_iter()
+        .flat_map(|list| list.items())
+        .filter_map(|c| c.str_at(&["image"]));
     TreeNode {
         reference,
         gvk,
@@ -255,7 +335,11 @@ fn masked(mut value: Value) -> Value {
                 map.iter_mut().for_each(|(_, secret)| *secret = "••••••".into());
             }
         }
-        value.remove(&["metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration"]);
+        value.remove(&[
+            "metadata",
+            "annotations",
+            "kubectl.kubernetes.io/last-applied-configuration",
+        ]);
     }
     value
 }
@@ -267,8 +351,13 @@ mod tests {
     #[test]
     fn secrets_are_masked_and_nothing_else() {
         let read = |text: &str| ridgeway_doc::parse_yaml(text).unwrap()[0].root().to_value();
-        let secret = masked(read("{apiVersion: v1, kind: Secret, data: {a: c2VjcmV0}, stringData: {b: secret}}"));
-        assert!(!secret.to_json().contains("ecret\"}") && !secret.to_json().contains("c2VjcmV0"), "{secret}");
+        let secret = masked(read(
+            "{apiVersion: v1, kind: Secret, data: {a: c2VjcmV0}, stringData: {b: secret}}",
+        ));
+        assert!(
+            !secret.to_json().contains("ecret\"}") && !secret.to_json().contains("c2VjcmV0"),
+            "{secret}"
+        );
         let map = masked(read("{apiVersion: v1, kind: ConfigMap, data: {a: b}}"));
         assert_eq!(map.node().str_at(&["data", "a"]), Some("b"));
     }

@@ -94,7 +94,9 @@ impl Trust {
                 // It was healthy for long enough: what broke is not the revision, and an older one would not mend it.
                 return Verdict::Fine;
             }
-            let Some(restored) = self.last_healthy.clone() else { return Verdict::Fine };
+            let Some(restored) = self.last_healthy.clone() else {
+                return Verdict::Fine;
+            };
             self.quarantine(Quarantine {
                 revision: seen.deployed.to_owned(),
                 digest: seen.digest.to_owned(),
@@ -119,11 +121,19 @@ impl Trust {
                     self.last_healthy = Some(seen.deployed.to_owned());
                     return Verdict::Fine;
                 }
-                if trusted { Verdict::Fine } else { Verdict::Watch(unsigned(signed(seen.window) - healthy)) }
+                if trusted {
+                    Verdict::Fine
+                } else {
+                    Verdict::Watch(unsigned(signed(seen.window) - healthy))
+                }
             }
             _ => {
                 self.healthy_since = None;
-                if trusted || late { Verdict::Fine } else { Verdict::Watch(unsigned(signed(seen.deadline) - age)) }
+                if trusted || late {
+                    Verdict::Fine
+                } else {
+                    Verdict::Watch(unsigned(signed(seen.deadline) - age))
+                }
             }
         }
     }
@@ -144,7 +154,8 @@ impl Trust {
 
     /// Lifts a quarantine: somebody asked for this very revision.
     pub fn pardon(&mut self, revision: &str, digest: &str) {
-        self.quarantined.retain(|entry| entry.revision != revision && (digest.is_empty() || entry.digest != digest));
+        self.quarantined
+            .retain(|entry| entry.revision != revision && (digest.is_empty() || entry.digest != digest));
     }
 
     /// Takes a revision out of automatic deployment.
@@ -211,7 +222,11 @@ impl Trust {
 }
 
 fn or(text: &str, otherwise: &str) -> String {
-    if text.is_empty() { otherwise.to_owned() } else { text.to_owned() }
+    if text.is_empty() {
+        otherwise.to_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 fn signed(duration: Duration) -> SignedDuration {
@@ -220,7 +235,9 @@ fn signed(duration: Duration) -> SignedDuration {
 
 /// A pause of at least a millisecond, so that looking again makes progress.
 fn unsigned(duration: SignedDuration) -> Duration {
-    Duration::try_from(duration).unwrap_or_default().max(Duration::from_millis(1))
+    Duration::try_from(duration)
+        .unwrap_or_default()
+        .max(Duration::from_millis(1))
 }
 
 #[cfg(test)]
@@ -260,21 +277,34 @@ mod tests {
     }
 
     fn world() -> World {
-        World { trust: Trust::default(), deployed_at: 0 }
+        World {
+            trust: Trust::default(),
+            deployed_at: 0,
+        }
     }
 
     #[test]
     fn a_bad_revision_is_quarantined_and_the_healthy_one_restored() {
         let mut w = world();
-        assert_eq!(w.at(0, "r1", HealthStatus::Progressing), Verdict::Watch(Duration::from_secs(600)));
+        assert_eq!(
+            w.at(0, "r1", HealthStatus::Progressing),
+            Verdict::Watch(Duration::from_secs(600))
+        );
         assert_eq!(w.at(5, "r1", HealthStatus::Healthy), Verdict::Fine);
         w.trust.superseded("r1", HealthStatus::Healthy);
         w.deployed_at = 10;
         assert_eq!(w.at(12, "r2", HealthStatus::Degraded), Verdict::Restore("r1".into()));
         assert_eq!(w.trust.bad("r2", "").unwrap().restored, "r1");
-        assert!(w.trust.bad("r3", "d-r2").is_some(), "the same objects from another commit");
+        assert!(
+            w.trust.bad("r3", "d-r2").is_some(),
+            "the same objects from another commit"
+        );
         assert!(w.trust.bad("r3", "d-r3").is_none(), "other objects are tried");
-        assert_eq!(w.at(13, "r1", HealthStatus::Degraded), Verdict::Fine, "nothing better to go to: no flapping");
+        assert_eq!(
+            w.at(13, "r1", HealthStatus::Degraded),
+            Verdict::Fine,
+            "nothing better to go to: no flapping"
+        );
         w.trust.pardon("r2", "");
         assert!(w.trust.bad("r2", "").is_none());
     }
@@ -284,8 +314,14 @@ mod tests {
         let mut w = world();
         w.at(0, "r1", HealthStatus::Healthy);
         w.deployed_at = 100;
-        assert_eq!(w.at(100, "r2", HealthStatus::Healthy), Verdict::Watch(Duration::from_secs(60)));
-        assert_eq!(w.at(130, "r2", HealthStatus::Healthy), Verdict::Watch(Duration::from_secs(30)));
+        assert_eq!(
+            w.at(100, "r2", HealthStatus::Healthy),
+            Verdict::Watch(Duration::from_secs(60))
+        );
+        assert_eq!(
+            w.at(130, "r2", HealthStatus::Healthy),
+            Verdict::Watch(Duration::from_secs(30))
+        );
         assert_eq!(w.at(140, "r2", HealthStatus::Degraded), Verdict::Restore("r1".into()));
 
         let mut w = world();
@@ -293,7 +329,11 @@ mod tests {
         w.at(100, "r2", HealthStatus::Healthy);
         assert_eq!(w.at(160, "r2", HealthStatus::Healthy), Verdict::Fine);
         assert_eq!(w.trust.last_healthy.as_deref(), Some("r2"));
-        assert_eq!(w.at(900, "r2", HealthStatus::Degraded), Verdict::Fine, "trusted: something else broke");
+        assert_eq!(
+            w.at(900, "r2", HealthStatus::Degraded),
+            Verdict::Fine,
+            "trusted: something else broke"
+        );
     }
 
     #[test]
@@ -301,18 +341,30 @@ mod tests {
         let mut w = world();
         w.at(0, "r1", HealthStatus::Healthy);
         w.deployed_at = 100;
-        assert_eq!(w.at(400, "r2", HealthStatus::Progressing), Verdict::Watch(Duration::from_secs(300)));
-        assert_eq!(w.at(700, "r2", HealthStatus::Progressing), Verdict::Restore("r1".into()));
+        assert_eq!(
+            w.at(400, "r2", HealthStatus::Progressing),
+            Verdict::Watch(Duration::from_secs(300))
+        );
+        assert_eq!(
+            w.at(700, "r2", HealthStatus::Progressing),
+            Verdict::Restore("r1".into())
+        );
         assert!(w.trust.bad("r2", "").unwrap().reason.contains("600 s"));
     }
 
     #[test]
     fn a_failed_sync_counts_as_bad_and_a_first_revision_cannot_be_rolled_back() {
         let mut w = world();
-        assert_eq!(w.full(0, "r1", HealthStatus::Progressing, Some("hook failed")), Verdict::Fine);
+        assert_eq!(
+            w.full(0, "r1", HealthStatus::Progressing, Some("hook failed")),
+            Verdict::Fine
+        );
         assert!(w.trust.quarantined.is_empty());
         w.at(1, "r1", HealthStatus::Healthy);
-        assert_eq!(w.full(2, "r2", HealthStatus::Healthy, Some("hook failed")), Verdict::Restore("r1".into()));
+        assert_eq!(
+            w.full(2, "r2", HealthStatus::Healthy, Some("hook failed")),
+            Verdict::Restore("r1".into())
+        );
         assert_eq!(w.trust.bad("r2", "").unwrap().reason, "hook failed");
     }
 }

@@ -14,10 +14,17 @@ fn generated(set: Node<'_>) -> Result<Vec<Value>, String> {
     let spec = set.get("spec").ok_or("spec is missing")?;
     let template = spec.get("template").ok_or("spec.template is missing")?;
     let mut all = Vec::new();
-    for (index, generator) in spec.get("generators").into_iter().flat_map(|list| list.items()).enumerate() {
+    for (index, generator) in spec
+        .get("generators")
+        .into_iter()
+        .flat_map(|list| list.items())
+        .enumerate()
+    {
         let elements = generator.at(&["list", "elements"]).ok_or_else(|| {
             let other = generator.members().next().map_or("nothing", |(name, _)| name);
-            format!("spec.generators[{index}]: generator {other:?} is not supported yet; write the elements out with `list`")
+            format!(
+                "spec.generators[{index}]: generator {other:?} is not supported yet; write the elements out with `list`"
+            )
         })?;
         for element in elements.items() {
             let mut parameters = Vec::new();
@@ -36,11 +43,18 @@ fn flatten(node: Node<'_>, prefix: &str, out: &mut Vec<(String, String)>) {
     match node.kind() {
         Kind::Object => {
             for (key, member) in node.members() {
-                let name = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
+                let name = if prefix.is_empty() {
+                    key.to_owned()
+                } else {
+                    format!("{prefix}.{key}")
+                };
                 flatten(member, &name, out);
             }
         }
-        _ => out.push((prefix.to_owned(), node.as_str().map_or_else(|| node.to_json(), str::to_owned))),
+        _ => out.push((
+            prefix.to_owned(),
+            node.as_str().map_or_else(|| node.to_json(), str::to_owned),
+        )),
     }
 }
 
@@ -48,11 +62,20 @@ fn flatten(node: Node<'_>, prefix: &str, out: &mut Vec<(String, String)>) {
 fn filled(node: Node<'_>, parameters: &[(String, String)]) -> Result<Value, String> {
     Ok(match node.kind() {
         Kind::Object => {
-            let members = node.members().map(|(key, member)| Ok((fill(key, parameters)?, filled(member, parameters)?)));
-            members.collect::<Result<Vec<_>, String>>()?.into_iter().collect::<Map>().into()
+            let members = node
+                .members()
+                .map(|(key, member)| Ok((fill(key, parameters)?, filled(member, parameters)?)));
+            members
+                .collect::<Result<Vec<_>, String>>()?
+                .into_iter()
+                .collect::<Map>()
+                .into()
         }
         Kind::Array => {
-            let items = node.items().map(|item| filled(item, parameters)).collect::<Result<Vec<_>, String>>()?;
+            let items = node
+                .items()
+                .map(|item| filled(item, parameters))
+                .collect::<Result<Vec<_>, String>>()?;
             items.into()
         }
         Kind::String => fill(node.as_str().unwrap_or_default(), parameters)?.into(),
@@ -63,9 +86,14 @@ fn filled(node: Node<'_>, parameters: &[(String, String)]) -> Result<Value, Stri
 fn fill(text: &str, parameters: &[(String, String)]) -> Result<String, String> {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once("{{") {
-        let (name, tail) = after.split_once("}}").ok_or_else(|| format!("{text:?}: `{{{{` without `}}}}`"))?;
+        let (name, tail) = after
+            .split_once("}}")
+            .ok_or_else(|| format!("{text:?}: `{{{{` without `}}}}`"))?;
         let name = name.trim().trim_start_matches('.');
-        let value = parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let value = parameters
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str());
         out.push_str(before);
         out.push_str(value.ok_or_else(|| format!("{text:?}: the element has no {name:?}"))?);
         rest = tail;
@@ -112,10 +140,15 @@ impl Deliver {
             }
         });
         for app in surplus {
-            let delete = DeleteOptions { propagation: Propagation::Foreground, ..DeleteOptions::default() };
+            let delete = DeleteOptions {
+                propagation: Propagation::Foreground,
+                ..DeleteOptions::default()
+            };
             let gvk = names::application();
-            if let Err(status) =
-                self.cluster.delete(&gvk, &app.namespace, &app.name, delete, options.clone()).await
+            if let Err(status) = self
+                .cluster
+                .delete(&gvk, &app.namespace, &app.name, delete, options.clone())
+                .await
             {
                 self.event(root, EventType::Warning, "ApplicationSetError", &status.to_string());
             }
@@ -136,13 +169,33 @@ mod tests {
             );
             generated(ridgeway_doc::parse_yaml(&text).unwrap()[0].root())
         };
-        let apps = set("{list: {elements: [{env: {name: dev}, num: 1}, {env: {name: prod}, num: 2}]}}", "shop-{{num}}").unwrap();
+        let apps = set(
+            "{list: {elements: [{env: {name: dev}, num: 1}, {env: {name: prod}, num: 2}]}}",
+            "shop-{{num}}",
+        )
+        .unwrap();
         let seen: Vec<_> = apps
             .iter()
-            .map(|app| (app.node().str_at(&["metadata", "name"]), app.node().str_at(&["spec", "source", "path"])))
+            .map(|app| {
+                (
+                    app.node().str_at(&["metadata", "name"]),
+                    app.node().str_at(&["spec", "source", "path"]),
+                )
+            })
             .collect();
-        assert_eq!(seen, [(Some("shop-1"), Some("env/dev")), (Some("shop-2"), Some("env/prod"))]);
-        assert!(set("{list: {elements: [{a: 1}]}}", "x").unwrap_err().contains("env.name"));
-        assert!(set("{clusters: {}}", "x").unwrap_err().contains("\"clusters\" is not supported yet"));
+        assert_eq!(
+            seen,
+            [(Some("shop-1"), Some("env/dev")), (Some("shop-2"), Some("env/prod"))]
+        );
+        assert!(
+            set("{list: {elements: [{a: 1}]}}", "x")
+                .unwrap_err()
+                .contains("env.name")
+        );
+        assert!(
+            set("{clusters: {}}", "x")
+                .unwrap_err()
+                .contains("\"clusters\" is not supported yet")
+        );
     }
 }

@@ -20,12 +20,19 @@ pub struct AppKey {
 impl AppKey {
     /// A key of its parts.
     pub fn new(namespace: &str, name: &str) -> AppKey {
-        AppKey { namespace: namespace.into(), name: name.into() }
+        AppKey {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 
     /// The name as tracking annotations write it: qualified outside the control plane's own namespace.
     pub fn instance(&self, control_plane: &str) -> String {
-        if self.namespace == control_plane { self.name.clone() } else { format!("{}_{}", self.namespace, self.name) }
+        if self.namespace == control_plane {
+            self.name.clone()
+        } else {
+            format!("{}_{}", self.namespace, self.name)
+        }
     }
 
     /// The key of a tracking annotation's first part.
@@ -107,7 +114,12 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Retry { limit: 5, pause: Duration::from_secs(5), factor: 2, max: Duration::from_secs(180) }
+        Retry {
+            limit: 5,
+            pause: Duration::from_secs(5),
+            factor: 2,
+            max: Duration::from_secs(180),
+        }
     }
 }
 
@@ -117,8 +129,15 @@ impl Retry {
         if self.limit >= 0 && number >= self.limit {
             return None;
         }
-        let factor = self.factor.max(1).saturating_pow(u32::try_from(number.min(30)).unwrap_or(0));
-        Some(self.pause.saturating_mul(u32::try_from(factor).unwrap_or(u32::MAX)).min(self.max))
+        let factor = self
+            .factor
+            .max(1)
+            .saturating_pow(u32::try_from(number.min(30)).unwrap_or(0));
+        Some(
+            self.pause
+                .saturating_mul(u32::try_from(factor).unwrap_or(u32::MAX))
+                .min(self.max),
+        )
     }
 }
 
@@ -179,28 +198,49 @@ impl Application {
     pub fn read(doc: &Doc) -> (Application, Vec<String>) {
         let root = doc.root();
         let mut faults = Vec::new();
-        let key = AppKey::new(&text(root, &["metadata", "namespace"]), &text(root, &["metadata", "name"]));
+        let key = AppKey::new(
+            &text(root, &["metadata", "namespace"]),
+            &text(root, &["metadata", "name"]),
+        );
         let spec = root.get("spec");
-        if spec.and_then(|spec| spec.get("sources")).is_some_and(|sources| !sources.is_empty()) {
+        if spec
+            .and_then(|spec| spec.get("sources"))
+            .is_some_and(|sources| !sources.is_empty())
+        {
             faults.push(
                 "spec.sources: several sources are not rendered yet; combine them with a kustomization and use spec.source"
                     .into(),
             );
         }
-        let source = spec.and_then(|spec| spec.get("source")).map(Source::read).unwrap_or_default();
+        let source = spec
+            .and_then(|spec| spec.get("source"))
+            .map(Source::read)
+            .unwrap_or_default();
         if source.repo_url.is_empty() {
             faults.push("spec.source.repoURL: name the Git repository to deploy from".into());
         }
-        for (field, engine) in [("chart", "a chart repository"), ("plugin", "a config management plugin")] {
+        for (field, engine) in [
+            ("chart", "a chart repository"),
+            ("plugin", "a config management plugin"),
+        ] {
             if spec.and_then(|spec| spec.at(&["source", field])).is_some() {
-                faults.push(format!("spec.source.{field}: sources from {engine} are not rendered yet"));
+                faults.push(format!(
+                    "spec.source.{field}: sources from {engine} are not rendered yet"
+                ));
             }
         }
-        let destination = spec.and_then(|spec| spec.get("destination")).map(Destination::read).unwrap_or_default();
+        let destination = spec
+            .and_then(|spec| spec.get("destination"))
+            .map(Destination::read)
+            .unwrap_or_default();
         if !destination.is_here() {
             faults.push(format!(
                 "spec.destination: there is no cluster {:?}; use server {IN_CLUSTER} or name in-cluster",
-                if destination.server.is_empty() { &destination.name } else { &destination.server }
+                if destination.server.is_empty() {
+                    &destination.name
+                } else {
+                    &destination.server
+                }
             ));
         }
         let policy = spec.and_then(|spec| spec.get("syncPolicy"));
@@ -213,14 +253,19 @@ impl Application {
                 .into(),
             source,
             destination,
-            automated: policy.and_then(|policy| policy.get("automated")).and_then(read_automated),
+            automated: policy
+                .and_then(|policy| policy.get("automated"))
+                .and_then(read_automated),
             options: strings(policy.and_then(|policy| policy.get("syncOptions"))),
             retry: retry.map_or_else(Retry::default, |node| read_retry(node, &mut faults)),
             history_limit: spec
                 .and_then(|spec| spec.get("revisionHistoryLimit"))
                 .and_then(Node::as_i64)
                 .map_or(10, |limit| usize::try_from(limit).unwrap_or(0)),
-            operation: root.get("operation").filter(|op| op.is_object()).map(|op| read_operation(op, &mut faults)),
+            operation: root
+                .get("operation")
+                .filter(|op| op.is_object())
+                .map(|op| read_operation(op, &mut faults)),
             key,
             doc: doc.clone(),
         };
@@ -240,7 +285,10 @@ impl Application {
     /// The finalizer that cascades its deletion, if it has one.
     pub fn cascade(&self) -> Option<&str> {
         let finalizers = self.doc.root().at(&["metadata", "finalizers"])?;
-        finalizers.items().filter_map(Node::as_str).find(|name| names::FINALIZERS.contains(name))
+        finalizers
+            .items()
+            .filter_map(Node::as_str)
+            .find(|name| names::FINALIZERS.contains(name))
     }
 
     /// Whether a bad revision is rolled back by itself.
@@ -309,23 +357,35 @@ fn read_retry(node: Node<'_>, faults: &mut Vec<String>) -> Retry {
         Some(text) => match GoDuration::parse(text).ok().and_then(GoDuration::to_std) {
             Some(duration) => duration,
             None => {
-                faults.push(format!("spec.syncPolicy.retry.backoff.{field}: {text:?} is not a duration such as 5s or 3m"));
+                faults.push(format!(
+                    "spec.syncPolicy.retry.backoff.{field}: {text:?} is not a duration such as 5s or 3m"
+                ));
                 default
             }
         },
     };
-    let (pause, max) = (duration("duration", default.pause), duration("maxDuration", default.max));
+    let (pause, max) = (
+        duration("duration", default.pause),
+        duration("maxDuration", default.max),
+    );
     Retry {
         limit: node.get("limit").and_then(Node::as_i64).unwrap_or(default.limit),
         pause,
-        factor: node.at(&["backoff", "factor"]).and_then(Node::as_i64).unwrap_or(default.factor),
+        factor: node
+            .at(&["backoff", "factor"])
+            .and_then(Node::as_i64)
+            .unwrap_or(default.factor),
         max,
     }
 }
 
 fn read_operation(node: Node<'_>, faults: &mut Vec<String>) -> Operation {
     let sync = node.get("sync");
-    let flag = |path: &[&str]| sync.and_then(|sync| sync.at(path)).and_then(Node::as_bool).unwrap_or(false);
+    let flag = |path: &[&str]| {
+        sync.and_then(|sync| sync.at(path))
+            .and_then(Node::as_bool)
+            .unwrap_or(false)
+    };
     let resource = |item: Node<'_>| ["group", "kind", "namespace", "name"].map(|part| text(item, &[part]));
     let resources = sync.and_then(|sync| sync.get("resources"));
     Operation {
@@ -333,12 +393,20 @@ fn read_operation(node: Node<'_>, faults: &mut Vec<String>) -> Operation {
         prune: flag(&["prune"]),
         dry_run: flag(&["dryRun"]),
         options: strings(sync.and_then(|sync| sync.get("syncOptions"))),
-        resources: resources.map(|all| all.items().map(resource).collect()).unwrap_or_default(),
+        resources: resources
+            .map(|all| all.items().map(resource).collect())
+            .unwrap_or_default(),
         skip_hooks: sync.and_then(|sync| sync.at(&["syncStrategy", "apply"])).is_some(),
         force: flag(&["syncStrategy", "apply", "force"]) || flag(&["syncStrategy", "hook", "force"]),
         username: text(node, &["initiatedBy", "username"]),
-        automated: node.at(&["initiatedBy", "automated"]).and_then(Node::as_bool).unwrap_or(false),
-        retry: node.get("retry").filter(|retry| !retry.is_empty()).map(|retry| read_retry(retry, faults)),
+        automated: node
+            .at(&["initiatedBy", "automated"])
+            .and_then(Node::as_bool)
+            .unwrap_or(false),
+        retry: node
+            .get("retry")
+            .filter(|retry| !retry.is_empty())
+            .map(|retry| read_retry(retry, faults)),
         doc: Some(node.to_doc()),
     }
 }
@@ -348,7 +416,12 @@ pub(crate) fn text(node: Node<'_>, path: &[&str]) -> String {
 }
 
 pub(crate) fn strings(node: Option<Node<'_>>) -> Vec<String> {
-    node.map(|list| list.items().filter_map(|item| item.as_str().map(str::to_owned)).collect()).unwrap_or_default()
+    node.map(|list| {
+        list.items()
+            .filter_map(|item| item.as_str().map(str::to_owned))
+            .collect()
+    })
+    .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -376,10 +449,20 @@ operation:
         );
         assert_eq!(faults, Vec::<String>::new());
         assert_eq!((app.project.as_str(), app.history_limit), ("default", 10));
-        assert_eq!(app.automated, Some(Automated { prune: true, self_heal: true, allow_empty: false }));
+        assert_eq!(
+            app.automated,
+            Some(Automated {
+                prune: true,
+                self_heal: true,
+                allow_empty: false
+            })
+        );
         assert!(app.has_option("CreateNamespace=true") && app.cascade().is_some() && app.rolls_back());
         let pauses: Vec<_> = (0..3).map(|n| app.retry.pause(n)).collect();
-        assert_eq!(pauses, [Some(Duration::from_secs(1)), Some(Duration::from_secs(2)), None]);
+        assert_eq!(
+            pauses,
+            [Some(Duration::from_secs(1)), Some(Duration::from_secs(2)), None]
+        );
         let operation = app.operation.unwrap();
         assert!(operation.prune && operation.skip_hooks && operation.force && !operation.automated);
         assert_eq!(operation.resources, [["", "Service", "", "web"].map(str::to_owned)]);
@@ -395,7 +478,12 @@ spec: {source: {chart: x}, destination: {server: https://far.example}, syncPolic
         let fields: Vec<_> = faults.iter().map(|fault| fault.split(':').next().unwrap()).collect();
         assert_eq!(
             fields,
-            ["spec.source.repoURL", "spec.source.chart", "spec.destination", "spec.syncPolicy.retry.backoff.duration"]
+            [
+                "spec.source.repoURL",
+                "spec.source.chart",
+                "spec.destination",
+                "spec.syncPolicy.retry.backoff.duration"
+            ]
         );
     }
 

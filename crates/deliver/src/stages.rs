@@ -15,7 +15,12 @@ impl Deliver {
     /// Wakes the Promotions that have an Application as a stage.
     pub(crate) fn wake_promotions(&self, app: &AppKey) {
         for doc in self.promotions() {
-            if PromotionSpec::read(doc.root()).0.stages.iter().any(|stage| stage.app == *app) {
+            if PromotionSpec::read(doc.root())
+                .0
+                .stages
+                .iter()
+                .any(|stage| stage.app == *app)
+            {
                 self.queue.add(Work::Promotion(key_of(&doc)));
             }
         }
@@ -33,7 +38,12 @@ impl Deliver {
         // A stage is known by its Application: the list may have been edited.
         let names: Vec<String> = old
             .and_then(|status| status.get("stages"))
-            .map(|stages| stages.items().map(|s| s.str_at(&["application"]).unwrap_or_default().to_owned()).collect())
+            .map(|stages| {
+                stages
+                    .items()
+                    .map(|s| s.str_at(&["application"]).unwrap_or_default().to_owned())
+                    .collect()
+            })
             .unwrap_or_default();
         let before: Vec<StageStatus> = spec
             .stages
@@ -50,12 +60,21 @@ impl Deliver {
             self.queue.add_after(Work::Promotion(key.clone()), again);
         }
         let mut status = old.map_or_else(Value::object, Node::to_value);
-        let stages: Value = after.iter().zip(&spec.stages).map(|(state, stage)| state.to_value(stage)).collect();
+        let stages: Value = after
+            .iter()
+            .zip(&spec.stages)
+            .map(|(state, stage)| state.to_value(stage))
+            .collect();
         status.set(&["stages"], stages);
         let phase = overall(&after, &faults);
         status.set(&["phase"], phase);
         let message = match faults.as_slice() {
-            [] => after.iter().rev().find(|s| !s.revision.is_empty()).map(|s| s.message.clone()).unwrap_or_default(),
+            [] => after
+                .iter()
+                .rev()
+                .find(|s| !s.revision.is_empty())
+                .map(|s| s.message.clone())
+                .unwrap_or_default(),
             faults => faults.join("; "),
         };
         status.set(&["message"], message);
@@ -71,7 +90,9 @@ impl Deliver {
                 self.event(doc.root(), kind, reason, &format!("{}: {}", stage.name, state.message));
             }
         }
-        let Some(patch) = merge_patch(old, status.node()) else { return };
+        let Some(patch) = merge_patch(old, status.node()) else {
+            return;
+        };
         let mut body = Value::object();
         body.set(&["status"], patch);
         let write = Write {
@@ -84,15 +105,23 @@ impl Deliver {
         };
         if let Err(error) = self.cluster.write(write).await {
             tracing::warn!(promotion = %key, %error, "the status could not be written");
-            self.queue.add_after(Work::Promotion(key.clone()), std::time::Duration::from_millis(500));
+            self.queue
+                .add_after(Work::Promotion(key.clone()), std::time::Duration::from_millis(500));
         }
     }
 
     /// What is seen of a stage's Application.
     fn seen(&self, key: &AppKey) -> StageSeen {
-        let Some(doc) = self.application(key, None) else { return StageSeen::default() };
+        let Some(doc) = self.application(key, None) else {
+            return StageSeen::default();
+        };
         let status = doc.root().get("status");
-        let part = |path: &[&str]| status.and_then(|status| status.str_at(path)).unwrap_or_default().to_owned();
+        let part = |path: &[&str]| {
+            status
+                .and_then(|status| status.str_at(path))
+                .unwrap_or_default()
+                .to_owned()
+        };
         let busy = matches!(part(&["operationState", "phase"]).as_str(), "Running" | "Terminating");
         StageSeen {
             exists: true,
@@ -100,7 +129,11 @@ impl Deliver {
             deployed: Deployed::read(status).revision,
             synced: !busy && part(&["sync", "status"]) == "Synced",
             health: part(&["health", "status"]),
-            quarantined: Trust::read(status).quarantined.into_iter().map(|q| (q.revision, q.reason)).collect(),
+            quarantined: Trust::read(status)
+                .quarantined
+                .into_iter()
+                .map(|q| (q.revision, q.reason))
+                .collect(),
         }
     }
 }

@@ -32,7 +32,12 @@ pub(crate) fn conditions(new: &[Condition], old: Option<Node<'_>>, now: Timestam
         let same = |node: &Node<'_>| {
             node.str_at(&["type"]) == Some(condition.kind) && node.str_at(&["message"]) == Some(&condition.message)
         };
-        let known = old.and_then(|list| list.items().find(same)?.str_at(&["lastTransitionTime"]).map(str::to_owned));
+        let known = old.and_then(|list| {
+            list.items()
+                .find(same)?
+                .str_at(&["lastTransitionTime"])
+                .map(str::to_owned)
+        });
         known.unwrap_or_else(|| rfc3339(now))
     };
     let write = |condition: &Condition| {
@@ -56,7 +61,10 @@ pub(crate) fn health_value(health: &Health) -> Value {
 
 /// `status.resources`
 pub(crate) fn resources(comparison: &Comparison) -> Value {
-    let shown = comparison.resources.iter().filter(|resource| !resource.place.name.is_empty());
+    let shown = comparison
+        .resources
+        .iter()
+        .filter(|resource| !resource.place.name.is_empty());
     let shown = shown.filter(|resource| !resource.hook || resource.live.is_some());
     shown.map(resource).collect()
 }
@@ -88,7 +96,10 @@ fn resource(resource: &Resource) -> Value {
     }
     let object = resource.desired.as_ref().map(|object| object.doc.root());
     let wave = object.and_then(|object| object.str_at(&["metadata", "annotations", "argocd.argoproj.io/sync-wave"]));
-    if let Some(wave) = wave.and_then(|wave| wave.trim().parse::<i64>().ok()).filter(|wave| *wave != 0) {
+    if let Some(wave) = wave
+        .and_then(|wave| wave.trim().parse::<i64>().ok())
+        .filter(|wave| *wave != 0)
+    {
         value.set(&["syncWave"], wave);
     }
     value
@@ -99,10 +110,18 @@ pub(crate) fn summary(comparison: &Comparison) -> Value {
     let mut images = Vec::new();
     for resource in &comparison.resources {
         let Some(live) = &resource.live else { continue };
-        for template in [&["spec", "template", "spec"][..], &["spec", "jobTemplate", "spec", "template", "spec"], &["spec"]] {
+        for template in [
+            &["spec", "template", "spec"][..],
+            &["spec", "jobTemplate", "spec", "template", "spec"],
+            &["spec"],
+        ] {
             let Some(pod) = live.root().at(template) else { continue };
-            let lists = ["initContainers", "containers"].into_iter().filter_map(|list| pod.get(list));
-            let found = lists.flat_map(|list| list.items()).filter_map(|container| container.str_at(&["image"]));
+            let lists = ["initContainers", "containers"]
+                .into_iter()
+                .filter_map(|list| pod.get(list));
+            let found = lists
+                .flat_map(|list| list.items())
+                .filter_map(|container| container.str_at(&["image"]));
             images.extend(found.map(str::to_owned));
         }
     }
@@ -130,7 +149,11 @@ pub(crate) fn compared_to(app: &Application) -> Value {
 /// One more history entry, the oldest dropped beyond the limit.
 pub(crate) fn push_history(status: &mut Value, mut entry: Map, limit: usize) {
     let history = status.make_object().entry("history", Value::array).make_array();
-    let next = history.iter().filter_map(|entry| entry.node().get("id")?.as_i64()).max().map_or(0, |id| id + 1);
+    let next = history
+        .iter()
+        .filter_map(|entry| entry.node().get("id")?.as_i64())
+        .max()
+        .map_or(0, |id| id + 1);
     entry.insert("id", next);
     history.push(entry.into());
     let surplus = history.len().saturating_sub(limit.max(1));
@@ -147,7 +170,9 @@ pub(crate) fn push_correction(status: &mut Value, entry: Value) {
 
 /// The JSON merge patch that makes `new` of `old`; `None` when they are equal.
 pub(crate) fn merge_patch(old: Option<Node<'_>>, new: Node<'_>) -> Option<Value> {
-    let Some(old) = old.filter(|old| old.is_object()) else { return Some(without_nulls(new)) };
+    let Some(old) = old.filter(|old| old.is_object()) else {
+        return Some(without_nulls(new));
+    };
     let mut patch = Map::new();
     for (key, member) in new.members() {
         if member.is_null() {
@@ -182,12 +207,18 @@ fn without_nulls(node: Node<'_>) -> Value {
         return node.to_value();
     }
     let members = node.members().filter(|(_, member)| !member.is_null());
-    members.map(|(key, member)| (key, without_nulls(member))).collect::<Map>().into()
+    members
+        .map(|(key, member)| (key, without_nulls(member)))
+        .collect::<Map>()
+        .into()
 }
 
 /// A health of no objects.
 pub(crate) fn unknown_health(message: &str) -> Health {
-    Health { status: HealthStatus::Unknown, message: message.into() }
+    Health {
+        status: HealthStatus::Unknown,
+        message: message.into(),
+    }
 }
 
 #[cfg(test)]
@@ -203,7 +234,11 @@ mod tests {
         for (old, new, patch) in [
             (r#"{"a":1}"#, r#"{"a":1}"#, None),
             (r#"{"a":1,"b":2}"#, r#"{"a":1}"#, Some(r#"{"b":null}"#)),
-            (r#"{"a":{"x":1,"y":2}}"#, r#"{"a":{"x":3}}"#, Some(r#"{"a":{"x":3,"y":null}}"#)),
+            (
+                r#"{"a":{"x":1,"y":2}}"#,
+                r#"{"a":{"x":3}}"#,
+                Some(r#"{"a":{"x":3,"y":null}}"#),
+            ),
             (r#"{}"#, r#"{"a":{"x":null,"y":1},"b":null}"#, Some(r#"{"a":{"y":1}}"#)),
             (r#"{"l":[1,2]}"#, r#"{"l":[1]}"#, Some(r#"{"l":[1]}"#)),
             (r#"{"a":[1]}"#, r#"{"a":{"b":1}}"#, Some(r#"{"a":{"b":1}}"#)),
@@ -227,10 +262,17 @@ mod tests {
     fn conditions_keep_their_time_while_they_stay() {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let later = Timestamp::from_second(1_700_000_100).unwrap();
-        let condition = |message: &str| Condition { kind: SYNC_ERROR, message: message.into() };
+        let condition = |message: &str| Condition {
+            kind: SYNC_ERROR,
+            message: message.into(),
+        };
         let first = conditions(&[condition("a")], None, now).unwrap();
         let second = conditions(&[condition("a"), condition("b")], Some(first.node()), later).unwrap();
-        let times: Vec<_> = second.node().items().map(|c| c.str_at(&["lastTransitionTime"]).unwrap()).collect();
+        let times: Vec<_> = second
+            .node()
+            .items()
+            .map(|c| c.str_at(&["lastTransitionTime"]).unwrap())
+            .collect();
         assert_eq!(times, [rfc3339(now), rfc3339(later)]);
         assert!(conditions(&[], Some(second.node()), later).is_none());
     }

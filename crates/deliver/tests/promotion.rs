@@ -14,7 +14,10 @@ fn files(dev: &str, staging: &str, prod: &str) -> Vec<(String, String)> {
 }
 
 async fn commit(world: &World, files: &[(String, String)]) -> ridgeway_git::CommitId {
-    let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
     world.commit("shop", &files).await
 }
 
@@ -58,7 +61,8 @@ async fn good_walks_and_broken_stops_in_staging() {
     let revision = good.to_string();
     world
         .promotion_until("shop", |promotion| {
-            at(promotion, &["status", "phase"]) == "Complete" && revisions(promotion).iter().all(|(r, _)| *r == revision)
+            at(promotion, &["status", "phase"]) == "Complete"
+                && revisions(promotion).iter().all(|(r, _)| *r == revision)
         })
         .await;
     for stage in STAGES {
@@ -67,17 +71,29 @@ async fn good_walks_and_broken_stops_in_staging() {
 
     // It works in dev, and breaks in staging.
     let bad = commit(&world, &files("v1.2.5", "v1.2.5-broken", "v1.2.5-broken")).await;
-    let promotion = world.promotion_until("shop", |promotion| at(promotion, &["status", "phase"]) == "Stopped").await;
+    let promotion = world
+        .promotion_until("shop", |promotion| at(promotion, &["status", "phase"]) == "Stopped")
+        .await;
     let seen = revisions(&promotion);
     assert_eq!(seen[0], (bad.to_string(), "Passed".into()));
     assert_eq!(seen[1], (bad.to_string(), "Stopped".into()));
     assert_eq!(seen[2], (good.to_string(), "Passed".into()));
     assert!(at(&promotion, &["status", "stages"]).is_empty());
     world.event("shop", "PromotionStopped").await;
-    world.app_until("staging", |app| at(app, &["status", "health", "status"]) == "Healthy").await;
-    assert_eq!(image(&world, "staging").await.as_deref(), Some("v1.2.4"), "staging runs what was good");
+    world
+        .app_until("staging", |app| at(app, &["status", "health", "status"]) == "Healthy")
+        .await;
+    assert_eq!(
+        image(&world, "staging").await.as_deref(),
+        Some("v1.2.4"),
+        "staging runs what was good"
+    );
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert_eq!(image(&world, "prod").await.as_deref(), Some("v1.2.4"), "production never saw it");
+    assert_eq!(
+        image(&world, "prod").await.as_deref(),
+        Some("v1.2.4"),
+        "production never saw it"
+    );
 
     let fixed = commit(&world, &files("v1.2.6", "v1.2.6", "v1.2.6")).await.to_string();
     world
@@ -93,12 +109,29 @@ async fn production_waits_for_approval_when_told_to() {
     let world = World::start().await;
     let first = commit(&world, &files("v1", "v1", "v1")).await;
     start(&world, ", autoPromote: false").await;
-    world.promotion_until("shop", |promotion| at(promotion, &["status", "phase"]) == "AwaitingApproval").await;
-    let app = world.app_until("prod", |app| world::condition(app, "WaitingForPromotion").is_some()).await;
-    assert!(world::condition(&app, "WaitingForPromotion").unwrap().contains("staging"));
+    world
+        .promotion_until("shop", |promotion| {
+            at(promotion, &["status", "phase"]) == "AwaitingApproval"
+        })
+        .await;
+    let app = world
+        .app_until("prod", |app| world::condition(app, "WaitingForPromotion").is_some())
+        .await;
+    assert!(
+        world::condition(&app, "WaitingForPromotion")
+            .unwrap()
+            .contains("staging")
+    );
     assert_eq!(image(&world, "prod").await, None);
-    let approve = format!("metadata: {{annotations: {{ridgeway.dev/approve: '{}'}}}}", first.short());
-    world.merge(&ridgeway_deliver::promotion(), "argocd", "shop", &approve).await;
-    world.promotion_until("shop", |promotion| at(promotion, &["status", "phase"]) == "Complete").await;
+    let approve = format!(
+        "metadata: {{annotations: {{ridgeway.dev/approve: '{}'}}}}",
+        first.short()
+    );
+    world
+        .merge(&ridgeway_deliver::promotion(), "argocd", "shop", &approve)
+        .await;
+    world
+        .promotion_until("shop", |promotion| at(promotion, &["status", "phase"]) == "Complete")
+        .await;
     assert_eq!(image(&world, "prod").await.as_deref(), Some("v1"));
 }

@@ -18,7 +18,7 @@ spec:
       patern: {spec: {x: y}}
 ";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_broken_policy_is_refused_with_its_fault() {
     let world = World::new().await;
     world.enforce(&demo_policies()).await;
@@ -42,7 +42,7 @@ async fn a_broken_policy_is_refused_with_its_fault() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_broken_policy_that_is_stored_is_kept_out_and_reported() {
     let mut world = World::new().await;
     // Stored while no gate looked at it.

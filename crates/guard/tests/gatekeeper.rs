@@ -54,7 +54,7 @@ async fn with_template() -> World {
     world
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_constraint_refuses_as_soon_as_its_template_is_there() {
     let world = with_template().await;
     world.enforce(CONSTRAINT).await;
@@ -85,7 +85,7 @@ async fn a_constraint_refuses_as_soon_as_its_template_is_there() {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_dry_run_constraint_reports_what_is_stored() {
     let world = with_template().await;
     world.apply(MAP).await;
@@ -118,7 +118,7 @@ async fn a_dry_run_constraint_reports_what_is_stored() {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_template_that_does_not_compile_is_refused() {
     let world = World::new().await;
     let refusal = world
@@ -129,7 +129,7 @@ async fn a_template_that_does_not_compile_is_refused() {
     assert!(world.guard.policies().iter().all(|view| view.faults.is_empty()));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_template_takes_its_kind_and_its_constraints_with_it() {
     let mut world = with_template().await;
     let controllers = ridgeway_apiserver::controllers::Options { root_ca: None };

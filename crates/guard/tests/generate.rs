@@ -26,7 +26,7 @@ fn there(node: Option<Node<'_>>) -> bool {
     node.is_some()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_new_namespace_gets_its_defaults_and_keeps_them() {
     let world = World::new().await;
     world.enforce(&defaults()).await;
@@ -70,7 +70,7 @@ async fn a_new_namespace_gets_its_defaults_and_keeps_them() {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn what_is_added_to_a_generated_object_is_taken_back() {
     let world = World::new().await;
     world.enforce(&defaults()).await;
@@ -92,7 +92,7 @@ async fn what_is_added_to_a_generated_object_is_taken_back() {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn excluded_and_older_namespaces_are_left_alone_unless_asked_for() {
     let world = World::new().await;
     world.apply(&namespace("old")).await;
@@ -125,7 +125,7 @@ async fn excluded_and_older_namespaces_are_left_alone_unless_asked_for() {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn existing_namespaces_count_where_the_policy_says_so() {
     let world = World::new().await;
     world.apply(&namespace("old")).await;
@@ -138,7 +138,7 @@ async fn existing_namespaces_count_where_the_policy_says_so() {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn generated_objects_follow_their_policy_and_go_with_it() {
     let world = World::new().await;
     world.enforce(&defaults()).await;
@@ -177,7 +177,7 @@ async fn generated_objects_follow_their_policy_and_go_with_it() {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_restart_repairs_what_happened_meanwhile() {
     let mut world = World::new().await;
     world.enforce(&defaults()).await;
@@ -219,7 +219,7 @@ spec:
       clone: {namespace: default, name: settings}
 ";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn copies_follow_their_source() {
     let world = World::new().await;
     let map = |value: &str| {
@@ -250,7 +250,7 @@ async fn copies_follow_their_source() {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn what_is_made_once_is_left_to_its_owner() {
     let world = World::new().await;
     world
@@ -303,7 +303,7 @@ spec:
       data: {data: {k: v}}
 ";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn orphans_stay_when_the_policy_goes_and_go_with_their_trigger() {
     let world = World::new().await;
     world.enforce(INDEX).await;
@@ -332,7 +332,7 @@ async fn orphans_stay_when_the_policy_goes_and_go_with_their_trigger() {
     assert!(world.get(&kind, "default", "shop").await.is_some(), "an orphan stays");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn the_ledger_says_which_rule_made_an_object() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = ridgeway_ledger::Ledger::open(folder.path(), ridgeway_ledger::Options::default()).unwrap();

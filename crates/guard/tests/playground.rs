@@ -6,7 +6,7 @@ use ridgeway_doc::parse_yaml;
 use ridgeway_policy::Outcome;
 use world::{World, demo_policies, example};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn policies_are_tried_on_resources() {
     let world = World::new().await;
     let resources = parse_yaml(&example("try/pod-without-limits.yaml")).unwrap();
@@ -30,7 +30,7 @@ async fn policies_are_tried_on_resources() {
     assert_eq!((faults.len(), faults[0].policy.as_str()), (1, "b"));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn policies_are_shown_in_plain_words() {
     let world = World::new().await;
     world.enforce(&demo_policies()).await;

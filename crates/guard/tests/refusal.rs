@@ -4,7 +4,7 @@ mod world;
 
 use world::{World, demo_policies, example};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn the_examples_are_refused_in_words_that_help() {
     let world = World::new().await;
     world.enforce(&demo_policies()).await;
@@ -78,7 +78,7 @@ async fn the_examples_are_refused_in_words_that_help() {
     assert_eq!(world.policy("require-labels").refused_24h, 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn what_satisfies_the_policies_is_let_in() {
     let world = World::new().await;
     world.enforce(&demo_policies()).await;
@@ -89,7 +89,7 @@ async fn what_satisfies_the_policies_is_let_in() {
     world.apply(&good).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn the_platforms_own_namespaces_are_exempt() {
     let world = World::new().await;
     world.enforce(&demo_policies()).await;
@@ -100,7 +100,7 @@ async fn the_platforms_own_namespaces_are_exempt() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn audit_warns_and_lets_through_and_is_reported() {
     let world = World::new().await;
     world.enforce(&demo_policies().replace("Enforce", "Audit")).await;

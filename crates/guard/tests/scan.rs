@@ -32,7 +32,7 @@ fn of(world: &World, policy: &str) -> Vec<ViolationView> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_new_policy_judges_what_is_there() {
     let world = World::new().await;
     world.apply(&map("with", "{team: a}")).await;
@@ -71,7 +71,7 @@ async fn a_new_policy_judges_what_is_there() {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_namespace_that_asks_for_a_standard_has_its_pods_judged() {
     let world = World::new().await;
     let namespace =
@@ -105,7 +105,7 @@ async fn a_namespace_that_asks_for_a_standard_has_its_pods_judged() {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn an_exception_takes_an_object_out() {
     let world = World::new().await;
     world.apply(&map("without", "{}")).await;
@@ -124,7 +124,7 @@ async fn an_exception_takes_an_object_out() {
     assert!(world.try_apply(&map("third", "{}")).await.is_err());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn roles_are_looked_up_where_a_rule_asks() {
     let world = World::new().await;
     let guarded = TEAM.replace("Audit", "Enforce").replace(

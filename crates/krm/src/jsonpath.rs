@@ -9,6 +9,7 @@ pub struct JsonPath(Vec<Step>);
 #[derive(Clone, Debug, PartialEq)]
 enum Step {
     Member(String),
+    MemberOnly(String),
     Index(i64),
     Slice(Option<i64>, Option<i64>),
     All,
@@ -84,6 +85,8 @@ impl Step {
         };
         match self {
             // A member of a list is that member of each of its items.
+            // Behind `..` every container is already there by itself.
+            Step::MemberOnly(name) => node.get(name).into_iter().collect(),
             Step::Member(name) if node.is_array() => node.items().filter_map(|item| item.get(name)).collect(),
             Step::Member(name) => node.get(name).into_iter().collect(),
             Step::Index(index) => {
@@ -176,7 +179,10 @@ impl<'t> Parser<'t> {
             if self.eat("..") {
                 steps.push(Step::Descend);
                 if !self.rest.starts_with('[') {
-                    steps.push(self.member()?);
+                    steps.push(match self.member()? {
+                        Step::Member(name) => Step::MemberOnly(name),
+                        other => other,
+                    });
                 }
             } else if self.eat(".") {
                 if self.rest.is_empty() && steps.is_empty() {

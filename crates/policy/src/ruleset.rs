@@ -164,7 +164,12 @@ impl RuleSet {
             mutates: policy.rules.iter().any(|r| matches!(r.body, Body::Mutate(_))),
         };
         let cel = self.cel.iter().map(CelPolicy::info);
-        self.policies.iter().map(of).chain(cel).chain(self.gatekeeper.policies()).collect()
+        self.policies
+            .iter()
+            .map(of)
+            .chain(cel)
+            .chain(self.gatekeeper.policies())
+            .collect()
     }
 
     /// The rules that may be for a kind, in policy order.
@@ -265,7 +270,11 @@ impl RuleSet {
 
     fn judge_cel(&self, request: &Request<'_>, background: bool, results: &mut Vec<RuleResult>) {
         for policy in self.cel.iter().filter(|policy| !background || policy.background) {
-            for variant in policy.variants.iter().filter(|v| matches!(v.body, CelBody::Validate(_))) {
+            for variant in policy
+                .variants
+                .iter()
+                .filter(|v| matches!(v.body, CelBody::Validate(_)))
+            {
                 results.extend(policy.result(variant, variant.rule_on(policy, request)));
             }
         }
@@ -382,7 +391,10 @@ impl RuleSet {
             Ok(false) => return Finding::Skip("cel preconditions not met".into()),
             Err(fault) => {
                 let author = format!("the preconditions cannot be evaluated: {fault}");
-                return Finding::Fail(Box::new(Violation { author, ..Violation::default() }));
+                return Finding::Fail(Box::new(Violation {
+                    author,
+                    ..Violation::default()
+                }));
             }
         }
         match rule.preconditions.eval(&env) {
@@ -454,7 +466,11 @@ impl RuleSet {
             results.push(result);
         }
         for policy in self.cel.iter() {
-            for variant in policy.variants.iter().filter(|v| matches!(v.body, CelBody::Generate(_))) {
+            for variant in policy
+                .variants
+                .iter()
+                .filter(|v| matches!(v.body, CelBody::Generate(_)))
+            {
                 let ruling = variant.rule_on(policy, request);
                 if let Ruling::Made(objects) = &ruling {
                     made.extend(objects.iter().map(|object| Generated {

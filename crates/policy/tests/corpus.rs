@@ -82,5 +82,5 @@ fn gatekeeper_library() {
 }
 
 /// What passed when this was last raised; it only rises.
-const KYVERNO_FLOOR: usize = 1_714;
+const KYVERNO_FLOOR: usize = 4_518;
 const GATOR_FLOOR: usize = 38;

@@ -1213,6 +1213,8 @@ export interface components {
                 title: string;
                 description: string;
                 required: string[];
+                /** @description The parameters in the template's order. Without it: required ones first. */
+                order?: string[];
                 properties: {
                     [key: string]: components["schemas"]["ParameterSchema"];
                 };

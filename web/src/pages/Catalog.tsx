@@ -283,7 +283,7 @@ function Repositories() {
                   <span className="dim">empty</span>
                 )}
               </td>
-              <td>{repository.entities.map((e) => <div key={e}><EntityLink reference={e} /></div>)}</td>
+              <td>{repository.entities.map((e) => <div key={e} className={styles.tall}><EntityLink reference={e} /></div>)}</td>
               <td>
                 {repository.applications.map((name) => (
                   <div key={name} className={styles.tall}>

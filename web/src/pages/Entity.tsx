@@ -126,7 +126,7 @@ function About({ data }: { data: Schema['EntityDetail'] }) {
   return (
     <dl className={styles.facts}>
       {facts.filter(([, value]) => value).map(([name, value]) => (
-        <div key={name}>
+        <div key={name} data-long={name.length > 14 || undefined}>
           <dt>{name}</dt>
           <dd>{value}</dd>
         </div>

@@ -3,6 +3,8 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { IconArrowLeft, IconArrowRight } from '@tabler/icons-react';
 import { useState } from 'react';
+import { shortActor } from '../ui/fold';
+import { told } from '../ui/words';
 import type { Schema } from '../api/client';
 import { entry } from '../api/queries';
 import { entryRoute } from '../app/router';
@@ -14,7 +16,6 @@ import { Refusals } from '../ui/Refusal';
 import { Mark, OutcomeState } from '../ui/State';
 import { Switch } from '../ui/Tabs';
 import { Ago, when } from '../ui/Time';
-import { shortActor } from './audit/EntryRows';
 import { Proof } from './audit/Proof';
 import styles from './Entry.module.css';
 
@@ -52,7 +53,7 @@ function Sentence({ entry: e }: { entry: Schema['AuditEntry'] }) {
     <span className="row wrap">
       <OutcomeState outcome={e.outcome} />
       <span>
-        <span className="strong" style={{ color: 'var(--text)' }}>{shortActor(e.actor.name)}</span> {e.summary}
+        <span className="strong" style={{ color: 'var(--text)' }}>{shortActor(e.actor.name)}</span> {told(e.summary, e.outcome)}
       </span>
     </span>
   );
@@ -105,7 +106,7 @@ function Change({ data }: { data: Schema['AuditEntryDetail'] }) {
   ];
   return (
     <Panel title="Change" actions={<Switch label="View" value={view} onChange={setView} choices={choices} />}>
-      {view === 'fields' ? <Entries entries={data.changes} before="before" after="after" /> : view === 'after' && data.after ? <Code text={data.after} label="object after the change" /> : <TextDiff before={data.before ?? ''} after={data.after ?? ''} />}
+      {view === 'fields' ? <Entries entries={data.changes} before="before" after="after" reasons={false} /> : view === 'after' && data.after ? <Code text={data.after} label="object after the change" /> : <TextDiff before={data.before ?? ''} after={data.after ?? ''} />}
     </Panel>
   );
 }

@@ -42,63 +42,74 @@ function Body({ data }: { data: Schema['PolicyDetail'] }) {
           <PassBar passed={data.passed} failed={data.failed} />
         </span>
       </div>
+      {data.violations.length ? null : (
+        <div className={`panel ${styles.facts}`} role="status">
+          <Mark tone="ok" shape="check" /> {data.passed ? `All ${data.passed} objects it applies to pass.` : 'It applies to no object yet, or only makes and changes objects.'}
+        </div>
+      )}
       <div className={styles.columns}>
-        <Panel title="Breaks it now" note={data.failed ? String(data.failed) : ''}>
-          {data.violations.length ? (
-            <div className="stack">
-              {data.violations.map((violation, i) => (
-                <div key={i} className="stack" style={{ gap: 6 }}>
-                  <div className="row wrap">
-                    {violation.refusal.object ? (
-                      <span>
-                        <span className="dim">{violation.refusal.object.kind}</span> <code>{violation.refusal.object.namespace ? `${violation.refusal.object.namespace}/` : ''}{violation.refusal.object.name}</code>
-                      </span>
-                    ) : null}
-                    {violation.application ? (
-                      <Link to="/applications/$name" params={{ name: violation.application }} search={violation.refusal.object ? { object: violation.refusal.object.key } : {}} className="link">
-                        {violation.application}
-                      </Link>
-                    ) : null}
-                    {violation.owner ? <EntityLink reference={violation.owner} /> : null}
-                    {violation.since ? (
-                      <span className="dim small push">
-                        since <Ago at={violation.since} />
-                      </span>
-                    ) : null}
-                  </div>
-                  <Refusal refusal={violation.refusal} />
-                </div>
-              ))}
-              {data.violations.length < data.failed ? <p className="dim small">The first {data.violations.length} of {data.failed}.</p> : null}
-            </div>
-          ) : (
-            <p className={styles.calm}>
-              <Mark tone="ok" shape="check" /> {data.passed ? `All ${data.passed} objects it applies to pass.` : 'It applies to no object yet.'}
-            </p>
-          )}
-        </Panel>
+        {data.violations.length ? <Breaks data={data} /> : <Rules data={data} />}
         <div className="stack" style={{ gap: 16 }}>
-          <Panel title="Rules" note={String(data.ruleList.length)} flush>
-            <ul>
-              {data.ruleList.map((rule) => (
-                <li key={rule.name} className={styles.rule}>
-                  <div className="row spread">
-                    <span className="strong">{rule.name}</span>
-                    <span className="dim small">
-                      {rule.kind} · line {rule.line}
-                    </span>
-                  </div>
-                  <p>{rule.words}</p>
-                  <p className="dim small">Applies to {rule.applies}.</p>
-                </li>
-              ))}
-            </ul>
-          </Panel>
+          {data.violations.length ? <Rules data={data} /> : null}
           <Panel title="As written">
             <Code text={data.yaml} label="policy" />
           </Panel>
         </div>
       </div>
     </>
+  );
+}
+
+function Breaks({ data }: { data: Schema['PolicyDetail'] }) {
+  return (
+    <Panel title="Breaks it now" note={String(data.failed)}>
+      <div className="stack">
+        {data.violations.map((violation, i) => (
+          <div key={i} className="stack" style={{ gap: 6 }}>
+            <div className="row wrap">
+              {violation.refusal.object ? (
+                <span>
+                  <span className="dim">{violation.refusal.object.kind}</span> <code>{violation.refusal.object.namespace ? `${violation.refusal.object.namespace}/` : ''}{violation.refusal.object.name}</code>
+                </span>
+              ) : null}
+              {violation.application ? (
+                <Link to="/applications/$name" params={{ name: violation.application }} search={violation.refusal.object ? { object: violation.refusal.object.key } : {}} className="link">
+                  {violation.application}
+                </Link>
+              ) : null}
+              {violation.owner ? <EntityLink reference={violation.owner} /> : null}
+              {violation.since ? (
+                <span className="dim small push">
+                  since <Ago at={violation.since} />
+                </span>
+              ) : null}
+            </div>
+            <Refusal refusal={violation.refusal} />
+          </div>
+        ))}
+        {data.violations.length < data.failed ? <p className="dim small">The first {data.violations.length} of {data.failed}.</p> : null}
+      </div>
+    </Panel>
+  );
+}
+
+function Rules({ data }: { data: Schema['PolicyDetail'] }) {
+  return (
+    <Panel title="Rules" note={String(data.ruleList.length)} flush>
+      <ul>
+        {data.ruleList.map((rule) => (
+          <li key={rule.name} className={styles.rule}>
+            <div className="row spread">
+              <span className="strong">{rule.name}</span>
+              <span className="dim small">
+                {rule.kind} · line {rule.line}
+              </span>
+            </div>
+            <p>{rule.words}</p>
+            <p className="dim small">Applies to {rule.applies}.</p>
+          </li>
+        ))}
+      </ul>
+    </Panel>
   );
 }

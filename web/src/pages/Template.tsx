@@ -96,7 +96,7 @@ function Form({ template: path }: { template: Schema['TemplateDetail'] }) {
           <section key={i} className={styles.page}>
             <h2>{page.title}</h2>
             {page.description ? <p className="dim">{page.description}</p> : null}
-            {Object.entries(page.properties).map(([name, schema]) => (
+            {ordered(page).map(([name, schema]) => (
               <div key={name} onBlur={() => setTouched(new Set([...touched, name]))}>
                 <Field name={name} schema={schema} required={page.required.includes(name)} value={values[name]} set={(value) => set(name, value)} fault={fault(name)} />
               </div>
@@ -115,6 +115,17 @@ function Form({ template: path }: { template: Schema['TemplateDetail'] }) {
       <Preview preview={preview.data} error={preview.error} stale={preview.isPlaceholderData || asked !== values} />
     </div>
   );
+}
+
+type FormPage = Schema['TemplateDetail']['pages'][number];
+
+/** The parameters as the template orders them; JSON objects on the way may have lost that, so it is told apart. */
+function ordered(page: FormPage): [string, Schema['ParameterSchema']][] {
+  const names = [...new Set([...(page.order ?? page.required), ...Object.keys(page.properties)])];
+  return names.flatMap((name) => {
+    const schema = page.properties[name];
+    return schema ? [[name, schema]] : [];
+  });
 }
 
 function Summary({ problems, path }: { problems: Problem[]; path: Schema['TemplateDetail'] }) {

@@ -56,8 +56,8 @@ export function PassBar({ passed, failed }: { passed: number; failed: number }) 
       <div className={styles.passBar} aria-hidden="true">
         {total > 0 ? (
           <>
-            <span data-key="failed" style={{ flexGrow: failed, minWidth: failed ? 6 : 0 }} />
-            <span data-key="good" style={{ flexGrow: passed }} />
+            {failed > 0 ? <span data-key="failed" style={{ flexGrow: failed, minWidth: 6 }} /> : null}
+            {passed > 0 ? <span data-key="good" style={{ flexGrow: passed }} /> : null}
           </>
         ) : null}
       </div>

@@ -13,11 +13,14 @@ const KINDS = { git: 'Git is ahead', edited: 'Edited by hand', defaulted: 'Defau
 
 type Layout = 'unified' | 'split';
 
+/** In Kubernetes a field that is null is a field that is not there. */
+const unset = (value: unknown) => value === undefined || value === null;
+
 export function LayoutSwitch({ value, onChange }: { value: Layout; onChange: (value: Layout) => void }) {
   return <Switch label="Layout of differences" value={value} onChange={onChange} choices={[{ value: 'unified', label: 'Unified' }, { value: 'split', label: 'Side by side' }]} />;
 }
 
-export function Entries({ entries, before, after }: { entries: Schema['DiffEntry'][]; before: string; after: string }) {
+export function Entries({ entries, before, after, reasons = true }: { entries: Schema['DiffEntry'][]; before: string; after: string; reasons?: boolean }) {
   const [layout, setLayout] = useState<Layout>('unified');
   return (
     <div className="stack">
@@ -33,10 +36,10 @@ export function Entries({ entries, before, after }: { entries: Schema['DiffEntry
             <code>{entry.path || 'the whole object'}</code>
           </div>
           <div className={styles.values} data-layout={layout}>
-            <Value sign="−" value={entry.before} absent={!('before' in entry)} layout={layout} />
-            <Value sign="+" value={entry.after} absent={!('after' in entry)} layout={layout} />
+            <Value sign="−" value={entry.before} absent={unset(entry.before)} layout={layout} />
+            <Value sign="+" value={entry.after} absent={unset(entry.after)} layout={layout} />
           </div>
-          {entry.reason ? (
+          {reasons && entry.reason ? (
             <p className={styles.reason}>
               <span className="strong">{KINDS[entry.reason.kind]}</span> {entry.reason.text}
               {entry.reason.at ? (

@@ -1,6 +1,10 @@
 //! A whole platform in memory: control plane, simulated nodes, repositories, and the controllers under test.
 
-#![allow(clippy::unwrap_used, dead_code, reason = "a fixture that cannot be set up fails its test; not all use all of it")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a fixture that cannot be set up fails its test; not all use all of it"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -66,13 +70,23 @@ impl World {
         let mut git = ridgeway_git::Options::new(now);
         git.allow_local = true;
         let repositories = Repositories::open(scratch.path().join("git"), git).unwrap();
-        let mut options = Options { poll: Duration::from_millis(300), ..Options::default() };
+        let mut options = Options {
+            poll: Duration::from_millis(300),
+            ..Options::default()
+        };
         change(&mut options);
         let cluster = named("deliver");
         install_crds(&*cluster).await.unwrap();
         let deliver = Deliver::new(cluster, repositories.clone(), clock, options);
         tokio::spawn(deliver.clone().run(stopped));
-        World { plane, user, repositories, deliver, scratch, _stop: stop }
+        World {
+            plane,
+            user,
+            repositories,
+            deliver,
+            scratch,
+            _stop: stop,
+        }
     }
 
     /// Commits files to `main` of a repository, made when it is missing. An empty text removes a file.
@@ -83,7 +97,10 @@ impl World {
         let file = |text: &str| (!text.is_empty()).then(|| Bytes::copy_from_slice(text.as_bytes()));
         let changes: Vec<_> = files.iter().map(|(path, text)| (*path, file(text))).collect();
         let author = Author::new("Ann", "ann@example.org");
-        self.repositories.commit_files(repo, "main", &author, "Change", &changes).await.unwrap()
+        self.repositories
+            .commit_files(repo, "main", &author, "Change", &changes)
+            .await
+            .unwrap()
     }
 
     /// Applies objects as a user does.
@@ -153,6 +170,7 @@ impl World {
             at(app, &["status", "sync", "status"]) == "Synced"
                 && at(app, &["status", "sync", "revision"]) == revision
                 && at(app, &["status", "health", "status"]) == "Healthy"
+                && at(app, &["status", "operationState", "phase"]) == "Succeeded"
         })
         .await
     }
@@ -165,23 +183,37 @@ impl World {
     pub(crate) async fn config_until(&self, namespace: &str, name: &str, value: &str) -> Duration {
         let began = Instant::now();
         let gvk = gvk("", "v1", "ConfigMap");
-        self.until(&gvk, namespace, name, |doc| doc.root().str_at(&["data", "key"]) == Some(value)).await;
+        self.until(&gvk, namespace, name, |doc| {
+            doc.root().str_at(&["data", "key"]) == Some(value)
+        })
+        .await;
         began.elapsed()
     }
 
     pub(crate) async fn gone(&self, gvk: &Gvk, namespace: &str, name: &str) {
         let began = Instant::now();
         while self.get(gvk, namespace, name).await.is_some() {
-            assert!(began.elapsed() < Duration::from_secs(20), "{gvk} {namespace}/{name} is still there");
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "{gvk} {namespace}/{name} is still there"
+            );
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
     /// The events about an object, as (reason, message).
     pub(crate) async fn events(&self, about: &str) -> Vec<(String, String)> {
-        let list = self.user.list(&gvk("", "v1", "Event"), None, &ListOptions::default()).await.unwrap();
+        let list = self
+            .user
+            .list(&gvk("", "v1", "Event"), None, &ListOptions::default())
+            .await
+            .unwrap();
         let about = |doc: &&Doc| at(doc, &["involvedObject", "name"]) == about;
-        list.items.iter().filter(about).map(|doc| (at(doc, &["reason"]).into(), at(doc, &["message"]).into())).collect()
+        list.items
+            .iter()
+            .filter(about)
+            .map(|doc| (at(doc, &["reason"]).into(), at(doc, &["message"]).into()))
+            .collect()
     }
 
     /// Waits for an event about an object and returns its message.
@@ -192,7 +224,10 @@ impl World {
             if let Some((_, message)) = events.iter().find(|(known, _)| known == reason) {
                 return message.clone();
             }
-            assert!(began.elapsed() < Duration::from_secs(10), "no event {reason} about {about}: {events:?}");
+            assert!(
+                began.elapsed() < Duration::from_secs(10),
+                "no event {reason} about {about}: {events:?}"
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -200,7 +235,10 @@ impl World {
     pub(crate) async fn merge(&self, gvk: &Gvk, namespace: &str, name: &str, yaml: &str) {
         let patch = parse_yaml(yaml).unwrap().remove(0);
         let options = WriteOptions::by("kubectl-edit", None);
-        self.user.merge_patch(gvk, namespace, name, patch.root().to_value(), options).await.unwrap();
+        self.user
+            .merge_patch(gvk, namespace, name, patch.root().to_value(), options)
+            .await
+            .unwrap();
     }
 }
 
@@ -211,14 +249,20 @@ pub(crate) fn at<'a>(doc: &'a Doc, path: &[&str]) -> &'a str {
 pub(crate) fn conditions(app: &Doc) -> Vec<(String, String)> {
     let list = app.root().at(&["status", "conditions"]);
     let read = |c: ridgeway_doc::Node<'_>| {
-        (c.str_at(&["type"]).unwrap_or_default().to_owned(), c.str_at(&["message"]).unwrap_or_default().to_owned())
+        (
+            c.str_at(&["type"]).unwrap_or_default().to_owned(),
+            c.str_at(&["message"]).unwrap_or_default().to_owned(),
+        )
     };
     list.into_iter().flat_map(|list| list.items()).map(read).collect()
 }
 
 /// The message of a condition, if an Application has it.
 pub(crate) fn condition(app: &Doc, kind: &str) -> Option<String> {
-    conditions(app).into_iter().find(|(known, _)| known == kind).map(|(_, message)| message)
+    conditions(app)
+        .into_iter()
+        .find(|(known, _)| known == kind)
+        .map(|(_, message)| message)
 }
 
 pub(crate) fn app_yaml(name: &str, repo: &str, path: &str, annotations: &str) -> String {

@@ -51,7 +51,13 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         now: Option<Timestamp>,
         data: &'a dyn Data,
     ) -> Evaluator<'e, 'a> {
-        Evaluator { scope, fuel, now, data, locals: RefCell::default() }
+        Evaluator {
+            scope,
+            fuel,
+            now,
+            data,
+            locals: RefCell::default(),
+        }
     }
 
     /// The value of a program.
@@ -76,7 +82,12 @@ impl<'e, 'a> Evaluator<'e, 'a> {
     }
 
     fn local(&self, name: &str) -> Option<Cel<'a>> {
-        self.locals.borrow().iter().rev().find(|(bound, _)| &**bound == name).map(|(_, value)| value.clone())
+        self.locals
+            .borrow()
+            .iter()
+            .rev()
+            .find(|(bound, _)| &**bound == name)
+            .map(|(_, value)| value.clone())
     }
 
     /// Whether a name stands for a module of functions here.
@@ -86,7 +97,9 @@ impl<'e, 'a> Evaluator<'e, 'a> {
 
     fn with<T>(&self, bindings: Vec<(&str, Cel<'a>)>, run: impl FnOnce() -> T) -> T {
         let depth = self.locals.borrow().len();
-        self.locals.borrow_mut().extend(bindings.into_iter().map(|(name, value)| (name.into(), value)));
+        self.locals
+            .borrow_mut()
+            .extend(bindings.into_iter().map(|(name, value)| (name.into(), value)));
         let out = run();
         self.locals.borrow_mut().truncate(depth);
         out
@@ -111,7 +124,11 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                     None => fail(format!("undeclared reference to '{name}'")),
                 },
             },
-            Expr::Select { operand, field, optional } => self.select(operand, field, *optional),
+            Expr::Select {
+                operand,
+                field,
+                optional,
+            } => self.select(operand, field, *optional),
             Expr::Has { operand, field } => {
                 if let Some(found) = self.variable(operand, field) {
                     return found.map(|_| Cel::Bool(true));
@@ -125,7 +142,11 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                     other => fail(format!("no such key: {field} (a {} has no fields)", other.type_name())),
                 }
             }
-            Expr::Index { operand, index, optional } => {
+            Expr::Index {
+                operand,
+                index,
+                optional,
+            } => {
                 let (value, index) = (self.eval(operand)?, self.eval(index)?);
                 let chained = matches!(value, Cel::Optional(_));
                 let inner = match &value {
@@ -140,7 +161,11 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                     None => fail(format!("no such key: {}", index.print().unwrap_or_default())),
                 }
             }
-            Expr::Call { target, name, arguments } => self.call(target.as_deref(), name, arguments),
+            Expr::Call {
+                target,
+                name,
+                arguments,
+            } => self.call(target.as_deref(), name, arguments),
             Expr::List(items) => {
                 let mut out = Vec::with_capacity(items.len());
                 for (item, optional) in items {
@@ -178,7 +203,10 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 other => fail(format!("no such overload: !{}", other.type_name())),
             },
             Expr::Negate(inner) => match self.eval(inner)? {
-                Cel::Int(i) => i.checked_neg().map(Cel::Int).ok_or_else(|| Fault::Invalid("integer overflow".into())),
+                Cel::Int(i) => i
+                    .checked_neg()
+                    .map(Cel::Int)
+                    .ok_or_else(|| Fault::Invalid("integer overflow".into())),
                 Cel::Double(d) => Ok(Cel::Double(-d)),
                 Cel::Duration(d) => Ok(Cel::Duration(-d)),
                 other => fail(format!("no such overload: -{}", other.type_name())),
@@ -192,11 +220,17 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             },
             Expr::Binary(operator, left, right) => {
                 let (left, right) = (self.eval(left)?, self.eval(right)?);
-                self.fuel.burn((left.len().min(1 << 20) + right.len().min(1 << 20)) as u64 / 16)?;
+                self.fuel
+                    .burn((left.len().min(1 << 20) + right.len().min(1 << 20)) as u64 / 16)?;
                 binary(*operator, &left, &right)
             }
             Expr::Loop(inner) => self.repeat(inner),
-            Expr::Optional { operand, name, body, flat } => match self.eval(operand)? {
+            Expr::Optional {
+                operand,
+                name,
+                body,
+                flat,
+            } => match self.eval(operand)? {
                 Cel::Optional(None) => Ok(Cel::Optional(None)),
                 Cel::Optional(Some(inner)) => {
                     let value = self.with(vec![(name, (*inner).clone())], || self.eval(body))?;
@@ -265,7 +299,12 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         let pairs: Vec<(Cel<'a>, Cel<'a>)> = if range.is_map() {
             range.members()
         } else if range.is_list() {
-            range.items().into_iter().enumerate().map(|(i, item)| (Cel::Int(i as i64), item)).collect()
+            range
+                .items()
+                .into_iter()
+                .enumerate()
+                .map(|(i, item)| (Cel::Int(i as i64), item))
+                .collect()
         } else {
             return fail(format!("a {} has no elements", range.type_name()));
         };
@@ -296,7 +335,11 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 LoopKind::ExistsOne => hits += usize::from(truth(step(key, value, &inner.body))?),
                 LoopKind::Filter => {
                     if truth(step(key, value, &inner.body))? {
-                        if range.is_map() { members.push((key.clone(), value.clone())) } else { out.push(value.clone()) }
+                        if range.is_map() {
+                            members.push((key.clone(), value.clone()))
+                        } else {
+                            out.push(value.clone())
+                        }
                     }
                 }
                 LoopKind::Map | LoopKind::TransformMap => {
@@ -306,7 +349,11 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                         continue;
                     }
                     let made = step(key, value, &inner.body)?;
-                    if inner.kind == LoopKind::Map { out.push(made) } else { members.push((key.clone(), made)) }
+                    if inner.kind == LoopKind::Map {
+                        out.push(made)
+                    } else {
+                        members.push((key.clone(), made))
+                    }
                 }
             }
         }
@@ -337,7 +384,8 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 Cel::Optional(Some(inner)) if name == "orValue" => Ok((*inner).clone()),
                 found @ Cel::Optional(Some(_)) => Ok(found),
                 Cel::Optional(None) => self.eval(alternative),
-                other => fail(format!("no such overload: {}.{name}", other.type_name())),
+                // What is no optional stands for itself.
+                other => Ok(other),
             };
         }
         let receiver = match (module, target) {
@@ -371,7 +419,11 @@ fn binary<'a>(operator: Operator, left: &Cel<'a>, right: &Cel<'a>) -> Answer<'a>
             Operator::In => "in",
             _ => "<",
         };
-        fail(format!("no such overload: {} {sign} {}", left.type_name(), right.type_name()))
+        fail(format!(
+            "no such overload: {} {sign} {}",
+            left.type_name(),
+            right.type_name()
+        ))
     };
     let ordered = |wanted: fn(std::cmp::Ordering) -> bool| match left.order(right) {
         Some(order) => Ok(Cel::Bool(wanted(order))),
@@ -428,7 +480,8 @@ fn arithmetic<'a>(operator: Operator, left: &Cel<'a>, right: &Cel<'a>) -> Option
                 Operator::Divide => a.checked_div(*b),
                 _ => a.checked_rem(*b),
             };
-            out.map(Cel::Int).ok_or_else(|| Fault::Invalid("integer overflow".into()))
+            out.map(Cel::Int)
+                .ok_or_else(|| Fault::Invalid("integer overflow".into()))
         }
         (Cel::Uint(a), Cel::Uint(b)) => {
             let out = match operator {
@@ -439,7 +492,8 @@ fn arithmetic<'a>(operator: Operator, left: &Cel<'a>, right: &Cel<'a>) -> Option
                 Operator::Divide => a.checked_div(*b),
                 _ => a.checked_rem(*b),
             };
-            out.map(Cel::Uint).ok_or_else(|| Fault::Invalid("integer overflow".into()))
+            out.map(Cel::Uint)
+                .ok_or_else(|| Fault::Invalid("integer overflow".into()))
         }
         (Cel::Double(a), Cel::Double(b)) => Ok(Cel::Double(match operator {
             Operator::Add => a + b,

@@ -14,8 +14,8 @@ pub(super) enum Token {
 
 /// Longer signs first.
 const SIGNS: [&str; 27] = [
-    "==", "!=", "<=", ">=", "&&", "||", "[?", ".?", "{?", "(", ")", "[", "]", "{", "}", ",", ":", "?", ".", "+", "-", "*",
-    "/", "%", "<", ">", "!",
+    "==", "!=", "<=", ">=", "&&", "||", "[?", ".?", "{?", "(", ")", "[", "]", "{", "}", ",", ":", "?", ".", "+", "-",
+    "*", "/", "%", "<", ">", "!",
 ];
 
 pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
@@ -35,7 +35,9 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
             out.push((at, Token::Literal(literal)));
             at += len;
         } else if c.is_ascii_alphabetic() || c == '_' {
-            let len = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+            let len = rest
+                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                .unwrap_or(rest.len());
             let token = match &rest[..len] {
                 "true" => Token::Literal(Literal::Bool(true)),
                 "false" => Token::Literal(Literal::Bool(false)),
@@ -46,7 +48,9 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
             at += len;
         } else if c == '`' {
             // A field name that is no identifier.
-            let len = rest[1..].find('`').ok_or_else(|| SyntaxError::new(text, at, "a quoted name is not closed"))?;
+            let len = rest[1..]
+                .find('`')
+                .ok_or_else(|| SyntaxError::new(text, at, "a quoted name is not closed"))?;
             out.push((at, Token::Name(rest[1..=len].to_owned())));
             at += len + 2;
         } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
@@ -66,9 +70,15 @@ fn number(text: &str, at: usize) -> Result<(Literal, usize), SyntaxError> {
     if let Some(hex) = rest.strip_prefix("0x").or(rest.strip_prefix("0X")) {
         let len = hex.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(hex.len());
         if hex[len..].starts_with(['u', 'U']) {
-            return Ok((Literal::Uint(u64::from_str_radix(&hex[..len], 16).map_err(|_| fail())?), len + 3));
+            return Ok((
+                Literal::Uint(u64::from_str_radix(&hex[..len], 16).map_err(|_| fail())?),
+                len + 3,
+            ));
         }
-        return Ok((Literal::Int(i64::from_str_radix(&hex[..len], 16).map_err(|_| fail())?), len + 2));
+        return Ok((
+            Literal::Int(i64::from_str_radix(&hex[..len], 16).map_err(|_| fail())?),
+            len + 2,
+        ));
     }
     let bytes = rest.as_bytes();
     let digits = |from: usize| from + bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
@@ -113,7 +123,10 @@ fn text_literal(text: &str, at: usize) -> Result<Option<(Literal, usize)>, Synta
         }
     }
     let body = &rest[prefix..];
-    let quote = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| body.starts_with(quote)).unwrap_or("\"");
+    let quote = ["\"\"\"", "'''", "\"", "'"]
+        .into_iter()
+        .find(|quote| body.starts_with(quote))
+        .unwrap_or("\"");
     let mut out: Vec<u8> = Vec::new();
     let inner = &body[quote.len()..];
     let mut i = 0;
@@ -131,8 +144,8 @@ fn text_literal(text: &str, at: usize) -> Result<Option<(Literal, usize)>, Synta
             return Err(SyntaxError::new(text, at, "a text is not closed"));
         };
         if c == '\\' && !raw {
-            let (character, len) =
-                escape(&tail[1..], bytes).ok_or_else(|| SyntaxError::new(text, at + prefix + i, "an unknown escape"))?;
+            let (character, len) = escape(&tail[1..], bytes)
+                .ok_or_else(|| SyntaxError::new(text, at + prefix + i, "an unknown escape"))?;
             out.extend(character);
             i += 1 + len;
         } else {
@@ -168,7 +181,14 @@ fn escape(text: &str, bytes: bool) -> Option<(Vec<u8>, usize)> {
         }
         '0'..='3' => {
             let code = u32::from_str_radix(text.get(..3)?, 8).ok()?;
-            return Some((if bytes { vec![code as u8] } else { char::from_u32(code)?.to_string().into_bytes() }, 3));
+            return Some((
+                if bytes {
+                    vec![code as u8]
+                } else {
+                    char::from_u32(code)?.to_string().into_bytes()
+                },
+                3,
+            ));
         }
         _ => return None,
     };

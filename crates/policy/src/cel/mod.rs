@@ -24,7 +24,9 @@ pub(crate) struct Program {
 impl Program {
     /// Compiles an expression.
     pub(crate) fn parse(text: &str) -> Result<Program, SyntaxError> {
-        Ok(Program { ast: parser::parse(text)? })
+        Ok(Program {
+            ast: parser::parse(text)?,
+        })
     }
 
     /// The dotted path of the first field of `object` that the expression reads, for evidence.
@@ -38,13 +40,30 @@ impl Program {
 pub(crate) enum Expr {
     Literal(Literal),
     Ident(Box<str>),
-    Select { operand: Box<Expr>, field: Box<str>, optional: bool },
-    Has { operand: Box<Expr>, field: Box<str> },
-    Index { operand: Box<Expr>, index: Box<Expr>, optional: bool },
-    Call { target: Option<Box<Expr>>, name: Box<str>, arguments: Vec<Expr> },
+    Select {
+        operand: Box<Expr>,
+        field: Box<str>,
+        optional: bool,
+    },
+    Has {
+        operand: Box<Expr>,
+        field: Box<str>,
+    },
+    Index {
+        operand: Box<Expr>,
+        index: Box<Expr>,
+        optional: bool,
+    },
+    Call {
+        target: Option<Box<Expr>>,
+        name: Box<str>,
+        arguments: Vec<Expr>,
+    },
     List(Vec<(Expr, bool)>),
     Map(Vec<(Expr, Expr, bool)>),
-    Message { fields: Vec<(Box<str>, Expr, bool)> },
+    Message {
+        fields: Vec<(Box<str>, Expr, bool)>,
+    },
     Not(Box<Expr>),
     Negate(Box<Expr>),
     And(Box<Expr>, Box<Expr>),
@@ -53,8 +72,17 @@ pub(crate) enum Expr {
     Binary(Operator, Box<Expr>, Box<Expr>),
     Loop(Box<Loop>),
     /// `optMap` and `optFlatMap`.
-    Optional { operand: Box<Expr>, name: Box<str>, body: Box<Expr>, flat: bool },
-    Bind { name: Box<str>, value: Box<Expr>, body: Box<Expr> },
+    Optional {
+        operand: Box<Expr>,
+        name: Box<str>,
+        body: Box<Expr>,
+        flat: bool,
+    },
+    Bind {
+        name: Box<str>,
+        value: Box<Expr>,
+        body: Box<Expr>,
+    },
 }
 
 /// A macro over a list or map.
@@ -113,11 +141,17 @@ impl Expr {
             Expr::Ident(name) if &**name == "object" => Some(String::new()),
             Expr::Select { operand, field, .. } | Expr::Has { operand, field } => {
                 let base = operand.path()?;
-                Some(if base.is_empty() { field.to_string() } else { format!("{base}.{field}") })
+                Some(if base.is_empty() {
+                    field.to_string()
+                } else {
+                    format!("{base}.{field}")
+                })
             }
-            Expr::Call { target: Some(target), name, .. } if matches!(&**name, "orValue" | "value" | "hasValue") => {
-                target.path()
-            }
+            Expr::Call {
+                target: Some(target),
+                name,
+                ..
+            } if matches!(&**name, "orValue" | "value" | "hasValue") => target.path(),
             _ => None,
         }
     }

@@ -15,12 +15,21 @@ pub(crate) struct SyntaxError {
 impl SyntaxError {
     pub(super) fn new(text: &str, at: usize, why: &str) -> SyntaxError {
         let column = text.get(..at).unwrap_or(text).chars().count() + 1;
-        SyntaxError { expression: text.trim().into(), column, why: why.into() }
+        SyntaxError {
+            expression: text.trim().into(),
+            column,
+            why: why.into(),
+        }
     }
 }
 
 pub(super) fn parse(text: &str) -> Result<Expr, SyntaxError> {
-    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0 };
+    let mut parser = Parser {
+        text,
+        tokens: tokens(text)?,
+        at: 0,
+        depth: 0,
+    };
     let out = parser.ternary()?;
     match parser.peek() {
         Token::End => Ok(out),
@@ -56,7 +65,11 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, sign: &str) -> Result<(), SyntaxError> {
-        if self.accept(sign) { Ok(()) } else { Err(self.fail(&format!("`{sign}` was expected"))) }
+        if self.accept(sign) {
+            Ok(())
+        } else {
+            Err(self.fail(&format!("`{sign}` was expected")))
+        }
     }
 
     fn ternary(&mut self) -> Parsed {
@@ -176,19 +189,35 @@ impl Parser<'_> {
                     let arguments = self.list(")")?;
                     out = self.call(Some(out), &name, arguments)?;
                 } else {
-                    out = Expr::Select { operand: Box::new(out), field: name.into(), optional: false };
+                    out = Expr::Select {
+                        operand: Box::new(out),
+                        field: name.into(),
+                        optional: false,
+                    };
                 }
             } else if self.accept(".?") {
                 let field = self.name()?.into();
-                out = Expr::Select { operand: Box::new(out), field, optional: true };
+                out = Expr::Select {
+                    operand: Box::new(out),
+                    field,
+                    optional: true,
+                };
             } else if self.accept("[?") {
                 let index = Box::new(self.ternary()?);
                 self.expect("]")?;
-                out = Expr::Index { operand: Box::new(out), index, optional: true };
+                out = Expr::Index {
+                    operand: Box::new(out),
+                    index,
+                    optional: true,
+                };
             } else if self.accept("[") {
                 let index = Box::new(self.ternary()?);
                 self.expect("]")?;
-                out = Expr::Index { operand: Box::new(out), index, optional: false };
+                out = Expr::Index {
+                    operand: Box::new(out),
+                    index,
+                    optional: false,
+                };
             } else if is_type_name(&out) && matches!(self.peek(), Token::Sign("{" | "{?")) {
                 out = self.message()?;
             } else {
@@ -310,7 +339,11 @@ impl Parser<'_> {
             };
         }
         let Some(target) = target else {
-            return Ok(Expr::Call { target: None, name: name.into(), arguments });
+            return Ok(Expr::Call {
+                target: None,
+                name: name.into(),
+                arguments,
+            });
         };
         if name == "bind"
             && matches!(&target, Expr::Ident(module) if &**module == "cel")
@@ -318,7 +351,11 @@ impl Parser<'_> {
             && let Some(bound) = variable(first)
             && let (Some(body), Some(value)) = (arguments.pop(), arguments.pop())
         {
-            return Ok(Expr::Bind { name: bound, value: Box::new(value), body: Box::new(body) });
+            return Ok(Expr::Bind {
+                name: bound,
+                value: Box::new(value),
+                body: Box::new(body),
+            });
         }
         let kind = match (name, arguments.len()) {
             ("all", 2 | 3) => Some(LoopKind::All),
@@ -335,24 +372,45 @@ impl Parser<'_> {
             let two_names = matches!(kind, LoopKind::TransformMap)
                 || name == "transformList"
                 || three && !matches!(kind, LoopKind::Map);
-            let second = if two_names { arguments.get(1).and_then(variable) } else { None };
+            let second = if two_names {
+                arguments.get(1).and_then(variable)
+            } else {
+                None
+            };
             if two_names && second.is_none() {
                 return Err(self.fail("the second argument of this macro is a variable's name"));
             }
-            let Some(body) = arguments.pop() else { return Err(self.fail("the macro needs a body")) };
+            let Some(body) = arguments.pop() else {
+                return Err(self.fail("the macro needs a body"));
+            };
             let filtered = three && matches!(kind, LoopKind::Map) && !two_names
                 || matches!(kind, LoopKind::TransformMap) && arguments.len() == 3;
             let condition = if filtered { arguments.pop() } else { None };
-            return Ok(Expr::Loop(Box::new(Loop { kind, range: target, names: (first, second), condition, body })));
+            return Ok(Expr::Loop(Box::new(Loop {
+                kind,
+                range: target,
+                names: (first, second),
+                condition,
+                body,
+            })));
         }
         if matches!(name, "optMap" | "optFlatMap")
             && let (Some(bound), [_, _]) = (names, arguments.as_slice())
             && let Some(body) = arguments.pop()
         {
             let (operand, body) = (Box::new(target), Box::new(body));
-            return Ok(Expr::Optional { operand, name: bound, body, flat: name == "optFlatMap" });
+            return Ok(Expr::Optional {
+                operand,
+                name: bound,
+                body,
+                flat: name == "optFlatMap",
+            });
         }
-        Ok(Expr::Call { target: Some(Box::new(target)), name: name.into(), arguments })
+        Ok(Expr::Call {
+            target: Some(Box::new(target)),
+            name: name.into(),
+            arguments,
+        })
     }
 }
 
@@ -360,7 +418,11 @@ impl Parser<'_> {
 fn is_type_name(expr: &Expr) -> bool {
     match expr {
         Expr::Ident(name) => name.starts_with(|c: char| c.is_ascii_uppercase()),
-        Expr::Select { operand, optional: false, .. } => is_type_name(operand),
+        Expr::Select {
+            operand,
+            optional: false,
+            ..
+        } => is_type_name(operand),
         _ => false,
     }
 }

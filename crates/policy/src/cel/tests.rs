@@ -53,11 +53,20 @@ fn the_language() {
         ("object.metadata.labels['a.b/c']", r#""x""#),
         ("object.spec.containers[1].name", r#""b""#),
         ("object.spec.containers.all(c, c.image != '')", "true"),
-        ("object.spec.containers.exists(c, has(c.ports) && c.ports.exists(p, p.containerPort == 80))", "true"),
+        (
+            "object.spec.containers.exists(c, has(c.ports) && c.ports.exists(p, p.containerPort == 80))",
+            "true",
+        ),
         ("object.spec.containers.exists_one(c, has(c.ports))", "true"),
-        ("object.spec.containers.filter(c, !has(c.ports)).map(c, c.name)", r#"["b"]"#),
+        (
+            "object.spec.containers.filter(c, !has(c.ports)).map(c, c.name)",
+            r#"["b"]"#,
+        ),
         ("object.spec.containers.map(c, has(c.ports), c.name)", r#"["a"]"#),
-        ("object.spec.containers.all(c, c.ports.size() > 0)", "fault: no such key: ports"),
+        (
+            "object.spec.containers.all(c, c.ports.size() > 0)",
+            "fault: no such key: ports",
+        ),
         ("object.spec.containers.exists(c, c.ports.size() > 0)", "true"),
         ("object.metadata.labels.all(k, k != 'z')", "true"),
         ("object.metadata.labels.exists(k, v, v == 'x')", "true"),
@@ -66,18 +75,31 @@ fn the_language() {
         ("object.nope.x || true", "true"),
         ("object.nope.x && false", "false"),
         ("variables.seven * 2", "14"),
-        ("variables.eight", "fault: no such key: eight (there is no variable of that name)"),
-        ("object.spec.containers + object.spec.?init.orValue([]) == object.spec.containers", "true"),
+        (
+            "variables.eight",
+            "fault: no such key: eight (there is no variable of that name)",
+        ),
+        (
+            "object.spec.containers + object.spec.?init.orValue([]) == object.spec.containers",
+            "true",
+        ),
         ("[1, ?optional.none(), ?optional.of(2)]", "[1,2]"),
         ("{'a': 1, ?'b': optional.none()}", r#"{"a":1}"#),
-        ("Object{metadata: Object.metadata{labels: {'x': 'y'}}}", r#"{"metadata":{"labels":{"x":"y"}}}"#),
+        (
+            "Object{metadata: Object.metadata{labels: {'x': 'y'}}}",
+            r#"{"metadata":{"labels":{"x":"y"}}}"#,
+        ),
+        ("object.spec.replicas.orValue(0)", "3"),
         ("optional.of(2).optMap(x, x + 1).value()", "3"),
         ("cel.bind(x, 4, x * x)", "16"),
         ("type(1) == int && type('') == string", "true"),
         ("'a,b'.split(',').map(x, x.upperAscii()).join('-')", r#""A-B""#),
         ("'v1.11.2'.substring(1).split('.')[1]", r#""11""#),
         ("'image:tag'.indexOf(':')", "5"),
-        ("'abc'.matches('^a.*c$') && 'abc'.startsWith('a') && !'abc'.contains('d')", "true"),
+        (
+            "'abc'.matches('^a.*c$') && 'abc'.startsWith('a') && !'abc'.contains('d')",
+            "true",
+        ),
         ("int('42') + int(1.9)", "43"),
         ("duration('1h30m') > duration('80m')", "true"),
         ("timestamp('2026-01-01T00:00:00Z') + duration('24h') < now()", "true"),
@@ -87,8 +109,14 @@ fn the_language() {
         ("[3, 1, 2].max() + [1, 2].sum()", "6"),
         ("sets.contains([1, 2], [2]) && [1, 1].distinct().size() == 1", "true"),
         ("url('https://a.b:8443/c?d=e').getPort()", r#""8443""#),
-        ("object.metadata.labels.transformMap(k, v, v == 'x', k)", r#"{"a.b/c":"a.b/c"}"#),
-        ("[1, 2].exists(x, x", "\"[1, 2].exists(x, x\" is not a CEL expression: `)` was expected (at character 19)"),
+        (
+            "object.metadata.labels.transformMap(k, v, v == 'x', k)",
+            r#"{"a.b/c":"a.b/c"}"#,
+        ),
+        (
+            "[1, 2].exists(x, x",
+            "\"[1, 2].exists(x, x\" is not a CEL expression: `)` was expected (at character 19)",
+        ),
         ("nope(1)", "fault: no such overload: int.nope()"),
         ("9223372036854775807 + 1", "fault: integer overflow"),
     ] {
@@ -106,7 +134,10 @@ fn fuel_ends_nested_macros() {
 #[test]
 fn the_first_path_is_evidence() {
     for (text, want) in [
-        ("!has(object.spec.hostNetwork) || object.spec.hostNetwork == false", Some("spec.hostNetwork")),
+        (
+            "!has(object.spec.hostNetwork) || object.spec.hostNetwork == false",
+            Some("spec.hostNetwork"),
+        ),
         ("object.spec.containers.all(c, c.x)", Some("spec.containers")),
         ("variables.x", None),
     ] {

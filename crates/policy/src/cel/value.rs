@@ -138,7 +138,10 @@ impl<'a> Cel<'a> {
     pub(crate) fn field(&self, name: &str) -> Option<Cel<'a>> {
         match self {
             Cel::Node(node) => node.get(name).map(Cel::of),
-            Cel::Map(members) => members.iter().find(|(k, _)| k.as_str() == Some(name)).map(|(_, v)| v.clone()),
+            Cel::Map(members) => members
+                .iter()
+                .find(|(k, _)| k.as_str() == Some(name))
+                .map(|(_, v)| v.clone()),
             Cel::Image(image) => image_field(image, name),
             _ => None,
         }
@@ -147,9 +150,7 @@ impl<'a> Cel<'a> {
     /// An item or member.
     pub(crate) fn index(&self, index: &Cel<'_>) -> Option<Cel<'a>> {
         match (self, index) {
-            (Cel::Node(node), _) if node.is_array() => {
-                node.item(usize::try_from(index.whole()?).ok()?).map(Cel::of)
-            }
+            (Cel::Node(node), _) if node.is_array() => node.item(usize::try_from(index.whole()?).ok()?).map(Cel::of),
             (Cel::List(items), _) => items.get(usize::try_from(index.whole()?).ok()?).cloned(),
             (Cel::Node(node), Cel::Text(key)) => node.get(key).map(Cel::of),
             (Cel::Map(members), key) => members.iter().find(|(k, _)| k.same(key)).map(|(_, v)| v.clone()),
@@ -282,7 +283,11 @@ impl<'a> Cel<'a> {
             Cel::List(items) => items.iter().map(Cel::to_value).collect(),
             Cel::Map(members) => {
                 let text = |key: &Cel<'_>| key.print().unwrap_or_default().into_owned();
-                members.iter().map(|(k, v)| (text(k), v.to_value())).collect::<Map>().into()
+                members
+                    .iter()
+                    .map(|(k, v)| (text(k), v.to_value()))
+                    .collect::<Map>()
+                    .into()
             }
             other => other.print().unwrap_or_default().as_ref().into(),
         }

@@ -18,11 +18,16 @@ fn only_pods(constraints: Node<'_>) -> bool {
     let selects = ["matchLabels", "matchExpressions"]
         .iter()
         .any(|key| selector.and_then(|s| s.get(key)).is_some_and(|part| !part.is_empty()));
-    let excludes = constraints.get("excludeResourceRules").is_some_and(|rules| !rules.is_empty());
-    let Some(rules) = constraints.get("resourceRules").filter(|rules| rules.len() == 1) else { return false };
+    let excludes = constraints
+        .get("excludeResourceRules")
+        .is_some_and(|rules| !rules.is_empty());
+    let Some(rules) = constraints.get("resourceRules").filter(|rules| rules.len() == 1) else {
+        return false;
+    };
     let Some(rule) = rules.item(0) else { return false };
     let only = |key: &str, text: &str| {
-        rule.get(key).is_some_and(|list| list.len() == 1 && list.item(0).and_then(Node::as_str) == Some(text))
+        rule.get(key)
+            .is_some_and(|list| list.len() == 1 && list.item(0).and_then(Node::as_str) == Some(text))
     };
     let named = rule.get("resourceNames").is_some_and(|names| !names.is_empty());
     !selects && !excludes && !named && only("apiGroups", "") && only("apiVersions", "v1") && only("resources", "pods")
@@ -30,18 +35,25 @@ fn only_pods(constraints: Node<'_>) -> bool {
 
 /// The specifications carried over: `defaults` and `cronjobs`, each with its name.
 pub(super) fn specs(spec: Node<'_>, mutates: bool) -> Vec<(&'static str, Value)> {
-    let Some(constraints) = spec.get("matchConstraints").filter(|node| only_pods(*node)) else { return Vec::new() };
+    let Some(constraints) = spec.get("matchConstraints").filter(|node| only_pods(*node)) else {
+        return Vec::new();
+    };
     let chosen = spec.at(&["autogen", "podControllers", "controllers"]);
     let wanted = |plural: &str| chosen.is_none_or(|list| list.items().any(|item| item == plural));
     let mut out = Vec::new();
-    for (name, deep, template) in [("defaults", false, "spec.template"), ("cronjobs", true, "spec.jobTemplate.spec.template")]
-    {
+    for (name, deep, template) in [
+        ("defaults", false, "spec.template"),
+        ("cronjobs", true, "spec.jobTemplate.spec.template"),
+    ] {
         let controllers: Vec<_> = CONTROLLERS.iter().filter(|(p, _, d)| *d == deep && wanted(p)).collect();
         if controllers.is_empty() {
             continue;
         }
-        let operations =
-            constraints.get("resourceRules").and_then(|r| r.item(0)).and_then(|r| r.get("operations")).map(Node::to_value);
+        let operations = constraints
+            .get("resourceRules")
+            .and_then(|r| r.item(0))
+            .and_then(|r| r.get("operations"))
+            .map(Node::to_value);
         let rules = controllers.iter().map(|(plural, group, _)| {
             let mut rule = Map::new();
             rule.insert("apiGroups", [*group].into_iter().collect::<Value>());
@@ -99,13 +111,15 @@ fn moved(text: &str, template: &str) -> String {
     while let Some(at) = rest.find("bject.") {
         let after = &rest[at + 6..];
         let field = ["spec", "metadata"].into_iter().find(|field| after.starts_with(field));
-        let opens = rest[..at].ends_with(['o', 'O']);
+        let opens = rest[..at].ends_with('o') || rest[..at].ends_with("oldO");
         out.push_str(&rest[..at + 6]);
         rest = after;
         if let (Some(field), true) = (field, opens) {
             let tail = &after[field.len()..];
             let own = field == "metadata"
-                && tail.strip_prefix(".namespace").is_some_and(|t| !t.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
+                && tail
+                    .strip_prefix(".namespace")
+                    .is_some_and(|t| !t.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
             if !own {
                 out.push_str(template);
                 out.push('.');
@@ -125,7 +139,11 @@ fn mutation(text: &str, template: &str) -> String {
     while let Some(at) = rest.find("bject.") {
         let after = &rest[at + 6..];
         let fields = ["spec", "metadata.labels", "metadata.annotations"];
-        let field = fields.into_iter().find(|field| after.starts_with(field));
+        let name = rest[..at]
+            .rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .map_or(0, |i| i + 1);
+        let ours = matches!(&rest[name..at], "o" | "O" | "oldO");
+        let field = fields.into_iter().find(|field| ours && after.starts_with(field));
         out.push_str(&rest[..at + 6]);
         if let Some(field) = field {
             out.push_str(template);
@@ -136,7 +154,11 @@ fn mutation(text: &str, template: &str) -> String {
     }
     out.push_str(rest);
     let trimmed = out.trim();
-    let Some(inner) = trimmed.strip_prefix("Object").map(str::trim_start).and_then(|rest| rest.strip_prefix('{')) else {
+    let Some(inner) = trimmed
+        .strip_prefix("Object")
+        .map(str::trim_start)
+        .and_then(|rest| rest.strip_prefix('{'))
+    else {
         return out;
     };
     let mut depth = 1;
@@ -167,10 +189,17 @@ mod tests {
     fn expressions_move_into_the_template() {
         let template = "spec.template";
         for (text, want) in [
-            ("object.spec.x == oldObject.spec.x", "object.spec.template.spec.x == oldObject.spec.template.spec.x"),
+            (
+                "object.spec.x == oldObject.spec.x",
+                "object.spec.template.spec.x == oldObject.spec.template.spec.x",
+            ),
             ("object.metadata.namespace", "object.metadata.namespace"),
             ("object.metadata.namespaces", "object.spec.template.metadata.namespaces"),
-            ("has(object.metadata.labels)", "has(object.spec.template.metadata.labels)"),
+            ("namespaceObject.metadata.name", "namespaceObject.metadata.name"),
+            (
+                "has(object.metadata.labels)",
+                "has(object.spec.template.metadata.labels)",
+            ),
         ] {
             assert_eq!(moved(text, template), want);
         }

@@ -26,14 +26,22 @@ struct ResourceRule {
 }
 
 fn texts(node: Option<Node<'_>>) -> Vec<String> {
-    node.into_iter().flat_map(Node::items).filter_map(Node::as_str).map(str::to_owned).collect()
+    node.into_iter()
+        .flat_map(Node::items)
+        .filter_map(Node::as_str)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The plural of a kind by the usual rule, where nobody says better.
 pub(crate) fn plural(kind: &str) -> String {
     let lower = kind.to_lowercase();
     if lower.ends_with('s') || lower.ends_with('x') || lower.ends_with("ch") || lower.ends_with("sh") {
-        return if lower == "endpoints" { lower } else { format!("{lower}es") };
+        return if lower == "endpoints" {
+            lower
+        } else {
+            format!("{lower}es")
+        };
     }
     match lower.strip_suffix('y') {
         Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
@@ -77,9 +85,18 @@ impl ResourceRule {
 impl Constraints {
     pub(crate) fn compile(node: Option<Node<'_>>, path: &str) -> Result<Constraints, Place> {
         let Some(node) = node else {
-            return Err(Place::new(path, "a policy needs `matchConstraints` with `resourceRules`"));
+            return Err(Place::new(
+                path,
+                "a policy needs `matchConstraints` with `resourceRules`",
+            ));
         };
-        let rules = |key: &str| node.get(key).into_iter().flat_map(Node::items).map(ResourceRule::compile).collect();
+        let rules = |key: &str| {
+            node.get(key)
+                .into_iter()
+                .flat_map(Node::items)
+                .map(ResourceRule::compile)
+                .collect()
+        };
         let selector = |key: &str| {
             let selector = node.get(key).map(LabelSelector::from_node).transpose();
             selector.map_err(|e| Place::new(format!("{path}.{key}"), e.to_string()))
@@ -107,7 +124,10 @@ impl Constraints {
         };
         let objects = self.objects.as_ref().is_none_or(|selector| {
             labels(request.object, selector)
-                || labels(request.old_object.filter(|_| request.operation != Operation::Create), selector)
+                || labels(
+                    request.old_object.filter(|_| request.operation != Operation::Create),
+                    selector,
+                )
         });
         let is_namespace = request.gvk.kind == "Namespace" && request.gvk.group.is_empty();
         let namespaces = self.namespaces.as_ref().is_none_or(|selector| {

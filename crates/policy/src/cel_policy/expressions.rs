@@ -20,12 +20,19 @@ pub(crate) fn named_programs(list: Option<Node<'_>>, path: &str) -> Result<Vec<N
         let program = Program::parse(text).map_err(|e| Place::new(format!("{path}[{i}].expression"), e.to_string()))?;
         Ok((item.str_at(&["name"]).unwrap_or_default().into(), program))
     };
-    list.into_iter().flat_map(Node::items).enumerate().map(compile).collect()
+    list.into_iter()
+        .flat_map(Node::items)
+        .enumerate()
+        .map(compile)
+        .collect()
 }
 
 /// Compiles match conditions.
 pub(crate) fn conditions(list: Option<Node<'_>>, path: &str) -> Result<Vec<Program>, Place> {
-    Ok(named_programs(list, path)?.into_iter().map(|(_, program)| program).collect())
+    Ok(named_programs(list, path)?
+        .into_iter()
+        .map(|(_, program)| program)
+        .collect())
 }
 
 /// One validation.
@@ -84,14 +91,24 @@ impl CelCheck {
             match evaluator.holds(&validation.program) {
                 Ok(true) => {}
                 Ok(false) => {
-                    let made = validation.message_program.as_ref().and_then(|program| evaluator.run(program).ok());
-                    let made = made.as_ref().and_then(Cel::as_str).map(str::trim).filter(|text| !text.is_empty());
+                    let made = validation
+                        .message_program
+                        .as_ref()
+                        .and_then(|program| evaluator.run(program).ok());
+                    let made = made
+                        .as_ref()
+                        .and_then(Cel::as_str)
+                        .map(str::trim)
+                        .filter(|text| !text.is_empty());
                     let message = match made {
                         Some(text) => text.to_owned(),
                         None if validation.message.is_empty() => format!("the expression {} does not hold", i + 1),
                         None => validation.message.clone(),
                     };
-                    return Verdict::Fail { message, path: validation.program.first_path().unwrap_or_default() };
+                    return Verdict::Fail {
+                        message,
+                        path: validation.program.first_path().unwrap_or_default(),
+                    };
                 }
                 Err(fault) => return Verdict::Fault(format!("the expression {} cannot be evaluated: {fault}", i + 1)),
             }
@@ -140,7 +157,12 @@ pub(crate) struct CelScope<'a> {
 impl<'a> CelScope<'a> {
     pub(crate) fn new(request: &'a Request<'a>, variables: &'a [Named], named_namespace: bool) -> CelScope<'a> {
         let slots = RefCell::new(variables.iter().map(|_| Slot::Unread).collect());
-        CelScope { request, variables, slots, named_namespace }
+        CelScope {
+            request,
+            variables,
+            slots,
+            named_namespace,
+        }
     }
 
     fn namespace(&self) -> Cel<'a> {
@@ -184,7 +206,14 @@ impl<'a> CelScope<'a> {
             ("name", Cel::str(request.name)),
             ("namespace", Cel::str(request.namespace)),
             ("operation", Cel::str(request.operation.as_str())),
-            ("userInfo", Cel::object([("username", Cel::str(user.name)), ("groups", groups), ("extra", Cel::object([]))])),
+            (
+                "userInfo",
+                Cel::object([
+                    ("username", Cel::str(user.name)),
+                    ("groups", groups),
+                    ("extra", Cel::object([])),
+                ]),
+            ),
             ("dryRun", Cel::Bool(request.dry_run)),
             ("object", object(request.object)),
             ("oldObject", object(request.old_object)),
@@ -198,13 +227,25 @@ impl<'a> Scope<'a> for CelScope<'a> {
     fn lookup(&self, name: &str) -> Option<Cel<'a>> {
         let node = |node: Option<Node<'a>>| node.map_or(Cel::Null, Cel::of);
         Some(match name {
-            "object" => node(self.request.object.filter(|_| self.request.operation != Operation::Delete)),
+            "object" => node(
+                self.request
+                    .object
+                    .filter(|_| self.request.operation != Operation::Delete),
+            ),
             "oldObject" => node(self.request.old_object),
             "request" => self.request(),
             "namespaceObject" => self.namespace(),
             "params" => Cel::Null,
-            "variables" => Cel::map(self.variables.iter().map(|(name, _)| (Cel::Text(Cow::Borrowed(name)), Cel::Null)).collect()),
-            "exceptions" => Cel::object([("allowedImages", Cel::list(Vec::new())), ("allowedValues", Cel::list(Vec::new()))]),
+            "variables" => Cel::map(
+                self.variables
+                    .iter()
+                    .map(|(name, _)| (Cel::Text(Cow::Borrowed(name)), Cel::Null))
+                    .collect(),
+            ),
+            "exceptions" => Cel::object([
+                ("allowedImages", Cel::list(Vec::new())),
+                ("allowedValues", Cel::list(Vec::new())),
+            ]),
             _ => return None,
         })
     }

@@ -7,7 +7,7 @@ mod expressions;
 mod mutation;
 mod policy;
 
-pub(crate) use constraints::plural;
 pub(crate) use autogen::rewrite;
+pub(crate) use constraints::plural;
 pub(crate) use expressions::{CelCheck, Verdict, all_hold, conditions};
 pub(crate) use policy::{CelBody, CelPolicy, Ruling};

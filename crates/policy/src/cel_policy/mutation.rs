@@ -20,11 +20,18 @@ impl Mutation {
         let (key, make): (_, fn(Program) -> Mutation) = match node.str_at(&["patchType"]) {
             Some("JSONPatch") => ("jsonPatch", Mutation::Patch),
             Some("ApplyConfiguration") => ("applyConfiguration", Mutation::Apply),
-            _ => return Err(Place::new(format!("{path}.patchType"), "use ApplyConfiguration or JSONPatch")),
+            _ => {
+                return Err(Place::new(
+                    format!("{path}.patchType"),
+                    "use ApplyConfiguration or JSONPatch",
+                ));
+            }
         };
         let text = node.str_at(&[key, "expression"]).unwrap_or_default();
         let program = Program::parse(text);
-        Ok(make(program.map_err(|e| Place::new(format!("{path}.{key}.expression"), e.to_string()))?))
+        Ok(make(program.map_err(|e| {
+            Place::new(format!("{path}.{key}.expression"), e.to_string())
+        })?))
     }
 }
 
@@ -33,7 +40,10 @@ pub(super) fn run(mutations: &[Mutation], variables: &[Named], request: &Request
     let mut work = request.object.map_or(Value::NULL, Node::to_value);
     for mutation in mutations {
         let made = {
-            let request = Request { object: Some(work.node()), ..*request };
+            let request = Request {
+                object: Some(work.node()),
+                ..*request
+            };
             let fuel = Fuel::default();
             let scope = CelScope::new(&request, variables, false);
             let evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);

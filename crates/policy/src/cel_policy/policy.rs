@@ -52,7 +52,10 @@ pub(crate) enum Ruling {
     Unmatched,
     Skip,
     Pass,
-    Fail { message: String, path: String },
+    Fail {
+        message: String,
+        path: String,
+    },
     Error(String),
     Mutated(Value),
     Made(Vec<Value>),
@@ -78,8 +81,13 @@ impl CelPolicy {
                 message: place.message,
             }
         };
-        let Some(spec) = node.get("spec") else { return Err(fail(Place::new("spec", "a policy needs a `spec`"))) };
-        if spec.str_at(&["evaluation", "mode"]).is_some_and(|mode| mode != "Kubernetes") {
+        let Some(spec) = node.get("spec") else {
+            return Err(fail(Place::new("spec", "a policy needs a `spec`")));
+        };
+        if spec
+            .str_at(&["evaluation", "mode"])
+            .is_some_and(|mode| mode != "Kubernetes")
+        {
             let why = "only policies over Kubernetes objects are evaluated by this version";
             return Err(fail(Place::new("spec.evaluation.mode", why)));
         }
@@ -89,10 +97,19 @@ impl CelPolicy {
         if kind != "GeneratingPolicy" {
             for (name, carried) in autogen::specs(spec, mutates) {
                 // Faults of these are faults of the policy they come from.
-                variants.extend(Variant::compile(kind, carried.node(), "spec", &format!("autogen-{name}")));
+                variants.extend(Variant::compile(
+                    kind,
+                    carried.node(),
+                    "spec",
+                    &format!("autogen-{name}"),
+                ));
             }
         }
-        let actions = spec.get("validationActions").into_iter().flat_map(Node::items).filter_map(Node::as_str);
+        let actions = spec
+            .get("validationActions")
+            .into_iter()
+            .flat_map(Node::items)
+            .filter_map(Node::as_str);
         let action = actions.map(|action| match action {
             "Deny" => Action::Enforce,
             "Warn" => Action::Warn,
@@ -123,7 +140,12 @@ impl CelPolicy {
             title: self.title.clone(),
             category: self.category.clone(),
             action: self.action,
-            rules: self.variants.iter().take(1).map(|variant| variant.rule.clone()).collect(),
+            rules: self
+                .variants
+                .iter()
+                .take(1)
+                .map(|variant| variant.rule.clone())
+                .collect(),
             background: self.background,
             generates: does(|body| matches!(body, CelBody::Generate(_))),
             mutates: does(|body| matches!(body, CelBody::Mutate(_))),
@@ -194,7 +216,10 @@ impl Variant {
 
     /// What it makes of a request.
     pub(crate) fn rule_on(&self, policy: &CelPolicy, request: &Request<'_>) -> Ruling {
-        let elsewhere = policy.namespace.as_ref().is_some_and(|namespace| namespace != request.namespace);
+        let elsewhere = policy
+            .namespace
+            .as_ref()
+            .is_some_and(|namespace| namespace != request.namespace);
         if elsewhere || !self.constraints.selects(request) {
             return Ruling::Unmatched;
         }
@@ -228,7 +253,10 @@ impl Variant {
         let mut out = Vec::new();
         for program in programs {
             let made = evaluator.run(program)?;
-            let namespace = made.field("namespace").and_then(|n| n.as_str().map(str::to_owned)).unwrap_or_default();
+            let namespace = made
+                .field("namespace")
+                .and_then(|n| n.as_str().map(str::to_owned))
+                .unwrap_or_default();
             for object in made.field("objects").iter().flat_map(Cel::items) {
                 let mut object = object.to_value();
                 if !namespace.is_empty() {

@@ -244,13 +244,7 @@ impl Values {
     }
 }
 
-fn respond(
-    policies: &[Loaded],
-    object: &Doc,
-    values: &Values,
-    user: Option<&Doc>,
-    context: &Context,
-) -> Vec<Response> {
+fn respond(policies: &[Loaded], object: &Doc, values: &Values, user: Option<&Doc>, context: &Context) -> Vec<Response> {
     let own = Gvk::of(object.root()).unwrap_or_default();
     let (gvk, subresource) = values.parent(&own).unwrap_or((own, String::new()));
     let text = |key: &str| object.root().str_at(&["metadata", key]).unwrap_or_default();
@@ -288,7 +282,11 @@ fn respond(
         .iter()
         .filter(|p| p.set.policies().iter().any(|info| info.mutates))
     {
-        let mut response = Response { policy: loaded.name.clone(), kind: loaded.kind.clone(), ..Response::default() };
+        let mut response = Response {
+            policy: loaded.name.clone(),
+            kind: loaded.kind.clone(),
+            ..Response::default()
+        };
         let before = current.clone();
         judge(loaded, &before, &mut |request| {
             if let Some(mutated) = loaded.set.mutate(request, &mut response.results) {
@@ -299,7 +297,11 @@ fn respond(
         responses.push(response);
     }
     for loaded in policies.iter().filter(|p| !p.set.is_empty()) {
-        let mut response = Response { policy: loaded.name.clone(), kind: loaded.kind.clone(), ..Response::default() };
+        let mut response = Response {
+            policy: loaded.name.clone(),
+            kind: loaded.kind.clone(),
+            ..Response::default()
+        };
         judge(loaded, &current, &mut |request| {
             loaded.set.validate(request, false, &mut response.results)
         });
@@ -309,7 +311,11 @@ fn respond(
         .iter()
         .filter(|p| p.set.policies().iter().any(|info| info.generates))
     {
-        let mut response = Response { policy: loaded.name.clone(), kind: loaded.kind.clone(), ..Response::default() };
+        let mut response = Response {
+            policy: loaded.name.clone(),
+            kind: loaded.kind.clone(),
+            ..Response::default()
+        };
         judge(loaded, &current, &mut |request| {
             (response.generated, response.results) = loaded.set.generate(request);
         });
@@ -323,14 +329,23 @@ struct Context(Vec<Doc>);
 
 impl Context {
     fn listed(&self, key: &'static str) -> impl Iterator<Item = Node<'_>> {
-        self.0.iter().flat_map(move |doc| doc.root().at(&["spec", key]).into_iter().flat_map(Node::items))
+        self.0
+            .iter()
+            .flat_map(move |doc| doc.root().at(&["spec", key]).into_iter().flat_map(Node::items))
     }
 }
 
 impl Data for Context {
     fn get(&self, gvk: &Gvk, namespace: &str, name: &str) -> Option<Doc> {
-        let wanted = (gvk.group.clone(), gvk.kind.clone(), namespace.to_owned(), name.to_owned());
-        self.listed("resources").find(|object| key_of(*object) == wanted).map(Node::to_doc)
+        let wanted = (
+            gvk.group.clone(),
+            gvk.kind.clone(),
+            namespace.to_owned(),
+            name.to_owned(),
+        );
+        self.listed("resources")
+            .find(|object| key_of(*object) == wanted)
+            .map(Node::to_doc)
     }
 
     fn api(&self, path: &str) -> Option<Value> {
@@ -362,7 +377,9 @@ impl Data for Context {
     }
 
     fn image_metadata(&self, image: &str) -> Option<Value> {
-        self.listed("images").find(|entry| entry.str_at(&["image"]) == Some(image)).map(Node::to_value)
+        self.listed("images")
+            .find(|entry| entry.str_at(&["image"]) == Some(image))
+            .map(Node::to_value)
     }
 }
 

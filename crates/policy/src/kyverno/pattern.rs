@@ -45,31 +45,40 @@ pub(crate) struct Entry {
 impl Pattern {
     /// Compiles a pattern that applies at `at` (a JMESPath, for `{{@}}`).
     pub(crate) fn compile(node: Node<'_>, at: &str) -> Result<Pattern, TemplateFault> {
-        Self::build(node, at, Place::Elsewhere)
+        Self::build(node, at, Place::Elsewhere, true)
     }
 
-    fn build(node: Node<'_>, at: &str, place: Place) -> Result<Pattern, TemplateFault> {
+    /// Compiles a pattern that holds no variables any more: braces in it are data.
+    pub(crate) fn plain(node: Node<'_>) -> Result<Pattern, TemplateFault> {
+        Self::build(node, "", Place::Elsewhere, false)
+    }
+
+    fn build(node: Node<'_>, at: &str, place: Place, variables: bool) -> Result<Pattern, TemplateFault> {
         Ok(match node.kind() {
-            Kind::Object if node.members().any(|(key, _)| key.contains("{{")) => {
+            Kind::Object if variables && node.members().any(|(key, _)| key.contains("{{")) => {
                 Pattern::Late(Tree::compile(node, at)?)
             }
-            Kind::Object => Pattern::Map(entries(node, at, place)?),
+            Kind::Object => Pattern::Map(entries(node, at, place, variables)?),
             Kind::Array => match node.item(0).map(|item| (item, item.kind())) {
                 None => Pattern::EmptyArray,
-                Some((item, Kind::Object)) if item.members().any(|(key, _)| key.contains("{{")) => {
+                Some((item, Kind::Object)) if variables && item.members().any(|(key, _)| key.contains("{{")) => {
                     Pattern::Late(Tree::compile(node, at)?)
                 }
-                Some((item, Kind::Object)) => Pattern::Each(entries(item, at, Place::Elsewhere)?),
+                Some((item, Kind::Object)) => Pattern::Each(entries(item, at, Place::Elsewhere, variables)?),
                 Some((_, Kind::Array)) => {
-                    let items = node.items().map(|item| Self::build(item, at, Place::Elsewhere));
+                    let items = node
+                        .items()
+                        .map(|item| Self::build(item, at, Place::Elsewhere, variables));
                     Pattern::Items(items.collect::<Result<_, _>>()?)
                 }
-                Some((item, _)) => Pattern::EachLeaf(Box::new(Self::build(item, at, Place::Elsewhere)?)),
+                Some((item, _)) => Pattern::EachLeaf(Box::new(Self::build(item, at, Place::Elsewhere, variables)?)),
             },
-            Kind::String if has_variables(node) => match Template::compile(node.as_str().unwrap_or_default(), at)? {
-                Template::Text(text) => Pattern::Leaf(Scalar::compile(Value::from(&*text).node())),
-                template => Pattern::Variable(template),
-            },
+            Kind::String if variables && has_variables(node) => {
+                match Template::compile(node.as_str().unwrap_or_default(), at)? {
+                    Template::Text(text) => Pattern::Leaf(Scalar::compile(Value::from(&*text).node())),
+                    template => Pattern::Variable(template),
+                }
+            }
             _ => Pattern::Leaf(Scalar::compile(node)),
         })
     }
@@ -83,7 +92,7 @@ enum Place {
     Elsewhere,
 }
 
-fn entries(node: Node<'_>, at: &str, place: Place) -> Result<Vec<Entry>, TemplateFault> {
+fn entries(node: Node<'_>, at: &str, place: Place, variables: bool) -> Result<Vec<Entry>, TemplateFault> {
     let mut out = Vec::with_capacity(node.len());
     for (raw, member) in node.members() {
         let (anchor, key) = anchor::parse(raw);
@@ -96,10 +105,10 @@ fn entries(node: Node<'_>, at: &str, place: Place) -> Result<Vec<Entry>, Templat
         let pattern = if anchor == Anchor::Existence && member.is_array() {
             let items = member
                 .items()
-                .map(|item| Pattern::build(item, &below, Place::Elsewhere));
+                .map(|item| Pattern::build(item, &below, Place::Elsewhere, variables));
             Pattern::Items(items.collect::<Result<_, _>>()?)
         } else {
-            Pattern::build(member, &below, inner)?
+            Pattern::build(member, &below, inner, variables)?
         };
         out.push(Entry {
             anchor,
@@ -269,7 +278,7 @@ impl<'m, 'a> Matcher<'m, 'a> {
         if !node.is_object() && !node.is_array() {
             return self.leaf(&Scalar::compile(node), found, path);
         }
-        let pattern = Pattern::compile(node, "").map_err(|e| Mismatch::Fault(Fault::Invalid(e)))?;
+        let pattern = Pattern::plain(node).map_err(|e| Mismatch::Fault(Fault::Invalid(e)))?;
         // The pattern lives only here; its failures are carried over.
         let fuel = crate::budget::Fuel::default();
         let env = Env::bare(self.env.request, &fuel);

@@ -26,20 +26,32 @@ pub(crate) fn apply(object: Node<'_>, patch: Value, env: &Env<'_>) -> Result<Opt
     }
     drop_conditions(&mut patch);
     let mut out = object.to_value();
-    Merge { known: is_known(object), append: false }.merge(&mut out, patch.node(), &[]);
+    Merge {
+        known: is_known(object),
+        append: false,
+    }
+    .merge(&mut out, patch.node(), &[]);
     Ok(Some(out))
 }
 
 /// Merges a configuration as server-side apply would: items of keyed lists where they are, new ones at the end.
 pub(crate) fn apply_configuration(object: Node<'_>, configuration: Node<'_>) -> Value {
     let mut out = object.to_value();
-    Merge { known: is_known(object), append: true }.merge(&mut out, configuration, &[]);
+    Merge {
+        known: is_known(object),
+        append: true,
+    }
+    .merge(&mut out, configuration, &[]);
     out
 }
 
 /// Whether the object is of a kind whose lists are known.
 fn is_known(object: Node<'_>) -> bool {
-    let group = object.str_at(&["apiVersion"]).unwrap_or_default().split_once('/').map_or("", |(group, _)| group);
+    let group = object
+        .str_at(&["apiVersion"])
+        .unwrap_or_default()
+        .split_once('/')
+        .map_or("", |(group, _)| group);
     !group.contains('.') || group.ends_with(".k8s.io")
 }
 
@@ -101,7 +113,7 @@ fn resolve_map(pattern: &mut Value, resource: Option<Node<'_>>, env: &Env<'_>) -
             if resolve_additions(value, Some(found)) > 0 {
                 continue;
             }
-            let pattern = Pattern::compile(value.node(), "").map_err(|e| Unmet::Fault(Fault::Invalid(e)))?;
+            let pattern = Pattern::plain(value.node()).map_err(|e| Unmet::Fault(Fault::Invalid(e)))?;
             let fuel = crate::budget::Fuel::default();
             let bare_env = Env::bare(env.request, &fuel);
             match pattern.check(&bare_env, Some(found)) {
@@ -309,14 +321,29 @@ impl Merge {
             self.merge(&mut fresh, item, path);
             fresh
         };
-        let replace = || patch.items().filter(|item| item.str_at(&["$patch"]).is_none()).map(fresh).collect();
-        let Some(old) = old.filter(|old| old.node().is_array()) else { return replace() };
+        let replace = || {
+            patch
+                .items()
+                .filter(|item| item.str_at(&["$patch"]).is_none())
+                .map(fresh)
+                .collect()
+        };
+        let Some(old) = old.filter(|old| old.node().is_array()) else {
+            return replace();
+        };
         if path.last() == Some(&"finalizers") {
             let mut out: Vec<Value> = patch.items().map(Node::to_value).collect();
-            out.extend(old.node().items().filter(|item| !patch.items().any(|p| p == *item)).map(Node::to_value));
+            out.extend(
+                old.node()
+                    .items()
+                    .filter(|item| !patch.items().any(|p| p == *item))
+                    .map(Node::to_value),
+            );
             return out.into();
         }
-        let Some(key) = self.known.then(|| merge_key(path)).flatten() else { return replace() };
+        let Some(key) = self.known.then(|| merge_key(path)).flatten() else {
+            return replace();
+        };
         if !patch.items().all(|item| item.get(key).is_some()) {
             return replace();
         }

@@ -127,7 +127,11 @@ impl Validate {
             (check, object) => check.eval(env, object, &FieldPath::default(), 0),
         };
         if let Finding::Fail(violation) = &mut finding {
-            let own = self.message.as_ref().filter(|_| !matches!(self.check, Check::Cel(_))).map(|m| m.text(env));
+            let own = self
+                .message
+                .as_ref()
+                .filter(|_| !matches!(self.check, Check::Cel(_)))
+                .map(|m| m.text(env));
             let own = match own {
                 Some(Ok(text)) => text.into_owned(),
                 // The message must not hide the violation.
@@ -239,11 +243,16 @@ impl Check {
 fn cel(check: &CelCheck, env: &Env<'_>) -> Finding {
     match check.judge(env.request, true) {
         Verdict::Pass => Finding::Pass,
-        Verdict::Fail { message, path } => {
-            Finding::Fail(Box::new(Violation { author: message, path, ..Violation::default() }))
-        }
+        Verdict::Fail { message, path } => Finding::Fail(Box::new(Violation {
+            author: message,
+            path,
+            ..Violation::default()
+        })),
         // Admission treats an expression that cannot be evaluated as one that does not hold.
-        Verdict::Fault(why) => Finding::Fail(Box::new(Violation { author: why, ..Violation::default() })),
+        Verdict::Fault(why) => Finding::Fail(Box::new(Violation {
+            author: why,
+            ..Violation::default()
+        })),
     }
 }
 

@@ -3,11 +3,9 @@ import { Link } from '@tanstack/react-router';
 import type { Schema } from '../../api/client';
 import { OutcomeState } from '../../ui/State';
 import { Ago } from '../../ui/Time';
+import { shortActor } from '../../ui/fold';
+import { told } from '../../ui/words';
 import styles from './EntryRows.module.css';
-
-const SERVICE = /^system:serviceaccount:[^:]+:/;
-
-export const shortActor = (name: string) => name.replace(SERVICE, '');
 
 export function EntryRow({ entry }: { entry: Schema['AuditEntry'] }) {
   return (
@@ -17,7 +15,7 @@ export function EntryRow({ entry }: { entry: Schema['AuditEntry'] }) {
         {shortActor(entry.actor.name)}
       </span>
       <span className={styles.summary} title={entry.summary}>
-        {entry.summary}
+        {told(entry.summary, entry.outcome)}
       </span>
       <span className={styles.index}>#{entry.index}</span>
       <span className={styles.at}>

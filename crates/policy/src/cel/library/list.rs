@@ -36,12 +36,10 @@ pub(super) fn method<'a>(list: &Cel<'a>, name: &str, arguments: &[Cel<'a>]) -> A
             items.sort_by(|a, b| a.order(b).unwrap_or(Ordering::Equal));
             Cel::list(items)
         }
-        ("slice", [Cel::Int(from), Cel::Int(to)]) => {
-            match (usize::try_from(*from), usize::try_from(*to)) {
-                (Ok(from), Ok(to)) if from <= to && to <= items.len() => Cel::list(items[from..to].to_vec()),
-                _ => return fail(format!("slice {from} to {to} of a list of {}", items.len())),
-            }
-        }
+        ("slice", [Cel::Int(from), Cel::Int(to)]) => match (usize::try_from(*from), usize::try_from(*to)) {
+            (Ok(from), Ok(to)) if from <= to && to <= items.len() => Cel::list(items[from..to].to_vec()),
+            _ => return fail(format!("slice {from} to {to} of a list of {}", items.len())),
+        },
         ("first", []) => Cel::Optional(items.into_iter().next().map(Into::into)),
         ("last", []) => Cel::Optional(items.into_iter().next_back().map(Into::into)),
         _ => return overload(name, Some(list), arguments),
@@ -66,7 +64,11 @@ fn join<'a>(items: &[Cel<'a>], glue: &str) -> Answer<'a> {
 fn flat<'a>(items: Vec<Cel<'a>>, depth: i64) -> Vec<Cel<'a>> {
     let mut out = Vec::with_capacity(items.len());
     for item in items {
-        if item.is_list() && depth > 0 { out.extend(flat(item.items(), depth - 1)) } else { out.push(item) }
+        if item.is_list() && depth > 0 {
+            out.extend(flat(item.items(), depth - 1))
+        } else {
+            out.push(item)
+        }
     }
     out
 }
@@ -81,7 +83,11 @@ fn sum<'a>(items: &[Cel<'a>]) -> Answer<'a> {
             (Some(Cel::Double(a)), Cel::Double(b)) => Cel::Double(a + b),
             (Some(Cel::Duration(a)), Cel::Duration(b)) => Cel::Duration(a.saturating_add(*b)),
             (Some(other), item) => {
-                return fail(format!("sum cannot add a {} to a {}", item.type_name(), other.type_name()));
+                return fail(format!(
+                    "sum cannot add a {} to a {}",
+                    item.type_name(),
+                    other.type_name()
+                ));
             }
         });
     }

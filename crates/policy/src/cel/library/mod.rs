@@ -16,14 +16,37 @@ pub(super) use module::in_module;
 
 /// Names that stand for a group of functions where no variable has them.
 pub(super) const MODULES: [&str; 15] = [
-    "optional", "image", "math", "sets", "base64", "json", "yaml", "time", "resource", "http", "globalContext", "generator", "JSONPatch",
-    "jsonpatch", "strings",
+    "optional",
+    "image",
+    "math",
+    "sets",
+    "base64",
+    "json",
+    "yaml",
+    "time",
+    "resource",
+    "http",
+    "globalContext",
+    "generator",
+    "JSONPatch",
+    "jsonpatch",
+    "strings",
 ];
 
 /// The types that can be named.
 pub(super) fn type_named(name: &str) -> Option<&'static str> {
     const TYPES: [&str; 11] = [
-        "null_type", "bool", "int", "uint", "double", "string", "bytes", "list", "map", "type", "optional_type",
+        "null_type",
+        "bool",
+        "int",
+        "uint",
+        "double",
+        "string",
+        "bytes",
+        "list",
+        "map",
+        "type",
+        "optional_type",
     ];
     TYPES.into_iter().find(|known| *known == name)
 }
@@ -55,7 +78,10 @@ pub(super) fn global<'a>(evaluator: &Evaluator<'_, 'a>, name: &str, arguments: &
                 Ok(d) => Ok(Cel::Double(d)),
                 Err(_) => fail(format!("{text:?} is not a number")),
             },
-            other => other.number().map(Cel::Double).map_or_else(|| overload(name, None, arguments), Ok),
+            other => other
+                .number()
+                .map(Cel::Double)
+                .map_or_else(|| overload(name, None, arguments), Ok),
         },
         ("bool", [Cel::Bool(b)]) => Ok(Cel::Bool(*b)),
         ("bool", [Cel::Text(text)]) => match text.as_ref() {
@@ -89,9 +115,14 @@ pub(super) fn global<'a>(evaluator: &Evaluator<'_, 'a>, name: &str, arguments: &
         ("url", [Cel::Text(text)]) => fail(format!("{text:?} is not a URL")),
         ("isURL", [Cel::Text(text)]) => Ok(Cel::Bool(text::is_url(text))),
         ("parseServiceAccount", [Cel::Text(text)]) => {
-            let parts = text.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+            let parts = text
+                .strip_prefix("system:serviceaccount:")
+                .and_then(|rest| rest.split_once(':'));
             let (namespace, name) = parts.unwrap_or_default();
-            Ok(Cel::object([("Namespace", Cel::text(namespace)), ("Name", Cel::text(name))]))
+            Ok(Cel::object([
+                ("Namespace", Cel::text(namespace)),
+                ("Name", Cel::text(name)),
+            ]))
         }
         (_, [receiver, rest @ ..]) => method(receiver, name, rest),
         _ => fail(format!("undeclared reference to '{name}'")),
@@ -152,7 +183,14 @@ fn of_image<'a>(image: &image::Image, name: &str, arguments: &[Cel<'a>]) -> Answ
         "repository" => Cel::text(image.path.as_str()),
         "tag" => Cel::text(image.tag.as_str()),
         "digest" => Cel::text(image.digest.as_str()),
-        "identifier" => Cel::text(if image.digest.is_empty() { &image.tag } else { &image.digest }.as_str()),
+        "identifier" => Cel::text(
+            if image.digest.is_empty() {
+                &image.tag
+            } else {
+                &image.digest
+            }
+            .as_str(),
+        ),
         "containsDigest" => Cel::Bool(!image.digest.is_empty()),
         _ => return overload(name, None, arguments),
     })

@@ -19,15 +19,19 @@ pub(crate) fn in_module<'a>(
     match (module, name, arguments) {
         ("optional", "none", []) => Ok(Cel::Optional(None)),
         ("optional", "of", [value]) => Ok(Cel::some(value.clone())),
-        ("optional", "ofNonZeroValue", [value]) => {
-            Ok(if value.is_zero() { Cel::Optional(None) } else { Cel::some(value.clone()) })
-        }
+        ("optional", "ofNonZeroValue", [value]) => Ok(if value.is_zero() {
+            Cel::Optional(None)
+        } else {
+            Cel::some(value.clone())
+        }),
         ("math", "greatest" | "least", [single]) if single.is_list() => {
             list::method(single, if name == "greatest" { "max" } else { "min" }, &[])
         }
-        ("math", "greatest" | "least", values) => {
-            list::method(&Cel::list(values.to_vec()), if name == "greatest" { "max" } else { "min" }, &[])
-        }
+        ("math", "greatest" | "least", values) => list::method(
+            &Cel::list(values.to_vec()),
+            if name == "greatest" { "max" } else { "min" },
+            &[],
+        ),
         ("math", "abs", [Cel::Int(i)]) => Ok(Cel::Int(i.saturating_abs())),
         ("math", "abs", [Cel::Double(d)]) => Ok(Cel::Double(d.abs())),
         ("math", "ceil", [Cel::Double(d)]) => Ok(Cel::Double(d.ceil())),
@@ -80,16 +84,20 @@ pub(crate) fn in_module<'a>(
             }
         }
         ("resource", "ToGVR", [Cel::Text(version), Cel::Text(kind)]) => {
-            let gvk = Gvk { kind: kind.to_string(), ..gvk_of(version) };
+            let gvk = Gvk {
+                kind: kind.to_string(),
+                ..gvk_of(version)
+            };
             Ok(Cel::object([
                 ("group", Cel::text(gvk.group)),
                 ("version", Cel::text(gvk.version)),
                 ("resource", Cel::text(crate::cel_policy::plural(kind))),
             ]))
         }
-        ("generator", "Apply", [Cel::Text(namespace), objects]) if objects.is_list() => {
-            Ok(Cel::object([("namespace", Cel::text(namespace.as_ref())), ("objects", objects.clone())]))
-        }
+        ("generator", "Apply", [Cel::Text(namespace), objects]) if objects.is_list() => Ok(Cel::object([
+            ("namespace", Cel::text(namespace.as_ref())),
+            ("objects", objects.clone()),
+        ])),
         ("image", "GetMetadata", [Cel::Text(image)]) => match evaluator.data.image_metadata(image) {
             Some(value) => Ok(Cel::copy(value.node())),
             None => fail(format!("nothing is known here of the image {image}")),
@@ -103,7 +111,11 @@ pub(crate) fn in_module<'a>(
 
 fn gvk_of(version: &str) -> Gvk {
     let GroupVersion { group, version } = GroupVersion::parse(version);
-    Gvk { group, version, kind: String::new() }
+    Gvk {
+        group,
+        version,
+        kind: String::new(),
+    }
 }
 
 /// The API path of an object or a list.

@@ -30,7 +30,10 @@ fn offset(text: &str, at: i64) -> Option<usize> {
 fn part<'a>(text: &str, from: i64, to: i64) -> Answer<'a> {
     match (offset(text, from), offset(text, to)) {
         (Some(a), Some(b)) if a <= b => Ok(Cel::text(&text[a..b])),
-        _ => fail(format!("index out of range: {from} to {to} of {} characters", text.chars().count())),
+        _ => fail(format!(
+            "index out of range: {from} to {to} of {} characters",
+            text.chars().count()
+        )),
     }
 }
 
@@ -42,13 +45,22 @@ pub(super) fn method<'a>(text: &str, name: &str, arguments: &[Cel<'a>]) -> Answe
         ("contains", [_], [part]) => Cel::Bool(text.contains(part)),
         ("matches", [_], [pattern]) => Cel::Bool(regex(pattern, text)?.is_match(text)),
         ("find", [_], [pattern]) => Cel::text(regex(pattern, text)?.find(text).map_or("", |found| found.as_str())),
-        ("findAll", [_], [pattern]) => {
-            Cel::list(regex(pattern, text)?.find_iter(text).map(|found| Cel::text(found.as_str())).collect())
-        }
+        ("findAll", [_], [pattern]) => Cel::list(
+            regex(pattern, text)?
+                .find_iter(text)
+                .map(|found| Cel::text(found.as_str()))
+                .collect(),
+        ),
         ("findAll", [_, Cel::Int(limit)], [pattern]) => {
             let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
             let found = regex(pattern, text)?;
-            Cel::list(found.find_iter(text).take(limit).map(|found| Cel::text(found.as_str())).collect())
+            Cel::list(
+                found
+                    .find_iter(text)
+                    .take(limit)
+                    .map(|found| Cel::text(found.as_str()))
+                    .collect(),
+            )
         }
         ("lowerAscii", [], _) => Cel::text(text.to_ascii_lowercase()),
         ("upperAscii", [], _) => Cel::text(text.to_ascii_uppercase()),
@@ -112,7 +124,9 @@ fn format_text<'a>(pattern: &str, values: &[Cel<'a>]) -> Answer<'a> {
             out.push('%');
             continue;
         }
-        let Some(value) = values.next() else { return fail("format: too few values") };
+        let Some(value) = values.next() else {
+            return fail("format: too few values");
+        };
         let digits = precision.trim_start_matches('.').parse().unwrap_or(6);
         match (verb, value) {
             ('s', value) => match value.print() {
@@ -145,7 +159,12 @@ fn parts(url: &str) -> (&str, &str, &str, &str) {
         (_, Some(at)) => rest.split_at(at),
         (_, None) => (rest, ""),
     };
-    (scheme, host.rsplit_once('@').map_or(host, |(_, host)| host), path, query)
+    (
+        scheme,
+        host.rsplit_once('@').map_or(host, |(_, host)| host),
+        path,
+        query,
+    )
 }
 
 pub(super) fn is_url(text: &str) -> bool {
@@ -156,7 +175,9 @@ pub(super) fn is_url(text: &str) -> bool {
 
 pub(super) fn of_url<'a>(url: &str, name: &str, arguments: &[Cel<'a>]) -> Answer<'a> {
     let (scheme, host, path, query) = parts(url);
-    let port = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+    let port = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
     Ok(match name {
         "getScheme" => Cel::text(scheme),
         "getHost" => Cel::text(host),

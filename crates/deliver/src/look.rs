@@ -1,0 +1,123 @@
+//! What one look at an Application gathers on its way from what is seen to what is written down.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ridgeway_cluster::{Causality, EventType, WriteOptions, rfc3339};
+use ridgeway_doc::{Node, Value};
+use ridgeway_git::CommitId;
+use ridgeway_krm::{Gvk, ObjectRef};
+use ridgeway_sync::{Health, HealthStatus, IgnoreRule, OperationPhase, PlanOptions, SyncOptions};
+
+use crate::compare::{Comparing, Comparison, diff_options};
+use crate::controller::{Deliver, Memory, Work};
+use crate::decide::{Attempt, Decision, Situation, decide};
+use crate::desired::{Desired, Preparing, Rendering, Renderings};
+use crate::live::Place;
+use crate::names;
+use crate::operation::{Executor, Intent, Origin, Running};
+use crate::project::Project;
+use crate::promotion::{PromotionSpec, StageStatus};
+use crate::rollback::{Quarantine, Seen, Trust, Verdict};
+use crate::spec::{AppKey, Application, Operation, Retry};
+use crate::status::{self, Condition};
+
+/// What is deployed, as the status remembers it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Deployed {
+    pub(crate) revision: String,
+    pub(crate) digest: String,
+    pub(crate) at: Option<Timestamp>,
+    /// How its sync failed after it changed something.
+    pub(crate) failure: Option<String>,
+}
+
+/// The revision that is asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Target {
+    pub(crate) revision: Option<CommitId>,
+    /// Whether the revision is only what is deployed, because the right one cannot be had.
+    pub(crate) waiting: bool,
+}
+
+/// A revision with all it wants.
+#[derive(Clone)]
+pub(crate) struct Wanted {
+    pub(crate) commit: CommitId,
+    pub(crate) digest: String,
+    pub(crate) source_type: String,
+    pub(crate) desired: Desired,
+}
+
+/// What one look gathers on its way to the status.
+pub(crate) struct Look<'a> {
+    pub(crate) app: &'a Application,
+    pub(crate) instance: String,
+    pub(crate) project: Project,
+    pub(crate) now: Timestamp,
+    pub(crate) trust: Trust,
+    pub(crate) deployed: Deployed,
+    pub(crate) attempt: Attempt,
+    pub(crate) status: Value,
+    pub(crate) conditions: Vec<Condition>,
+    /// When to look again.
+    pub(crate) again: Duration,
+    /// The `operation` in the object is done with.
+    pub(crate) operation_done: bool,
+    pub(crate) refreshed: bool,
+}
+
+impl Look<'_> {
+    pub(crate) fn condition(&mut self, kind: &'static str, message: impl Into<String>) {
+        let condition = Condition {
+            kind,
+            message: message.into(),
+        };
+        if !self.conditions.contains(&condition) {
+            self.conditions.push(condition);
+        }
+    }
+
+    pub(crate) fn again_in(&mut self, pause: Duration) {
+        self.again = self.again.min(pause.max(Duration::from_millis(5)));
+    }
+}
+
+/// What a Promotion says about an Application's revision.
+pub(crate) enum Pin {
+    /// It follows its own target.
+    Free,
+    /// It deploys this commit.
+    To(String),
+    /// Nothing may come yet.
+    Waiting(String),
+}
+
+impl Deployed {
+    pub(crate) fn read(status: Option<Node<'_>>) -> Deployed {
+        let Some(node) = status.and_then(|status| status.get("deployed")) else {
+            return Deployed::default();
+        };
+        let part = |key: &str| node.str_at(&[key]).unwrap_or_default();
+        Deployed {
+            revision: part("revision").into(),
+            digest: part("digest").into(),
+            at: part("at").parse().ok(),
+            failure: node.str_at(&["failure"]).map(str::to_owned),
+        }
+    }
+
+    pub(crate) fn write(&self, status: &mut Value) {
+        if self.revision.is_empty() {
+            return;
+        }
+        let mut value = Value::object();
+        value.set(&["revision"], &self.revision);
+        value.set(&["digest"], &self.digest);
+        value.set(&["at"], self.at.map(rfc3339));
+        value.set(&["failure"], self.failure.as_deref());
+        status.set(&["deployed"], value);
+    }
+}
