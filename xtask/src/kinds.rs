@@ -28,13 +28,14 @@ const KEY_DEFAULTS: [(&str, &str, &str); 2] = [
     ("io.k8s.api.core.v1.ServicePort", "protocol", "TCP"),
 ];
 
-/// Writes `schemas-*.json.gz` and `descriptions-*.json.gz` into `crates/krm/data`. `--definitions FILE` names a
-/// `_definitions.json` that is already there; without it the package is downloaded with pip.
+/// Writes `schemas-*.json.gz` and `descriptions-*.json.gz` into `crates/krm/data`. The argument is a folder that the
+/// package is unpacked in, or its `_definitions.json`; without one the package is downloaded with pip.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let text = match arguments {
         [] => download()?,
-        [flag, path] if flag == "--definitions" => fs::read(path).with_context(|| format!("reading {path}"))?,
-        _ => bail!("usage: cargo xtask kinds [--definitions FILE]"),
+        [flag, path] if flag == "--definitions" => definitions(Path::new(path))?,
+        [path] if !path.starts_with('-') => definitions(Path::new(path))?,
+        _ => bail!("usage: cargo xtask kinds [PACKAGE-FOLDER | --definitions FILE]"),
     };
     let data = run::root().join("crates/krm/data");
     let document: Value = serde_json::from_slice(&text).context("the definitions are not JSON")?;
@@ -53,9 +54,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         }
     }
     repair(&mut schemas)?;
-    for (name, content) in [("schemas", schemas), ("descriptions", descriptions)] {
+    let schemas_text = with_key_defaults(&serde_json::to_vec(&schemas)?)?;
+    let descriptions_text = serde_json::to_vec(&descriptions)?;
+    for (name, content, plain) in [
+        ("schemas", schemas, schemas_text),
+        ("descriptions", descriptions, descriptions_text),
+    ] {
         let path = data.join(format!("{name}-{RELEASE}.json.gz"));
-        let plain = serde_json::to_vec(&content)?;
+        if unpacked(&path).is_some_and(|before| before == plain) {
+            println!("{}: up to date", path.display());
+            continue;
+        }
         let mut gz = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
         std::io::Write::write_all(&mut gz, &plain)?;
         let packed = gz.finish()?;
@@ -93,12 +102,22 @@ fn unpack(folder: &Path) -> Result<Vec<u8>> {
         &["-m", "zipfile", "-e", wheel, "."],
         folder,
     ))?;
-    let release = format!("v{RELEASE}.0-local");
-    let path = folder
-        .join("kubernetes_validate/kubernetes-json-schema")
-        .join(release)
-        .join("_definitions.json");
-    fs::read(&path).with_context(|| format!("the package has no {}", path.display()))
+    definitions(folder)
+}
+
+/// The definitions of the release: from the folder that the package is unpacked in, or the file itself.
+fn definitions(path: &Path) -> Result<Vec<u8>> {
+    let inside = format!("kubernetes_validate/kubernetes-json-schema/v{RELEASE}.0-local/_definitions.json");
+    let path = if path.is_dir() { path.join(inside) } else { path.into() };
+    fs::read(&path).with_context(|| format!("reading {}", path.display()))
+}
+
+/// What a data file holds now; `None` when it cannot be read.
+fn unpacked(path: &Path) -> Option<Vec<u8>> {
+    let packed = fs::read(path).ok()?;
+    let mut plain = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed.as_slice()), &mut plain).ok()?;
+    Some(plain)
 }
 
 /// The served kinds as (apiVersion, kind), lists and subresource kinds among them.
@@ -245,12 +264,16 @@ fn repair(schemas: &mut Map<String, Value>) -> Result<()> {
         "io.k8s.apimachinery.pkg.api.resource.Quantity",
         json!({"oneOf": [{"type": "string"}, {"type": "number"}]}),
     )?;
-    for (name, property, default) in KEY_DEFAULTS {
-        let property = schemas
-            .get_mut(name)
-            .and_then(|schema| schema["properties"].get_mut(property))
-            .with_context(|| format!("{name} has no property {property}"))?;
-        property["default"] = json!(default);
-    }
     Ok(())
+}
+
+/// Adds [`KEY_DEFAULTS`]: published keys keep their order and additions come last.
+fn with_key_defaults(schemas: &[u8]) -> Result<Vec<u8>> {
+    let mut schemas: ridgeway_doc::Value = ridgeway_doc::parse_json(schemas)?.into();
+    for (name, property, default) in KEY_DEFAULTS {
+        let slot = schemas.at_mut(&[name, "properties", property]);
+        slot.with_context(|| format!("{name} has no property {property}"))?
+            .set(&["default"], default);
+    }
+    Ok(schemas.to_json().into_bytes())
 }

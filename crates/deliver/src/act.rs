@@ -1,28 +1,24 @@
 //! Syncs of an Application: started, driven, ended.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
-use ridgeway_cluster::{Causality, EventType, WriteOptions, rfc3339};
-use ridgeway_doc::{Node, Value};
+use ridgeway_cluster::{Causality, EventType, rfc3339};
+use ridgeway_doc::Value;
 use ridgeway_git::CommitId;
 use ridgeway_krm::{Gvk, ObjectRef};
-use ridgeway_sync::{Health, HealthStatus, IgnoreRule, OperationPhase, PlanOptions, SyncOptions};
+use ridgeway_sync::{HealthStatus, OperationPhase, PlanOptions, SyncOptions};
 
-use crate::compare::{Comparing, Comparison, diff_options};
-use crate::controller::{Deliver, Memory, Work};
-use crate::decide::{Attempt, Decision, Situation, decide};
-use crate::desired::{Desired, Preparing, Rendering, Renderings};
+use crate::compare::Comparison;
+use crate::controller::{Deliver, Memory};
+use crate::decide::Attempt;
+use crate::execute::Executor;
 use crate::live::Place;
-use crate::names;
-use crate::operation::{Executor, Intent, Origin, Running};
-use crate::project::Project;
-use crate::promotion::{PromotionSpec, StageStatus};
-use crate::rollback::{Quarantine, Seen, Trust, Verdict};
-use crate::spec::{AppKey, Application, Operation, Retry};
-use crate::status::{self, Condition};
+use crate::look::{Deployed, Look, Wanted, short};
+use crate::operation::{Intent, Origin, Running};
+use crate::rollback::Quarantine;
+use crate::spec::{Application, Operation, Retry};
+use crate::status::{self};
 
 impl Deliver {
     /// Lets a running sync go on. Returns whether it ended.
@@ -159,7 +155,12 @@ impl Deliver {
         true
     }
 
-    pub(crate) fn plan(&self, look: &Look<'_>, comparison: &Comparison, intent: &Intent) -> Result<ridgeway_sync::Plan, String> {
+    pub(crate) fn plan(
+        &self,
+        look: &Look<'_>,
+        comparison: &Comparison,
+        intent: &Intent,
+    ) -> Result<ridgeway_sync::Plan, String> {
         let (options, skip_hooks) = (&plan_options(intent, look), intent.skip_hooks);
         let mut targets = comparison.targets(skip_hooks);
         if let Some(target) = self.namespace_target(look.app, comparison, &options.sync) {
@@ -391,10 +392,6 @@ pub(crate) fn origins(wanted: Option<&Wanted>) -> HashMap<Place, String> {
     objects
         .map(|object| (object.place.clone(), object.origin.clone()))
         .collect()
-}
-
-pub(crate) fn short(revision: &str) -> &str {
-    revision.get(..7).unwrap_or(revision)
 }
 
 pub(crate) fn failed_operation(operation: &Operation, why: &str, now: Timestamp) -> Value {

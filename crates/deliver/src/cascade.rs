@@ -8,8 +8,8 @@ use ridgeway_krm::Gvk;
 
 use crate::compare::has_option;
 use crate::controller::{Deliver, Memory, Work};
+use crate::execute::Executor;
 use crate::names;
-use crate::operation::Executor;
 use crate::spec::{AppKey, Application};
 use crate::status::{self, Condition};
 

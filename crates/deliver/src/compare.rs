@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ridgeway_doc::{Doc, Node};
 use ridgeway_krm::KindTable;
-use ridgeway_sync::{Diff, DiffOptions, Health, HealthStatus, Target, health};
+use ridgeway_sync::{Diff, DiffOptions, Health, HealthStatus, Target, TrackingId, health};
 
 use crate::desired::{DesiredObject, is_hook};
 use crate::live::{Live, Place, version};
@@ -25,6 +25,8 @@ pub(crate) struct Resource {
     pub(crate) hook: bool,
     /// Whether it counts for the Application's sync status.
     pub(crate) counts: bool,
+    /// The other Application that says it manages the object.
+    pub(crate) other: Option<String>,
 }
 
 impl Resource {
@@ -81,7 +83,11 @@ impl Comparing<'_> {
             } else {
                 self.health(object.doc.root(), live.as_ref())
             };
+            let tracked = live
+                .as_ref()
+                .and_then(|live| TrackingId::of(live.root()).filter(|id| id.describes(live.root())));
             resources.push(Resource {
+                other: tracked.map(|id| id.app).filter(|app| app != self.instance),
                 place: object.place.clone(),
                 desired: Some(object.clone()),
                 hook: object.hook,
@@ -114,6 +120,7 @@ impl Comparing<'_> {
             let counts = !has_option(live.root(), "argocd.argoproj.io/compare-options", "IgnoreExtraneous");
             let health = self.health(live.root(), Some(&live));
             resources.push(Resource {
+                other: None,
                 place,
                 desired: None,
                 live: Some(live),

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::compare::Verdicts;
+use crate::credentials;
 use crate::desired::{Desired, Renderings};
 use crate::heal::HealPace;
 use crate::live::{Live, version};
@@ -64,6 +65,8 @@ pub(crate) enum Work {
     Application(AppKey),
     Promotion(AppKey),
     ApplicationSet(AppKey),
+    /// Every Application: what all of them rest on has changed.
+    All,
 }
 
 /// What is remembered of an Application between two looks at it. Everything that must survive a restart is in its status.
@@ -114,6 +117,8 @@ struct Started {
     projects: Arc<Reflector>,
     promotions: Arc<Reflector>,
     sets: Arc<Reflector>,
+    /// Kept running for what their listeners do.
+    _others: Vec<Arc<Reflector>>,
     events: EventRecorder,
 }
 
@@ -205,12 +210,39 @@ impl Deliver {
             names::application_set(),
             Box::new(move |change| queue.add(Work::ApplicationSet(key(change)))),
         );
-        let projects = reflect(names::app_project(), Box::new(|_| {}));
+        let queue = self.queue.clone();
+        let projects = reflect(names::app_project(), Box::new(move |_| queue.add(Work::All)));
+        let queue = self.queue.clone();
+        let definition = Gvk::new("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+        let definitions = reflect(
+            definition,
+            Box::new(move |change| {
+                // Its status changes often; what it defines does not.
+                let spec = |doc: &Option<Doc>| doc.as_ref().and_then(|doc| Some(doc.root().get("spec")?.to_json()));
+                if spec(&change.old) != spec(&change.new) {
+                    queue.add(Work::All);
+                }
+            }),
+        );
+        let (queue, repositories) = (self.queue.clone(), self.repositories.clone());
+        let secrets = Reflector::start(
+            self.cluster.clone(),
+            Gvk::new("", "v1", "Secret"),
+            ListOptions {
+                labels: credentials::SELECTOR.into(),
+                fields: String::new(),
+            },
+            move |change| {
+                credentials::take(&repositories, change);
+                queue.add(Work::All);
+            },
+        );
         let started = Started {
             applications,
             projects,
             promotions,
             sets,
+            _others: vec![definitions, secrets.clone()],
             events: EventRecorder::new(self.cluster.clone(), "ridgeway-deliver", self.clock.clone()),
         };
         let started = self.started.get_or_init(|| started);
@@ -232,7 +264,6 @@ impl Deliver {
         ] {
             reflector.synced().await;
         }
-        // A project's change may free or bind any of its Applications; there are few, and looking is cheap.
         for doc in started.applications.list(None) {
             self.queue.add(Work::Application(key_of(&doc)));
         }
@@ -245,6 +276,7 @@ impl Deliver {
                 Work::Application(key) => self.reconcile(key).await,
                 Work::Promotion(key) => self.promote(key).await,
                 Work::ApplicationSet(key) => self.generate(key).await,
+                Work::All => self.each_application(|app| self.queue.add(Work::Application(app.key))),
             }
             self.queue.done(&work);
         }
@@ -314,7 +346,7 @@ impl Deliver {
         match outcome {
             Ok(_) => unfetched.remove(url).is_some(),
             Err(error) => {
-                let text = error.to_string();
+                let text = credentials::told(&error);
                 unfetched.insert(url.to_owned(), text.clone()) != Some(text)
             }
         }

@@ -8,7 +8,7 @@ use ridgeway_doc::{Node, Value};
 
 use crate::compare::Comparison;
 use crate::live::Place;
-use crate::reconcile::Deployed;
+use crate::look::Deployed;
 use crate::spec::Automated;
 
 /// The last sync of a whole Application, as the status remembers it.
@@ -162,6 +162,7 @@ mod tests {
             health: None,
             hook: false,
             counts: true,
+            other: None,
         }
     }
 

@@ -1,21 +1,18 @@
 //! Carrying out a sync's effects through the cluster, and feeding back what came of them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use jiff::Timestamp;
-use ridgeway_cluster::{
-    Causality, Cluster, DeleteOptions, Preconditions, Propagation, Reason, Status, WriteOptions, rfc3339,
-};
-use ridgeway_doc::{Doc, Map, Value};
-use ridgeway_krm::{Gvk, ObjectRef};
-use ridgeway_sync::{DeletePolicy, Effect, Event, OperationPhase, Plan, TaskId};
+use ridgeway_cluster::{Causality, Cluster, DeleteOptions, Preconditions, Propagation, Reason, Status, WriteOptions};
+use ridgeway_doc::{Doc, Value};
+use ridgeway_krm::Gvk;
+use ridgeway_sync::{Effect, Event, OperationPhase, Plan};
 use tokio::time::Instant;
 
 use crate::live::{Live, Place, version};
 use crate::names::FIELD_MANAGER;
-use crate::spec::Operation;
+use crate::operation::Running;
 
 /// How many objects are written at a time.
 const CONCURRENCY: usize = 16;
@@ -231,7 +228,7 @@ impl Executor<'_> {
                 running.plan().is_some_and(|plan| {
                     plan.tasks
                         .iter()
-                        .any(|task| task.gvk.kind == kind && task.desired.as_ref().is_some_and(|desired| name(desired)))
+                        .any(|task| task.gvk.kind == kind && task.desired.as_ref().is_some_and(name))
                 })
             };
             let Some(place) = &place else { return Err(status) };

@@ -1,28 +1,18 @@
 //! What is done without being asked: sync, put right, roll back.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use ridgeway_cluster::EventType;
+use ridgeway_sync::{Health, IgnoreRule};
 
-use jiff::Timestamp;
-use ridgeway_cluster::{Causality, EventType, WriteOptions, rfc3339};
-use ridgeway_doc::{Node, Value};
-use ridgeway_git::CommitId;
-use ridgeway_krm::{Gvk, ObjectRef};
-use ridgeway_sync::{Health, HealthStatus, IgnoreRule, OperationPhase, PlanOptions, SyncOptions};
-
+use crate::act::intent;
 use crate::compare::{Comparing, Comparison, diff_options};
-use crate::controller::{Deliver, Memory, Work};
-use crate::decide::{Attempt, Decision, Situation, decide};
-use crate::desired::{Desired, Preparing, Rendering, Renderings};
+use crate::controller::{Deliver, Memory};
+use crate::decide::{Decision, Situation, decide};
 use crate::live::Place;
+use crate::look::{Deployed, Look, Wanted, short};
 use crate::names;
-use crate::operation::{Executor, Intent, Origin, Running};
-use crate::project::Project;
-use crate::promotion::{PromotionSpec, StageStatus};
-use crate::rollback::{Quarantine, Seen, Trust, Verdict};
-use crate::spec::{AppKey, Application, Operation, Retry};
-use crate::status::{self, Condition};
+use crate::operation::Origin;
+use crate::rollback::{Seen, Verdict};
+use crate::status::{self};
 
 impl Deliver {
     /// Decides what to do by itself, and does it. Returns whether something was done.

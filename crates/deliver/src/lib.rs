@@ -10,21 +10,27 @@
 //! - A revision that turns out bad is quarantined and the last healthy one restored ([`Trust`]); automatic sync stays on.
 //! - A [`step`] of a Promotion lets a revision into the next stage only after it proved itself in the one before.
 
+mod act;
 mod cascade;
 mod compare;
 mod controller;
+mod credentials;
 mod decide;
 mod desired;
 mod drift;
+mod execute;
 mod heal;
 mod install;
+mod judge;
 mod live;
+mod look;
 mod names;
 mod operation;
 mod project;
 mod promotion;
 mod read;
 mod reconcile;
+mod record;
 mod rollback;
 mod sets;
 mod spec;

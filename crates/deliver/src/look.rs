@@ -1,28 +1,18 @@
 //! What one look at an Application gathers on its way from what is seen to what is written down.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ridgeway_cluster::{Causality, EventType, WriteOptions, rfc3339};
+use ridgeway_cluster::rfc3339;
 use ridgeway_doc::{Node, Value};
 use ridgeway_git::CommitId;
-use ridgeway_krm::{Gvk, ObjectRef};
-use ridgeway_sync::{Health, HealthStatus, IgnoreRule, OperationPhase, PlanOptions, SyncOptions};
 
-use crate::compare::{Comparing, Comparison, diff_options};
-use crate::controller::{Deliver, Memory, Work};
-use crate::decide::{Attempt, Decision, Situation, decide};
-use crate::desired::{Desired, Preparing, Rendering, Renderings};
-use crate::live::Place;
-use crate::names;
-use crate::operation::{Executor, Intent, Origin, Running};
+use crate::decide::Attempt;
+use crate::desired::Desired;
 use crate::project::Project;
-use crate::promotion::{PromotionSpec, StageStatus};
-use crate::rollback::{Quarantine, Seen, Trust, Verdict};
-use crate::spec::{AppKey, Application, Operation, Retry};
-use crate::status::{self, Condition};
+use crate::rollback::Trust;
+use crate::spec::Application;
+use crate::status::Condition;
 
 /// What is deployed, as the status remembers it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,4 +110,9 @@ impl Deployed {
         value.set(&["failure"], self.failure.as_deref());
         status.set(&["deployed"], value);
     }
+}
+
+/// A commit as people write it.
+pub(crate) fn short(revision: &str) -> &str {
+    revision.get(..7).unwrap_or(revision)
 }

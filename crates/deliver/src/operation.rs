@@ -1,20 +1,15 @@
 //! Running a sync: the state machine's effects carried out through the cluster, and what came of them fed back.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use ridgeway_cluster::{
-    Causality, Cluster, DeleteOptions, Preconditions, Propagation, Reason, Status, WriteOptions, rfc3339,
-};
+use ridgeway_cluster::{Causality, rfc3339};
 use ridgeway_doc::{Doc, Map, Value};
 use ridgeway_krm::{Gvk, ObjectRef};
-use ridgeway_sync::{DeletePolicy, Effect, Event, OperationPhase, Plan, TaskId};
+use ridgeway_sync::{DeletePolicy, Event, OperationPhase, Plan, TaskId};
 use tokio::time::Instant;
 
 use crate::live::{Live, Place, version};
-use crate::names::FIELD_MANAGER;
 use crate::spec::Operation;
 
 /// Why a sync runs.
@@ -54,22 +49,21 @@ impl Intent {
 
 /// A sync that runs.
 pub(crate) struct Running {
-    machine: Option<ridgeway_sync::Operation>,
+    pub(crate) machine: Option<ridgeway_sync::Operation>,
     pub(crate) intent: Intent,
-    causality: Causality,
+    pub(crate) causality: Causality,
     /// Watched tasks, with the version last told.
-    watches: BTreeMap<TaskId, Option<(u64, bool)>>,
+    pub(crate) watches: BTreeMap<TaskId, Option<(u64, bool)>>,
     /// When the machine wants to be given a new plan.
-    retry_at: Option<Instant>,
+    pub(crate) retry_at: Option<Instant>,
     /// Whether anything was changed.
     pub(crate) changed: bool,
     /// A failure that repeating cannot mend.
-    hopeless: bool,
+    pub(crate) hopeless: bool,
     /// How the last attempt failed.
-    last_failure: String,
-    done: Option<(OperationPhase, String)>,
+    pub(crate) last_failure: String,
+    pub(crate) done: Option<(OperationPhase, String)>,
 }
-
 
 impl Running {
     pub(crate) fn new(intent: Intent, plan: Plan, retry: ridgeway_sync::Retry, causality: Causality) -> Running {
@@ -101,7 +95,7 @@ impl Running {
         }
     }
 
-    fn plan(&self) -> Option<&Plan> {
+    pub(crate) fn plan(&self) -> Option<&Plan> {
         self.machine.as_ref().map(ridgeway_sync::Operation::plan)
     }
 
@@ -143,7 +137,7 @@ impl Running {
     }
 
     /// Whether a task's object is a hook whose leftover is deleted before it is made anew.
-    fn is_made_anew(&self, task: TaskId) -> bool {
+    pub(crate) fn is_made_anew(&self, task: TaskId) -> bool {
         self.plan()
             .and_then(|plan| plan.tasks.get(task))
             .is_some_and(|task| task.hook.is_some() && task.delete_policies.contains(&DeletePolicy::BeforeHookCreation))
@@ -161,7 +155,7 @@ impl Running {
             .any(|task| self.place(*task).as_ref() == Some(place))
     }
 
-    fn place(&self, task: TaskId) -> Option<Place> {
+    pub(crate) fn place(&self, task: TaskId) -> Option<Place> {
         let task = self.plan()?.tasks.get(task)?;
         Some(Place {
             gvk: task.gvk.clone(),
@@ -171,7 +165,7 @@ impl Running {
     }
 
     /// What watched objects look like now, where that is news.
-    fn news(&mut self, live: &Live) -> Vec<Event> {
+    pub(crate) fn news(&mut self, live: &Live) -> Vec<Event> {
         let mut events = Vec::new();
         for task in self.watches.keys().copied().collect::<Vec<_>>() {
             let Some(place) = self.place(task) else { continue };

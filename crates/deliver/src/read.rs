@@ -11,8 +11,8 @@ use crate::compare::{Comparing, diff_options};
 use crate::controller::Deliver;
 use crate::desired::{Preparing, Renderings, unmarked};
 use crate::live::Place;
+use crate::look::Deployed;
 use crate::names;
-use crate::reconcile::Deployed;
 use crate::rollback::Trust;
 use crate::spec::{AppKey, Application};
 
@@ -269,17 +269,11 @@ impl Deliver {
         self.sync(cluster, user, app, Some(revision), true).await
     }
 
-    /// The revision that is deployed, the last one that proved healthy, and the revisions that proved bad with the reason.
-    pub fn trust(&self, namespace: &str, name: &str) -> Option<(String, Option<String>, Vec<(String, String)>)> {
+    /// The revision that is deployed, and what is remembered of the others.
+    pub fn trust(&self, namespace: &str, name: &str) -> Option<(String, Trust)> {
         let doc = self.application(&AppKey::new(namespace, name), None)?;
         let status = doc.root().get("status");
-        let trust = Trust::read(status);
-        let bad = trust
-            .quarantined
-            .into_iter()
-            .map(|entry| (entry.revision, entry.reason))
-            .collect();
-        Some((Deployed::read(status).revision, trust.last_healthy, bad))
+        Some((Deployed::read(status).revision, Trust::read(status)))
     }
 }
 

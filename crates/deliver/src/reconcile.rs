@@ -1,29 +1,23 @@
 //! One look at one Application: what is asked for, what is wanted, what there is.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
-use jiff::Timestamp;
-use ridgeway_cluster::{Causality, EventType, WriteOptions, rfc3339};
 use ridgeway_doc::{Node, Value};
 use ridgeway_git::CommitId;
-use ridgeway_krm::{Gvk, ObjectRef};
-use ridgeway_sync::{Health, HealthStatus, IgnoreRule, OperationPhase, PlanOptions, SyncOptions};
+use ridgeway_krm::Gvk;
+use ridgeway_sync::IgnoreRule;
 
 use crate::compare::{Comparing, Comparison, diff_options};
-use crate::controller::{Deliver, Memory, Work};
-use crate::decide::{Attempt, Decision, Situation, decide};
+use crate::controller::{Deliver, Memory};
+use crate::decide::Attempt;
 use crate::desired::{Desired, Preparing, Rendering, Renderings};
-use crate::live::Place;
+use crate::look::{Deployed, Look, Pin, Target, Wanted, short};
 use crate::names;
-use crate::operation::{Executor, Intent, Origin, Running};
 use crate::project::Project;
 use crate::promotion::{PromotionSpec, StageStatus};
-use crate::rollback::{Quarantine, Seen, Trust, Verdict};
-use crate::spec::{AppKey, Application, Operation, Retry};
-use crate::status::{self, Condition};
-
+use crate::rollback::Trust;
+use crate::spec::{AppKey, Application};
+use crate::status::{self};
 
 /// How many steps one look may take; each one acts, so there are few.
 const MAX_STEPS: usize = 8;
@@ -189,7 +183,7 @@ impl Deliver {
                 waiting: false,
             },
             Err(error) => {
-                look.condition(status::COMPARISON_ERROR, error.to_string());
+                look.condition(status::COMPARISON_ERROR, crate::credentials::told(&error));
                 Target::default()
             }
         }
@@ -247,7 +241,12 @@ impl Deliver {
         }
     }
 
-    pub(crate) async fn try_wanted(&self, look: &Look<'_>, memory: &mut Memory, commit: CommitId) -> Result<Wanted, String> {
+    pub(crate) async fn try_wanted(
+        &self,
+        look: &Look<'_>,
+        memory: &mut Memory,
+        commit: CommitId,
+    ) -> Result<Wanted, String> {
         let rendering = self.rendering(look.app, memory, commit).await?;
         // Changes of kinds and projects change what can be applied; both are rare, and preparing is cheap.
         let kinds = self.cluster.kinds();
@@ -287,7 +286,12 @@ impl Deliver {
         })
     }
 
-    pub(crate) async fn rendering(&self, app: &Application, memory: &mut Memory, commit: CommitId) -> Result<Rendering, String> {
+    pub(crate) async fn rendering(
+        &self,
+        app: &Application,
+        memory: &mut Memory,
+        commit: CommitId,
+    ) -> Result<Rendering, String> {
         let source = app
             .source
             .doc

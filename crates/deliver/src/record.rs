@@ -1,28 +1,17 @@
 //! Writing down what was seen.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ridgeway_cluster::{Causality, EventType, WriteOptions, rfc3339};
-use ridgeway_doc::{Node, Value};
-use ridgeway_git::CommitId;
-use ridgeway_krm::{Gvk, ObjectRef};
-use ridgeway_sync::{Health, HealthStatus, IgnoreRule, OperationPhase, PlanOptions, SyncOptions};
+use ridgeway_cluster::{WriteOptions, rfc3339};
+use ridgeway_doc::Value;
+use ridgeway_sync::{Health, HealthStatus};
 
-use crate::compare::{Comparing, Comparison, diff_options};
+use crate::compare::Comparison;
 use crate::controller::{Deliver, Memory, Work};
-use crate::decide::{Attempt, Decision, Situation, decide};
-use crate::desired::{Desired, Preparing, Rendering, Renderings};
-use crate::live::Place;
+use crate::look::{Look, Target, Wanted, short};
 use crate::names;
-use crate::operation::{Executor, Intent, Origin, Running};
-use crate::project::Project;
-use crate::promotion::{PromotionSpec, StageStatus};
-use crate::rollback::{Quarantine, Seen, Trust, Verdict};
-use crate::spec::{AppKey, Application, Operation, Retry};
-use crate::status::{self, Condition};
+use crate::status::{self};
 
 impl Deliver {
     /// Writes what was seen into the status.
@@ -77,6 +66,15 @@ impl Deliver {
             .map_or_else(|| rfc3339(look.now), str::to_owned);
         value.set(&["lastTransitionTime"], since);
         look.status.set(&["health"], value);
+        for resource in &comparison.resources {
+            if let Some(other) = &resource.other {
+                let text = format!(
+                    "{} is managed by Application {other} as well, which has it now; take it out of one of them",
+                    resource.place.reference()
+                );
+                look.condition(status::SHARED, text);
+            }
+        }
         if let Some(failure) = &look.attempt.failure
             && memory.running.is_none()
             && effective.is_some_and(|effective| effective.commit.to_string() == look.attempt.revision)

@@ -4,9 +4,9 @@ use ridgeway_cluster::{Body, EventType, PatchKind, Write, WriteOptions};
 use ridgeway_doc::{Node, Value};
 
 use crate::controller::{Deliver, Work, key_of};
+use crate::look::Deployed;
 use crate::names;
 use crate::promotion::{PromotionSpec, StagePhase, StageSeen, StageStatus, step};
-use crate::reconcile::Deployed;
 use crate::rollback::Trust;
 use crate::spec::AppKey;
 use crate::status::merge_patch;

@@ -23,6 +23,7 @@ pub(crate) const COMPARISON_ERROR: &str = "ComparisonError";
 pub(crate) const SYNC_ERROR: &str = "SyncError";
 pub(crate) const DELETION_ERROR: &str = "DeletionError";
 pub(crate) const REPEATED: &str = "RepeatedResourceWarning";
+pub(crate) const SHARED: &str = "SharedResourceWarning";
 pub(crate) const QUARANTINED: &str = "RevisionQuarantined";
 pub(crate) const WAITING: &str = "WaitingForPromotion";
 

@@ -1,6 +1,8 @@
 //! What is wrong in Git, in the repository's place or in the eyes of policy becomes a condition with file and line and the
 //! remedy, nothing is applied half unseen, and what is deployed is looked after meanwhile.
 
+#![allow(clippy::unwrap_used, reason = "what is missing fails the test")]
+
 mod world;
 
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! A revision that turns out bad is quarantined and the last healthy one restored within seconds, without turning
 //! automatic sync off: the next commit is tried again.
 
+#![allow(clippy::unwrap_used, reason = "what is missing fails the test")]
+
 mod world;
 
 use std::time::{Duration, Instant};
@@ -246,4 +248,39 @@ async fn a_person_rolls_back_and_automatic_sync_respects_it() {
         .await;
     world.deployed("shop", third).await;
     assert_eq!(world.config("shop", "c").await.as_deref(), Some("three"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_learnt_survives_a_restart() {
+    let mut world = World::start().await;
+    let good = world
+        .commit(
+            "shop",
+            &[
+                ("deploy/web.yaml", &deployment("web", "v1", "")),
+                ("deploy/c.yaml", &config_map("c", "one")),
+            ],
+        )
+        .await;
+    world.application("shop", "shop", "deploy").await;
+    world.deployed("shop", good).await;
+    world
+        .commit("shop", &[("deploy/web.yaml", &deployment("web", "v2-broken", ""))])
+        .await;
+    let quarantined = |app: &ridgeway_doc::Doc| {
+        condition(app, "RevisionQuarantined").is_some() && at(app, &["status", "health", "status"]) == "Healthy"
+    };
+    world.app_until("shop", quarantined).await;
+    world.restart().await;
+    // Drift shows that the new controllers are at work, and towards which revision.
+    world
+        .merge(&gvk("", "v1", "ConfigMap"), "shop", "c", "data: {key: drifted}")
+        .await;
+    world.config_until("shop", "c", "one").await;
+    world.app_until("shop", quarantined).await;
+    assert_eq!(image(&world).await, "v1", "the bad revision is not tried again");
+    let fixed = world
+        .commit("shop", &[("deploy/web.yaml", &deployment("web", "v3", ""))])
+        .await;
+    world.deployed("shop", fixed).await;
 }

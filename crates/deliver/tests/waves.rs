@@ -1,6 +1,8 @@
 //! Waves come one after the other, each when the one before is healthy; hooks run around them; custom resources come
 //! after their definitions, in one sync.
 
+#![allow(clippy::unwrap_used, reason = "what is missing fails the test")]
+
 mod world;
 
 use world::{World, annotated_map, at, config_map, deployment, gvk, job};

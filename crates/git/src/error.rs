@@ -73,10 +73,7 @@ pub enum GitError {
         detail: String,
     },
     /// A repository elsewhere that asks for credentials.
-    #[error(
-        "repository {url} refuses access; give credentials for it in a Secret labelled \
-         argocd.argoproj.io/secret-type=repository (the server says: {detail})"
-    )]
+    #[error("repository {url} refuses access: it needs (other) credentials (the server says: {detail})")]
     Unauthorized {
         /// The URL without credentials.
         url: String,

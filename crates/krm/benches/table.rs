@@ -1,5 +1,9 @@
 //! What start-up and every request pay for the kind table.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a benchmark stops at the first surprise"
+)]
 
 use divan::black_box;
 use ridgeway_krm::{GroupVersion, KindTable, LabelSelector, Quantity};
@@ -13,7 +17,10 @@ fn main() {
 
 #[divan::bench]
 fn openapi_of_core() -> usize {
-    KindTable::builtin().openapi_v3(&GroupVersion::parse("v1")).unwrap().len()
+    KindTable::builtin()
+        .openapi_v3(&GroupVersion::parse("v1"))
+        .unwrap()
+        .len()
 }
 
 #[divan::bench]
@@ -23,7 +30,9 @@ fn clone_of_the_table() -> KindTable {
 
 #[divan::bench]
 fn look_up() -> bool {
-    KindTable::builtin().by_resource("apps", "v1", black_box("deployments")).is_some()
+    KindTable::builtin()
+        .by_resource("apps", "v1", black_box("deployments"))
+        .is_some()
 }
 
 #[divan::bench]

@@ -29,14 +29,11 @@ fn unpack(packed: &[u8]) -> Doc {
 }
 
 /// Definition name to schema, without descriptions; references are those of OpenAPI v3.
-pub(crate) fn definitions() -> Doc {
-    unpack(SCHEMAS)
-}
+pub(crate) static DEFINITIONS: LazyLock<Doc> = LazyLock::new(|| unpack(SCHEMAS));
 
-/// Definition name to texts: its own under the empty key, and one for each property.
-pub(crate) fn descriptions() -> Doc {
-    unpack(DESCRIPTIONS)
-}
+/// Definition name to texts: its own under the empty key, and one for each property. Three times the size of the
+/// schemas and wanted by OpenAPI documents only, so nothing that runs at start-up may touch it.
+pub(crate) static TEXTS: LazyLock<Doc> = LazyLock::new(|| unpack(DESCRIPTIONS));
 
 /// Definition names by kind.
 pub(crate) fn definition_names(definitions: Node<'_>) -> HashMap<Gvk, String> {
@@ -61,7 +58,7 @@ pub(crate) static FINGERPRINT: LazyLock<u64> =
 
 /// The definitions that every object's metadata is made of, for the schemas of custom resources.
 pub(crate) static METADATA: LazyLock<Doc> = LazyLock::new(|| {
-    let all = definitions();
+    let all = &*DEFINITIONS;
     let mut wanted = ridgeway_doc::Map::new();
     for name in ["ObjectMeta", "OwnerReference", "ManagedFieldsEntry", "FieldsV1", "Time"] {
         let name = format!("{META}{name}");
@@ -77,7 +74,7 @@ const ALL_VERBS: &str = "create,delete,deletecollection,get,list,patch,update,wa
 
 /// The built-in kinds in serving order.
 pub(crate) fn kinds() -> Vec<Kind> {
-    let definitions = definitions();
+    let definitions = &*DEFINITIONS;
     let names = definition_names(definitions.root());
     let mut set = SchemaSet::new();
     set.add_definitions(definitions.root())

@@ -9,7 +9,6 @@ pub struct JsonPath(Vec<Step>);
 #[derive(Clone, Debug, PartialEq)]
 enum Step {
     Member(String),
-    MemberOnly(String),
     Index(i64),
     Slice(Option<i64>, Option<i64>),
     All,
@@ -60,11 +59,20 @@ impl JsonPath {
         Ok(JsonPath(steps))
     }
 
-    /// Everything that the path finds, in document order.
+    /// Everything that the path finds, in document order; `..` visits a container before what is in it.
     pub fn find<'a>(&self, root: Node<'a>) -> Vec<Node<'a>> {
         let mut found = vec![root];
+        let mut descended = false;
         for step in &self.0 {
-            found = found.into_iter().flat_map(|node| step.from(node)).collect();
+            found = found
+                .into_iter()
+                .flat_map(|node| match step {
+                    // Behind `..` the items of a list are found by themselves: no reaching into them a second time.
+                    Step::Member(name) if descended => node.get(name).into_iter().collect(),
+                    step => step.from(node),
+                })
+                .collect();
+            descended = matches!(step, Step::Descend);
             if found.is_empty() {
                 break;
             }
@@ -85,8 +93,6 @@ impl Step {
         };
         match self {
             // A member of a list is that member of each of its items.
-            // Behind `..` every container is already there by itself.
-            Step::MemberOnly(name) => node.get(name).into_iter().collect(),
             Step::Member(name) if node.is_array() => node.items().filter_map(|item| item.get(name)).collect(),
             Step::Member(name) => node.get(name).into_iter().collect(),
             Step::Index(index) => {
@@ -108,11 +114,10 @@ impl Step {
             }
             Step::All => children(node),
             Step::Descend => {
-                let mut out = vec![node];
-                let mut next = 0;
-                while next < out.len() {
-                    out.extend(children(out[next]));
-                    next += 1;
+                let (mut out, mut open) = (Vec::new(), vec![node]);
+                while let Some(node) = open.pop() {
+                    out.push(node);
+                    open.extend(children(node).into_iter().rev());
                 }
                 out
             }
@@ -179,10 +184,7 @@ impl<'t> Parser<'t> {
             if self.eat("..") {
                 steps.push(Step::Descend);
                 if !self.rest.starts_with('[') {
-                    steps.push(match self.member()? {
-                        Step::Member(name) => Step::MemberOnly(name),
-                        other => other,
-                    });
+                    steps.push(self.member()?);
                 }
             } else if self.eat(".") {
                 if self.rest.is_empty() && steps.is_empty() {
@@ -343,7 +345,7 @@ mod tests {
     #[test]
     fn finds() {
         let doc = Doc::parse_json(
-            br#"{"a":{"b":[{"c":1,"t":"x"},{"c":2,"t":"y","ok":true}]},"x.y/z":"dotted","n":null,"list":["p","q","r"]}"#,
+            br#"{"a":{"b":[{"c":1,"t":"x"},{"c":2,"t":"y","ok":true}]},"x.y/z":"dotted","n":null,"list":["p","q","r"],"o":{"u":{"v":{"deep":3}}},"last":{"deep":4}}"#,
         )
         .unwrap();
         for (path, want) in [
@@ -360,6 +362,11 @@ mod tests {
             (r".x\.y/z", "\"dotted\""),
             ("['x.y/z']", "\"dotted\""),
             ("..t", "\"x\" \"y\""),
+            ("..['t']", "\"x\" \"y\""),
+            (".a..c", "1 2"),
+            ("..b.c", "1 2"),
+            ("..b[0].c", "1"),
+            ("..deep", "3 4"),
             (".list[1:]", "\"q\" \"r\""),
             (".list[0:2]", "\"p\" \"q\""),
             (".none.x", ""),

@@ -46,8 +46,6 @@ fn gvk_value(gvk: &Gvk) -> Value {
 
 /// The schemas of a document, with everything they refer to.
 struct Components {
-    definitions: ridgeway_doc::Doc,
-    descriptions: ridgeway_doc::Doc,
     names: std::collections::HashMap<Gvk, String>,
     wanted: BTreeSet<String>,
     custom: BTreeMap<String, Value>,
@@ -55,11 +53,8 @@ struct Components {
 
 impl Components {
     fn new() -> Components {
-        let definitions = builtin::definitions();
         Components {
-            names: builtin::definition_names(definitions.root()),
-            descriptions: builtin::descriptions(),
-            definitions,
+            names: builtin::definition_names(builtin::DEFINITIONS.root()),
             wanted: BTreeSet::from([format!("{META}DeleteOptions"), format!("{META}Status")]),
             custom: BTreeMap::from([(format!("{META}Patch"), patch_schema())]),
         }
@@ -99,7 +94,7 @@ impl Components {
     fn finish(mut self) -> Map {
         let mut done = BTreeMap::new();
         while let Some(name) = self.wanted.pop_first() {
-            let Some(schema) = self.definitions.root().get(&name) else {
+            let Some(schema) = builtin::DEFINITIONS.root().get(&name) else {
                 continue;
             };
             let mut found = BTreeSet::new();
@@ -109,7 +104,7 @@ impl Components {
                     .into_iter()
                     .filter(|found| *found != name && !done.contains_key(found)),
             );
-            let described = described(schema, self.descriptions.root().get(&name));
+            let described = described(schema, builtin::TEXTS.root().get(&name));
             done.insert(name, described);
         }
         done.extend(self.custom);

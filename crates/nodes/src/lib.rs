@@ -5,27 +5,33 @@
 //! One queue of keys, fed by live copies of the kinds concerned; one worker a key at a time. A key of a workload runs its
 //! controller in [`workload`]: it reads what is there now, plans (pure functions in [`rollout`]), and acts through the
 //! [`Cluster`], so each step passes access, policy and ledger like everybody's. A key of a Pod runs the kubelet's part in
-//! [`kubelet`], which drives a [`Runtime`]. The simulated runtime is the first one: **no container runs**; what an image
+//! [`kubelet`], which drives a [`Runtime`], once [`scheduler`] has found it a node. The simulated runtime is the first one: **no container runs**; what an image
 //! does is read from its tag ([`SimulatedRuntime`]). Node labels say so.
 
 mod access;
+mod claim;
 mod kubelet;
 mod node;
 mod object;
+mod pod_status;
 pub mod rollout;
 mod runtime;
+pub mod scheduler;
+mod traffic;
 mod workload;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use ridgeway_cluster::{Clock, Cluster, ListOptions, Queue, Reason, Reflector};
-use ridgeway_doc::Doc;
+use ridgeway_cluster::{
+    Change, Clock, Cluster, EventRecorder, EventType, ListOptions, Queue, Reason, Reflector, Status,
+};
+use ridgeway_doc::{Doc, Node};
 use ridgeway_krm::Gvk;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use runtime::{Behaviour, Container, LogLine, Runtime, RuntimeEvent, SimulatedRuntime};
+pub use runtime::{Behaviour, Container, LogLine, Runtime, RuntimeEvent, SimulatedRuntime, Termination};
 
 use crate::object::{owner, text};
 
@@ -68,10 +74,15 @@ pub(crate) enum Worked {
     Job,
     Pod,
     Claim,
+    Node,
+    Service,
+    Ingress,
 }
 
 impl Worked {
-    const ALL: [Worked; 7] = [
+    /// Nodes first: Pods are placed on what is known.
+    const ALL: [Worked; 10] = [
+        Worked::Node,
         Worked::Deployment,
         Worked::ReplicaSet,
         Worked::StatefulSet,
@@ -79,6 +90,8 @@ impl Worked {
         Worked::Job,
         Worked::Pod,
         Worked::Claim,
+        Worked::Service,
+        Worked::Ingress,
     ];
 
     pub(crate) fn gvk(self) -> Gvk {
@@ -90,6 +103,9 @@ impl Worked {
             Worked::Job => Gvk::new("batch", "v1", "Job"),
             Worked::Pod => Gvk::new("", "v1", "Pod"),
             Worked::Claim => Gvk::new("", "v1", "PersistentVolumeClaim"),
+            Worked::Node => Gvk::new("", "v1", "Node"),
+            Worked::Service => Gvk::new("", "v1", "Service"),
+            Worked::Ingress => Gvk::new("networking.k8s.io", "v1", "Ingress"),
         }
     }
 
@@ -105,6 +121,10 @@ pub struct Nodes {
     pub(crate) options: Options,
     pub(crate) queue: Queue<Key>,
     pub(crate) addresses: std::sync::atomic::AtomicU32,
+    pub(crate) scheduler: scheduler::Scheduler,
+    pub(crate) kubelet: kubelet::Kubelet,
+    selectors: traffic::Selectors,
+    events: OnceLock<EventRecorder>,
 }
 
 impl Nodes {
@@ -116,14 +136,25 @@ impl Nodes {
             options,
             queue: Queue::new(),
             addresses: std::sync::atomic::AtomicU32::new(1),
+            scheduler: scheduler::Scheduler::default(),
+            kubelet: kubelet::Kubelet::default(),
+            selectors: traffic::Selectors::default(),
+            events: OnceLock::new(),
         })
     }
 
     /// Works until told to stop.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let work = async {
+            self.events.get_or_init(|| EventRecorder::new(self.cluster.clone(), "ridgeway-nodes", self.clock.clone()));
             self.register_nodes().await;
-            let _reflectors: Vec<Arc<Reflector>> = Worked::ALL.into_iter().map(|kind| self.follow(kind)).collect();
+            let mut reflectors: Vec<Arc<Reflector>> = Vec::new();
+            for kind in Worked::ALL {
+                reflectors.push(self.follow(kind));
+                if let (Worked::Node, Some(nodes)) = (kind, reflectors.last()) {
+                    nodes.synced().await;
+                }
+            }
             let mut workers = JoinSet::new();
             for _ in 0..WORKERS {
                 workers.spawn(self.clone().work());
@@ -142,17 +173,78 @@ impl Nodes {
     }
 
     fn follow(self: &Arc<Self>, kind: Worked) -> Arc<Reflector> {
-        let queue = self.queue.clone();
-        Reflector::start(
-            self.cluster.clone(),
-            kind.gvk(),
-            ListOptions::default(),
-            move |change| {
-                for doc in [&change.old, &change.new].into_iter().flatten() {
-                    enqueue(&queue, kind, doc);
+        let nodes: Weak<Nodes> = Arc::downgrade(self);
+        Reflector::start(self.cluster.clone(), kind.gvk(), ListOptions::default(), move |change| {
+            if let Some(nodes) = nodes.upgrade() {
+                nodes.see(kind, change);
+            }
+        })
+    }
+
+    /// Takes note of a change, and queues what it concerns.
+    fn see(&self, kind: Worked, change: &Change) {
+        let (old, new) = (change.old.as_ref(), change.new.as_ref());
+        match kind {
+            Worked::Node => self.scheduler.see_node(&change.key.1, new),
+            Worked::Service => self.selectors.see(&change.key, new),
+            Worked::Pod => {
+                // Addresses given out by an earlier run of the platform are taken.
+                let ip = new.map_or("", |doc| text(doc.root(), &["status", "podIP"]));
+                if let Some(taken) = kubelet::address_number(ip) {
+                    self.addresses.fetch_max(taken + 1, std::sync::atomic::Ordering::Relaxed);
                 }
-            },
-        )
+                if self.scheduler.see_pod(&change.key, new) {
+                    self.wake_waiting();
+                }
+                if traffic::endpoint_changed(old, new) {
+                    for doc in [old, new].into_iter().flatten() {
+                        self.wake_services(doc);
+                    }
+                }
+            }
+            _ => {}
+        }
+        for doc in [old, new].into_iter().flatten() {
+            enqueue(&self.queue, kind, doc);
+        }
+    }
+
+    fn wake_waiting(&self) {
+        for (namespace, name) in self.scheduler.waiting() {
+            self.queue.add(Key {
+                kind: Worked::Pod,
+                namespace,
+                name,
+            });
+        }
+    }
+
+    fn wake_services(&self, pod: &Doc) {
+        let namespace = text(pod.root(), &["metadata", "namespace"]);
+        for name in self.selectors.selecting(namespace, pod.root().at(&["metadata", "labels"])) {
+            self.queue.add(Key {
+                kind: Worked::Service,
+                namespace: namespace.to_owned(),
+                name,
+            });
+        }
+    }
+
+    /// A node came, changed or went: Pods without a place may have one now, and DaemonSets follow their nodes.
+    async fn nodes_changed(&self) -> Result<(), Status> {
+        self.wake_waiting();
+        let sets = self.cluster.list(&Worked::DaemonSet.gvk(), None, &ListOptions::default()).await?;
+        for set in &sets.items {
+            enqueue(&self.queue, Worked::DaemonSet, set);
+        }
+        Ok(())
+    }
+
+    /// Tells people something about an object.
+    pub(crate) fn note(&self, about: Node<'_>, event_type: EventType, reason: &str, message: &str) {
+        if let Some(events) = self.events.get() {
+            events.record(about, event_type, reason, message);
+        }
     }
 
     async fn work(self: Arc<Self>) {
@@ -175,10 +267,13 @@ impl Nodes {
         }
     }
 
-    async fn reconcile(&self, key: &Key) -> Result<Option<Duration>, ridgeway_cluster::Status> {
+    async fn reconcile(&self, key: &Key) -> Result<Option<Duration>, Status> {
+        if key.kind == Worked::Node {
+            return self.nodes_changed().await.map(|()| None);
+        }
         let Some(object) = self.find(&key.kind.gvk(), &key.namespace, &key.name).await? else {
             if key.kind == Worked::Pod {
-                self.options.runtime.stop(&key.namespace, &key.name);
+                self.forget_pod(&key.namespace, &key.name);
             }
             return Ok(None);
         };
@@ -192,6 +287,9 @@ impl Nodes {
             Worked::DaemonSet => self.daemon_set(&object).await,
             Worked::Job => self.job(&object).await,
             Worked::Claim => self.claim(&object).await,
+            Worked::Service => self.service(&object).await,
+            Worked::Ingress => self.ingress(&object).await,
+            Worked::Node => Ok(None),
         }
     }
 }

@@ -11,6 +11,11 @@ pub(crate) fn name(index: u32) -> String {
     format!("simulated-{index}")
 }
 
+/// The address of a node.
+pub(crate) fn address(index: u32) -> String {
+    format!("10.0.{}.{}", (index + 10) >> 8 & 0xff, (index + 10) & 0xff)
+}
+
 impl Nodes {
     /// Makes the nodes that are not there yet.
     pub(crate) async fn register_nodes(&self) {
@@ -31,6 +36,7 @@ impl Nodes {
             ("kubernetes.io/os", "linux"),
             ("kubernetes.io/arch", "amd64"),
             ("ridgeway.dev/runtime", "simulated"),
+            ("ridgeway.dev/simulated", "true"),
         ] {
             node.set(&["metadata", "labels", key], value);
         }
@@ -61,7 +67,16 @@ impl Nodes {
             "simulated node is ready",
             &now,
         );
-        status.set(&["conditions"], [ready].into_iter().collect::<Value>());
+        let mut conditions = vec![ready];
+        for (kind, reason) in [
+            ("MemoryPressure", "KubeletHasSufficientMemory"),
+            ("DiskPressure", "KubeletHasNoDiskPressure"),
+            ("PIDPressure", "KubeletHasSufficientPID"),
+        ] {
+            let message = "simulated: nothing here uses any";
+            conditions.push(crate::object::conditioned(node.root(), kind, false, reason, message, &now));
+        }
+        status.set(&["conditions"], conditions);
         for (key, value) in [
             (
                 "kubeletVersion",
@@ -76,8 +91,11 @@ impl Nodes {
         }
         let mut address = Value::object();
         address.set(&["type"], "InternalIP");
-        address.set(&["address"], format!("10.0.0.{}", index + 10));
-        status.set(&["addresses"], [address].into_iter().collect::<Value>());
+        address.set(&["address"], crate::node::address(index));
+        let mut hostname = Value::object();
+        hostname.set(&["type"], "Hostname");
+        hostname.set(&["address"], name(index));
+        status.set(&["addresses"], [address, hostname].into_iter().collect::<Value>());
         self.set_status(&node, status).await
     }
 }

@@ -32,6 +32,15 @@ pub enum RuntimeEvent {
     Exit(i32, Duration),
 }
 
+/// How a container ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Termination {
+    /// Its exit code.
+    pub code: i32,
+    /// Whether it was an init container.
+    pub init: bool,
+}
+
 /// One line of a container's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
@@ -47,6 +56,8 @@ pub trait Runtime: Send + Sync {
     fn start(&self, container: &Container<'_>) -> RuntimeEvent;
     /// Stops a Pod's containers; says how long they take to end.
     fn stop(&self, namespace: &str, pod: &str) -> Duration;
+    /// Forgets a Pod that is gone, with its logs.
+    fn forget(&self, namespace: &str, pod: &str);
     /// The log of a container, oldest line first.
     fn logs(&self, namespace: &str, pod: &str, container: &str) -> Option<Vec<LogLine>>;
 }
@@ -88,10 +99,15 @@ impl Behaviour {
     }
 }
 
+/// Namespace and name of a Pod.
+type PodKey = (String, String);
+/// A container's name and a line that it wrote.
+type ContainerLine = (String, LogLine);
+
 /// The simulation: nothing runs, tags say what would happen.
 #[derive(Default)]
 pub struct SimulatedRuntime {
-    logs: Mutex<HashMap<(String, String), Vec<(String, LogLine)>>>,
+    logs: Mutex<HashMap<PodKey, Vec<ContainerLine>>>,
 }
 
 /// Lines kept of one Pod.
@@ -139,10 +155,13 @@ impl Runtime for SimulatedRuntime {
         event
     }
 
-    fn stop(&self, namespace: &str, pod: &str) -> Duration {
+    fn stop(&self, _namespace: &str, _pod: &str) -> Duration {
+        Duration::from_millis(10)
+    }
+
+    fn forget(&self, namespace: &str, pod: &str) {
         let key = (namespace.to_owned(), pod.to_owned());
         self.logs.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-        Duration::from_millis(10)
     }
 
     fn logs(&self, namespace: &str, pod: &str, container: &str) -> Option<Vec<LogLine>> {

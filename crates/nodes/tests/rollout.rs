@@ -1,5 +1,7 @@
 //! Workloads become running Pods, roll to the next version, and stand still where a version is broken.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may stop")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

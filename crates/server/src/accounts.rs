@@ -102,27 +102,37 @@ impl Accounts {
         Ok((Accounts { accounts, verified: Mutex::default(), key }, made))
     }
 
-    /// Checks a password. Takes as long for a name that nobody has.
+    /// Who it is, when this very password was verified lately; quick, and of no use for guessing.
+    pub(crate) fn remembered(&self, user: &str, password: &str, source: &str) -> Option<Identity> {
+        let digest = self.digest(user, password);
+        let known = self.verified.lock().unwrap_or_else(PoisonError::into_inner).contains(&digest);
+        known.then(|| self.identity(user, source)).flatten()
+    }
+
+    /// Checks a password. Takes as long for a name that nobody has: tens of milliseconds, so not on a thread that answers
+    /// requests.
     pub fn verify(&self, user: &str, password: &str, source: &str) -> Option<Identity> {
         let account = self.accounts.get(user);
+        let hash = account.or_else(|| self.accounts.values().next()).map(|a| a.hash.as_str()).unwrap_or_default();
+        let hash = phc::PasswordHash::new(hash).ok()?;
+        let right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
+        if account.is_none() || !right {
+            return None;
+        }
         let digest = self.digest(user, password);
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = verified.contains(&digest);
-        if !known {
-            drop(verified);
-            let hash = account.or_else(|| self.accounts.values().next()).map(|a| a.hash.as_str()).unwrap_or_default();
-            let hash = phc::PasswordHash::new(hash).ok()?;
-            let right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
-            if account.is_none() || !right {
-                return None;
-            }
-            verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if !verified.contains(&digest) {
             if verified.len() >= 64 {
                 verified.remove(0);
             }
             verified.push(digest);
         }
-        let groups: Vec<&str> = account?.groups.iter().map(String::as_str).collect();
+        drop(verified);
+        self.identity(user, source)
+    }
+
+    fn identity(&self, user: &str, source: &str) -> Option<Identity> {
+        let groups: Vec<&str> = self.accounts.get(user)?.groups.iter().map(String::as_str).collect();
         Some(Identity::user(user, &groups, source))
     }
 
@@ -153,9 +163,11 @@ mod tests {
         let path = folder.path().join("accounts.json");
         let (accounts, password) = Accounts::open(&path).unwrap();
         let password = password.unwrap();
+        assert!(accounts.remembered("admin", password.reveal(), "test").is_none(), "nothing was verified yet");
         let identity = accounts.verify("admin", password.reveal(), "test").unwrap();
         assert!(identity.in_group("system:masters"));
-        assert!(accounts.verify("admin", password.reveal(), "test").is_some(), "from the cache");
+        assert!(accounts.remembered("admin", password.reveal(), "test").is_some());
+        assert!(accounts.remembered("admin", "wrong", "test").is_none());
         assert!(accounts.verify("admin", "wrong", "test").is_none());
         assert!(accounts.verify("nobody", password.reveal(), "test").is_none());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 /// What a page may load: itself, and nothing from elsewhere.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-                      font-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+                      font-src 'self'; connect-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
 struct Asset {
     kind: &'static str,
@@ -53,14 +53,14 @@ impl Assets {
         let asset = match self.0.get(if name.is_empty() { "index.html" } else { name }) {
             Some(asset) => asset,
             // A missing file is missing; a page of the single-page portal is its entry page.
-            None if name.starts_with("assets/") || name.contains('.') => return missing(),
+            None if name.starts_with("assets/") || (name.contains('.') && !name.contains('/')) => return missing(),
             None => match self.0.get("index.html") {
                 Some(index) => index,
                 None => return not_built(),
             },
         };
         let accepts = headers.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let packed = asset.brotli.as_ref().filter(|_| accepts.contains("br"));
+        let packed = asset.brotli.as_ref().filter(|_| takes_brotli(accepts));
         let mut response = Response::new(axum::body::Body::from(packed.unwrap_or(&asset.plain).clone()));
         let out = response.headers_mut();
         out.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.kind));
@@ -73,6 +73,14 @@ impl Assets {
         out.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
         response
     }
+}
+
+/// Whether `br` is among the codings that a client takes.
+fn takes_brotli(accepts: &str) -> bool {
+    accepts.split(',').any(|coding| {
+        let (name, weight) = coding.split_once(";q=").unwrap_or((coding, "1"));
+        name.trim() == "br" && weight.trim().parse::<f32>().is_ok_and(|weight| weight > 0.0)
+    })
 }
 
 fn missing() -> Response {
@@ -130,7 +138,10 @@ mod tests {
             ("/", 200, "no-cache"),
             ("/applications/checkout", 200, "no-cache"),
             ("/assets/app-1a.js", 200, "public, max-age=31536000, immutable"),
+            ("/catalog/component/default/shop.checkout", 200, "no-cache"),
             ("/assets/gone.js", 404, ""),
+            ("/gone.js", 404, ""),
+            ("/assets/../../etc/passwd", 404, ""),
         ] {
             let response = assets().serve(path, &headers);
             assert_eq!(response.status().as_u16(), code, "{path}");
@@ -146,5 +157,8 @@ mod tests {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, br"));
         let response = assets().serve("/", &headers);
         assert_eq!(response.headers()[header::CONTENT_ENCODING], "br");
+        for (accepts, takes) in [("br;q=0.8, *;q=0.1", true), ("br;q=0", false), ("gzip, vibrations", false), ("", false)] {
+            assert_eq!(takes_brotli(accepts), takes, "{accepts}");
+        }
     }
 }

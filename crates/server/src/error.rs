@@ -68,6 +68,24 @@ impl ApiError {
         ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message)
     }
 
+    /// 413 or 415: the body is none that is taken.
+    pub(crate) fn unusable_body(code: StatusCode, message: impl Into<String>) -> ApiError {
+        ApiError::new(code, "invalid", message)
+    }
+
+    /// What was refused before a handler saw it, such as a method that a path does not have.
+    pub(crate) fn early(code: StatusCode, message: impl Into<String>) -> ApiError {
+        let name = match code {
+            StatusCode::UNAUTHORIZED => "unauthenticated",
+            StatusCode::FORBIDDEN => "forbidden",
+            StatusCode::NOT_FOUND => "not_found",
+            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+            code if code.is_server_error() => "internal",
+            _ => "invalid",
+        };
+        ApiError::new(code, name, message)
+    }
+
     /// 429.
     pub(crate) fn too_many_requests(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
@@ -78,15 +96,20 @@ impl ApiError {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
+    /// The status that is answered.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.code
+    }
+
+    /// The error as a line of text, for clients such as Git that show what they get.
+    pub(crate) fn into_text(self) -> Response {
+        (self.code, format!("{}\n", self.message)).into_response()
+    }
+
     /// Adds input problems: JSON pointer and sentence.
     pub(crate) fn with_problems(mut self, problems: Vec<(String, String)>) -> ApiError {
         self.problems = problems.into_iter().map(|(field, message)| json!({"field": field, "message": message})).collect();
         self
-    }
-
-    /// Refusals in the error.
-    pub(crate) fn refusals(&self) -> &[Refusal] {
-        &self.refusals
     }
 }
 

@@ -1,6 +1,6 @@
 //! What changes in the planes, published as events for open pages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
 }
 
 async fn tell_applications(shared: &Shared, mut changed: mpsc::UnboundedReceiver<(String, Option<ridgeway_doc::Doc>)>) {
+    // The keys of the objects that were told last, to tell which are gone.
+    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     while let Some((name, doc)) = changed.recv().await {
         let mut latest = BTreeMap::from([(name, doc)]);
         tokio::time::sleep(GATHER).await;
@@ -44,14 +46,21 @@ async fn tell_applications(shared: &Shared, mut changed: mpsc::UnboundedReceiver
         for (name, doc) in latest {
             let summary = doc.as_ref().map(|doc| shared.summary(doc.root()));
             shared.hub.publish("application", &json!({"name": name, "application": summary}));
-            let Some(doc) = doc else { continue };
+            let Some(doc) = doc else {
+                told.remove(&name);
+                continue;
+            };
             let operation = applications::operation(doc.root());
             if !operation.is_null() {
                 let why = crate::api::detail::why_of(shared, doc.root()).await;
                 shared.hub.publish("operation", &json!({"application": name, "operation": operation, "why": why}));
             }
             if let Ok(tree) = crate::api::detail::tree(&*shared.plane.admin(), doc.root()).await {
-                shared.hub.publish("tree", &json!({"application": name, "changed": tree, "removed": []}));
+                let keys: BTreeSet<String> =
+                    tree.iter().filter_map(|node| node["ref"]["key"].as_str().map(str::to_owned)).collect();
+                let before = told.insert(name.clone(), keys.clone()).unwrap_or_default();
+                let removed: Vec<&String> = before.difference(&keys).collect();
+                shared.hub.publish("tree", &json!({"application": name, "changed": tree, "removed": removed}));
             }
         }
     }

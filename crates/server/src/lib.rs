@@ -6,6 +6,7 @@
 //! crate), Git at `/git`, metrics at `/metrics`. The gateway is what every request passes. A page's data comes from the
 //! objects in the cluster, on behalf of whoever asks, and from what the planes keep ready to be looked at.
 
+mod access;
 mod accounts;
 mod api;
 mod assets;
@@ -20,7 +21,7 @@ mod sessions;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Router, middleware};
@@ -110,6 +111,8 @@ pub(crate) struct Shared {
     pub(crate) closing: watch::Receiver<bool>,
     pub(crate) accounts: Accounts,
     pub(crate) sessions: Sessions,
+    /// Held by the one verification of the whole ledger that may run at a time.
+    pub(crate) verifying: tokio::sync::Mutex<()>,
     pub(crate) assets: Assets,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Arc<dyn Clock>,
@@ -125,6 +128,7 @@ pub fn router(parts: Parts) -> Router {
         runs: Arc::default(),
         catalog: CatalogIndex::default(),
         hub: Hub::default(),
+        verifying: tokio::sync::Mutex::default(),
         closing: parts.stopping.clone(),
         plane: parts.plane,
         authenticator: parts.authenticator,
@@ -154,14 +158,20 @@ pub fn router(parts: Parts) -> Router {
         .with_state(shared)
 }
 
-async fn files(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Response {
+async fn files(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if uri.path().starts_with("/api/") {
         return error::ApiError::not_found(format!("path {}", uri.path())).into_response();
+    }
+    if !matches!(method, Method::GET | Method::HEAD) {
+        return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")], "files are only read\n").into_response();
     }
     shared.assets.serve(uri.path(), &headers)
 }
 
-async fn prometheus(State(shared): State<Arc<Shared>>) -> Response {
+async fn prometheus(State(shared): State<Arc<Shared>>, caller: gateway::Caller) -> Response {
+    if let Err(error) = shared.demand(&caller.identity, access::Right::Metrics) {
+        return error.into_response();
+    }
     let plane = shared.plane.metrics().render();
     let text = shared.metrics.render(shared.ledger.len(), shared.plane.revision(), &plane);
     (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()

@@ -18,6 +18,11 @@ struct Labels {
     code: u16,
 }
 
+/// Parts of the API that are counted by themselves.
+const AREAS: [&str; 11] = [
+    "session", "system", "home", "applications", "promotions", "policies", "audit", "catalog", "repositories", "templates", "events",
+];
+
 /// What the edge counts.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -48,13 +53,18 @@ impl Metrics {
     /// Counts a request; paths are grouped, so that no user's input becomes a label.
     pub(crate) fn observe(&self, method: &Method, path: &str, code: StatusCode, took: Duration) {
         let area = match path.trim_start_matches('/').split('/').collect::<Vec<_>>().as_slice() {
-            ["api", "v1", area, ..] if area.len() <= 16 && area.bytes().all(|b| b.is_ascii_lowercase()) => area,
+            ["api", "v1", "runs", ..] => "templates",
+            ["api", "v1", area, ..] => AREAS.iter().find(|known| *known == area).copied().unwrap_or("other"),
             ["git", ..] => "git",
             ["metrics"] => "metrics",
             ["healthz"] => "healthz",
             _ => "portal",
         };
-        let labels = Labels { method: method.as_str().to_owned(), area: (*area).to_owned(), code: code.as_u16() };
+        let method = match *method {
+            Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE | Method::OPTIONS => method.as_str(),
+            _ => "other",
+        };
+        let labels = Labels { method: method.to_owned(), area: area.to_owned(), code: code.as_u16() };
         self.requests.get_or_create(&labels).inc();
         self.duration.get_or_create(&labels).observe(took.as_secs_f64());
     }
@@ -83,9 +93,13 @@ mod tests {
         for path in ["/api/v1/applications/x", "/../../etc", "/api/v1/AAAA%20/x", "/git/a.git/info/refs"] {
             metrics.observe(&Method::GET, path, StatusCode::OK, Duration::from_millis(3));
         }
+        for name in ["invented", "thought"] {
+            let method = Method::from_bytes(name.to_uppercase().as_bytes()).unwrap();
+            metrics.observe(&method, &format!("/api/v1/{name}"), StatusCode::NOT_FOUND, Duration::from_millis(3));
+        }
         let text = metrics.render(5, 7, "more 1\n");
         assert!(text.contains(r#"area="applications""#) && text.contains(r#"area="portal""#), "{text}");
-        assert!(!text.contains("AAAA") && !text.contains("# EOF"), "{text}");
+        assert!(!text.contains("AAAA") && !text.to_lowercase().contains("invented") && !text.contains("# EOF"), "{text}");
         assert!(text.contains("ridgeway_ledger_size 5") && text.ends_with("more 1\n"), "{text}");
     }
 }

@@ -12,6 +12,8 @@ use ridgeway_cluster::{Clock, Identity};
 
 /// How long a session lasts without use.
 const IDLE: Duration = Duration::from_secs(12 * 3600);
+/// How long it lasts at most, however much it is used.
+const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Attempts within [`WINDOW`] before an address has to wait.
 const ATTEMPTS: usize = 5;
 /// The window of the limit.
@@ -23,6 +25,7 @@ pub(crate) struct Session {
     pub(crate) identity: Identity,
     pub(crate) csrf: String,
     expires: Timestamp,
+    ends: Timestamp,
 }
 
 /// Running sessions, by the digest of their token.
@@ -30,6 +33,14 @@ pub(crate) struct Sessions {
     clock: Arc<dyn Clock>,
     running: Mutex<HashMap<[u8; 32], Session>>,
     attempts: Mutex<HashMap<IpAddr, Vec<Timestamp>>>,
+}
+
+/// Whose attempts are counted together: one IPv4 address, or one IPv6 network of a customer.
+fn counted(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::from((v6.to_bits() >> 64 << 64).to_be_bytes()),
+        v4 => v4,
+    }
 }
 
 fn random() -> String {
@@ -53,7 +64,7 @@ impl Sessions {
     /// Starts a session; gives its token, which only the cookie holds.
     pub(crate) fn start(&self, identity: Identity) -> (String, Session) {
         let token = random();
-        let session = Session { identity, csrf: random(), expires: self.expiry() };
+        let session = Session { identity, csrf: random(), expires: self.after(IDLE), ends: self.after(LIFE) };
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         running.retain(|_, session| session.expires > now);
@@ -69,7 +80,7 @@ impl Sessions {
             running.remove(&digest(token));
             return None;
         }
-        session.expires = self.expiry();
+        session.expires = self.after(IDLE).min(session.ends);
         Some(session.clone())
     }
 
@@ -80,6 +91,7 @@ impl Sessions {
 
     /// Counts an attempt to sign in; the seconds to wait when there were too many.
     pub(crate) fn attempt(&self, address: IpAddr) -> Result<(), u64> {
+        let address = counted(address);
         let now = self.clock.now();
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         let since = now.checked_sub(WINDOW).unwrap_or(now);
@@ -96,12 +108,12 @@ impl Sessions {
 
     /// Forgets the attempts of an address after it signed in.
     pub(crate) fn forgive(&self, address: IpAddr) {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(&address);
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(&counted(address));
     }
 
-    fn expiry(&self) -> Timestamp {
+    fn after(&self, time: Duration) -> Timestamp {
         let now = self.clock.now();
-        now.checked_add(IDLE).unwrap_or(now)
+        now.checked_add(time).unwrap_or(now)
     }
 }
 
@@ -136,6 +148,13 @@ mod tests {
         *clock.0.lock().unwrap() = at(35 * 3600);
         assert!(sessions.find(&token).is_none());
         let (token, _) = sessions.start(Identity::user("admin", &[], "test"));
+        for hour in 35..35 + 7 * 24 {
+            *clock.0.lock().unwrap() = at(hour * 3600);
+            assert!(sessions.find(&token).is_some(), "after {hour} h");
+        }
+        *clock.0.lock().unwrap() = at((35 + 7 * 24) * 3600);
+        assert!(sessions.find(&token).is_none(), "no use prolongs it for ever");
+        let (token, _) = sessions.start(Identity::user("admin", &[], "test"));
         sessions.end(&token);
         assert!(sessions.find(&token).is_none());
     }
@@ -150,6 +169,14 @@ mod tests {
         }
         assert!(sessions.attempt(address).is_err());
         assert!(sessions.attempt(IpAddr::from(Ipv4Addr::new(127, 0, 0, 2))).is_ok(), "others do not wait");
+        for (one, other, together) in [
+            ("2001:db8::1", "2001:db8::ffff:1", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("::ffff:192.0.2.1", "192.0.2.1", true),
+        ] {
+            let [one, other] = [one, other].map(|text| counted(text.parse().unwrap()));
+            assert_eq!(one == other, together, "{one} {other}");
+        }
         *clock.0.lock().unwrap() = at(61);
         assert!(sessions.attempt(address).is_ok());
     }

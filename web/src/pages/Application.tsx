@@ -31,9 +31,17 @@ export function Application() {
   const navigate = useNavigate({ from: '/applications/$name' });
   const { act, busy, failure } = useAct();
   const view = search.view ?? 'tree';
-  const started = (operation: Schema['Operation']) => client.setQueryData(application(name).queryKey, (old) => old && { ...old, operation });
-  const sync = (body: Schema['SyncRequest']) => act(async () => started(await take(api.POST('/applications/{name}/sync', { params: { path: { name } }, body }))));
-  const rollback = (historyId: number) => act(async () => started(await take(api.POST('/applications/{name}/rollback', { params: { path: { name } }, body: { historyId } }))));
+  const start = (call: () => Promise<Schema['Operation']>) =>
+    act(async () => {
+      const key = application(name).queryKey;
+      const before = client.getQueryData(key)?.operation?.startedAt;
+      const operation = await call();
+      // A short operation may have ended, and its event arrived, before this answer did.
+      client.setQueryData(key, (old) => (old && old.operation?.startedAt === before ? { ...old, operation } : old));
+      await client.invalidateQueries({ queryKey: key });
+    });
+  const sync = (body: Schema['SyncRequest']) => start(() => take(api.POST('/applications/{name}/sync', { params: { path: { name } }, body })));
+  const rollback = (historyId: number) => start(() => take(api.POST('/applications/{name}/rollback', { params: { path: { name } }, body: { historyId } })));
   return (
     <Page
       name={name}

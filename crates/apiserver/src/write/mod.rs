@@ -12,7 +12,7 @@ mod strategy;
 mod validate;
 mod written;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use ridgeway_authz::Decision;
@@ -46,6 +46,8 @@ pub(crate) struct Change<'a> {
     pub(crate) causality: Causality,
     pub(crate) decision: Decision,
     pub(crate) now: String,
+    /// Which rules were asked in the latest attempt, and what they said.
+    pub(crate) evaluated: Mutex<Vec<(String, String)>>,
 }
 
 /// What a client asked for, where the change is not called so: an eviction is a deletion.
@@ -137,6 +139,7 @@ impl ControlPlane {
             causality,
             decision: Decision::default(),
             now: self.timestamp(),
+            evaluated: Mutex::default(),
             kind,
         };
         let question = match asked {
@@ -401,6 +404,7 @@ impl Change<'_> {
             dry_run: self.write.options.dry_run,
         });
         warnings.extend(answer.warnings);
+        *self.evaluated.lock().unwrap_or_else(PoisonError::into_inner) = answer.annotations;
         if !answer.refusals.is_empty() {
             return Err(self.refused(refusal::status(self, &answer.refusals)).await);
         }

@@ -1,5 +1,7 @@
 //! The ledger's part: an intent before anything is stored, an outcome after.
 
+use std::sync::PoisonError;
+
 use ridgeway_cluster::Status;
 use ridgeway_ledger::{Actor, Entry as Record, ObjectId, Phase, Verdict};
 use ridgeway_store::{Entry, Revision};
@@ -51,6 +53,11 @@ impl Change<'_> {
         }
     }
 
+    /// The rules that were asked, as `rule:<policy>/<rule>` and what each said.
+    fn evaluated(&self) -> Vec<(String, String)> {
+        self.evaluated.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Writes down what is about to happen; nothing is stored unless this is on disk.
     pub(super) async fn record_intent(
         &self,
@@ -73,6 +80,7 @@ impl Change<'_> {
         record.after = after
             .map(|bytes| digest(bytes.get(4..).unwrap_or_default()))
             .unwrap_or_default();
+        record.detail.extend(self.evaluated());
         if let Some(entry) = before {
             record
                 .detail
@@ -118,6 +126,7 @@ impl Change<'_> {
         };
         let mut record = self.record(Phase::Event);
         record.code = status.code();
+        record.detail.extend(self.evaluated());
         let by = status
             .causes
             .iter()

@@ -27,6 +27,8 @@ pub(crate) struct World {
     pub(crate) repositories: Arc<Repositories>,
     pub(crate) deliver: Arc<Deliver>,
     pub(crate) scratch: tempfile::TempDir,
+    options: Options,
+    stop_deliver: watch::Sender<bool>,
     _stop: watch::Sender<bool>,
 }
 
@@ -77,7 +79,8 @@ impl World {
         change(&mut options);
         let cluster = named("deliver");
         install_crds(&*cluster).await.unwrap();
-        let deliver = Deliver::new(cluster, repositories.clone(), clock, options);
+        let deliver = Deliver::new(cluster, repositories.clone(), clock, options.clone());
+        let (stop_deliver, stopped) = watch::channel(false);
         tokio::spawn(deliver.clone().run(stopped));
         World {
             plane,
@@ -85,8 +88,24 @@ impl World {
             repositories,
             deliver,
             scratch,
+            options,
+            stop_deliver,
             _stop: stop,
         }
+    }
+
+    /// Ends the controllers and starts new ones, which know only what is written down.
+    pub(crate) async fn restart(&mut self) {
+        let _ = self.stop_deliver.send(true);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let cluster = self
+            .plane
+            .client(Identity::user("deliver", &["system:masters"], "test"));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (stop, stopped) = watch::channel(false);
+        self.deliver = Deliver::new(cluster, self.repositories.clone(), clock, self.options.clone());
+        self.stop_deliver = stop;
+        tokio::spawn(self.deliver.clone().run(stopped));
     }
 
     /// Commits files to `main` of a repository, made when it is missing. An empty text removes a file.

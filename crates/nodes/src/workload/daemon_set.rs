@@ -5,9 +5,9 @@ use std::time::Duration;
 use ridgeway_cluster::Status;
 use ridgeway_doc::{Doc, Value};
 
-use crate::kubelet::serves;
+use crate::kubelet::{available, serves};
 use crate::object::{active, number, pod_of, template_hash, text};
-use crate::{Nodes, Worked, node};
+use crate::{Nodes, Worked};
 
 const REVISION: &str = "controller-revision-hash";
 
@@ -21,11 +21,16 @@ impl Nodes {
         let pods = self.owned(Worked::Pod, root).await?;
         let (mut current, mut updated, mut ready) = (0, 0, 0);
         let mut replacing = false;
-        for index in 0..self.options.nodes {
-            let name = node::name(index);
+        let nodes = self.scheduler.daemon_nodes(template);
+        let lost = |pod: &&Doc| !nodes.iter().any(|name| name == text(pod.root(), &["spec", "nodeName"]));
+        let misplaced: Vec<&Doc> = pods.iter().filter(|pod| active(pod.root())).filter(lost).collect();
+        for pod in &misplaced {
+            self.remove(pod, None).await?;
+        }
+        for name in &nodes {
             let mut here = pods
                 .iter()
-                .filter(|pod| active(pod.root()) && text(pod.root(), &["spec", "nodeName"]) == name);
+                .filter(|pod| active(pod.root()) && text(pod.root(), &["spec", "nodeName"]) == *name);
             match here.next() {
                 None => {
                     let mut pod = pod_of(template, root);
@@ -56,7 +61,8 @@ impl Nodes {
                 self.remove(double, None).await?;
             }
         }
-        let wanted = i64::from(self.options.nodes);
+        let wanted = nodes.len() as i64;
+        let (available, next) = available(pods.iter().map(Doc::root), root, self.clock.now());
         let mut status = Value::object();
         status.set(&["observedGeneration"], number(root, &["metadata", "generation"]));
         for (field, value) in [
@@ -64,13 +70,13 @@ impl Nodes {
             ("currentNumberScheduled", current),
             ("updatedNumberScheduled", updated),
             ("numberReady", ready),
-            ("numberAvailable", ready),
-            ("numberUnavailable", wanted - ready),
-            ("numberMisscheduled", 0),
+            ("numberAvailable", available),
+            ("numberUnavailable", wanted - available),
+            ("numberMisscheduled", misplaced.len() as i64),
         ] {
             status.set(&[field], value);
         }
         self.set_status(set, status).await?;
-        Ok(None)
+        Ok(next)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use ridgeway_cluster::Status;
+use ridgeway_cluster::{EventType, Status};
 use ridgeway_doc::{Doc, Node, Value};
 
 use crate::object::{condition, conditioned, controlled_by, number, template_hash, text};
@@ -14,13 +14,13 @@ use crate::{Nodes, Worked};
 const REVISION: &str = "deployment.kubernetes.io/revision";
 /// Tells the Pods of one template from those of another.
 const HASH: &str = "pod-template-hash";
+/// What clients write for themselves; it stays with the object they wrote.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 impl Nodes {
     pub(crate) async fn deployment(&self, deployment: &Doc) -> Result<Option<Duration>, Status> {
         let node = deployment.root();
-        let Some(template) = node.at(&["spec", "template"]) else {
-            return Ok(None);
-        };
+        let Some(template) = node.at(&["spec", "template"]) else { return Ok(None) };
         let replicas = number(node, &["spec", "replicas"]).unwrap_or(1).max(0);
         let mut sets = self.owned(Worked::ReplicaSet, node).await?;
         sets.sort_by_key(|set| revision(set.root()));
@@ -29,7 +29,7 @@ impl Nodes {
         let latest = sets.last().map_or(0, |set| revision(set.root()));
         let current = sets
             .iter()
-            .position(|set| text(set.root(), &["metadata", "labels", HASH]) == hash);
+            .rposition(|set| same_template(set.root(), template));
         let new = match current {
             Some(at) => Some(sets.remove(at)),
             None if paused => None,
@@ -56,9 +56,9 @@ impl Nodes {
         if let (Some(new), false) = (&new, paused) {
             let step = self.next_step(node, replicas, view(new), &old).await?;
             for (set, wanted) in sets.iter().zip(&step.old) {
-                self.scale(set, *wanted).await?;
+                self.scale_set(node, set, *wanted).await?;
             }
-            self.scale(new, step.new).await?;
+            self.scale_set(node, new, step.new).await?;
         }
         let again = self.deployment_status(deployment, new.as_ref(), &sets).await?;
         self.forget_old(node, &sets).await?;
@@ -77,6 +77,17 @@ impl Nodes {
         Ok(rollout::rolling(replicas, bounds, new, old))
     }
 
+    async fn scale_set(&self, node: Node<'_>, set: &Doc, wanted: i64) -> Result<(), Status> {
+        let is = number(set.root(), &["spec", "replicas"]).unwrap_or(0);
+        if is != wanted {
+            self.scale(set, wanted).await?;
+            let (direction, name) = (if is < wanted { "up" } else { "down" }, text(set.root(), &["metadata", "name"]));
+            let message = format!("Scaled {direction} replica set {name} from {is} to {wanted}");
+            self.note(node, EventType::Normal, "ScalingReplicaSet", &message);
+        }
+        Ok(())
+    }
+
     async fn new_set(&self, node: Node<'_>, template: Node<'_>, hash: &str, revision: i64) -> Result<Doc, Status> {
         let mut set = Value::object();
         set.set(&["apiVersion"], "apps/v1");
@@ -89,8 +100,17 @@ impl Nodes {
             set.set(&["metadata", "labels"], labels);
         }
         set.set(&["metadata", "labels", HASH], hash);
+        // `kubernetes.io/change-cause` and its like tell what a revision was for.
+        for (key, value) in node.at(&["metadata", "annotations"]).map(Node::members).into_iter().flatten() {
+            if key != LAST_APPLIED {
+                set.set(&["metadata", "annotations", key], value);
+            }
+        }
         set.set(&["metadata", "annotations", REVISION], revision.to_string());
         set.set(&["spec", "replicas"], 0i64);
+        if let Some(seconds) = node.at(&["spec", "minReadySeconds"]) {
+            set.set(&["spec", "minReadySeconds"], seconds);
+        }
         set.set(&["spec", "template"], template);
         if let Some(selector) = node.at(&["spec", "selector"]) {
             set.set(&["spec", "selector"], selector);
@@ -228,6 +248,14 @@ impl Nodes {
         }
         Ok(())
     }
+}
+
+/// Whether a ReplicaSet is of a template: compared by content, so that a change of hashing starts no rollout.
+fn same_template(set: Node<'_>, template: Node<'_>) -> bool {
+    let Some(mine) = set.at(&["spec", "template"]) else { return false };
+    let mut mine = mine.to_value();
+    mine.remove(&["metadata", "labels", HASH]);
+    mine.node() == template
 }
 
 fn revision(object: Node<'_>) -> i64 {

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use ridgeway_cluster::Status;
+use jiff::{SignedDuration, Timestamp};
+use ridgeway_cluster::{EventType, Status};
 use ridgeway_doc::{Doc, Node, Value};
 
-use crate::object::{active, conditioned, holds, number, pod_of, text};
+use crate::kubelet::serves;
+use crate::object::{active, condition, conditioned, holds, number, pod_of, text};
 use crate::{Nodes, Worked};
 
 impl Nodes {
     pub(crate) async fn job(&self, job: &Doc) -> Result<Option<Duration>, Status> {
         let node = job.root();
         if holds(node, "Complete") || holds(node, "Failed") {
-            return Ok(None);
+            return self.expire(job).await;
         }
         let Some(template) = node.at(&["spec", "template"]) else {
             return Ok(None);
@@ -42,10 +44,19 @@ impl Nodes {
             .sum();
         let running: Vec<&Doc> = pods.iter().filter(|pod| active(pod.root())).collect();
         let done = succeeded >= completions;
-        let over = failed + restarts > limit;
+        let started = text(node, &["status", "startTime"]).parse::<Timestamp>().ok();
+        let deadline = number(node, &["spec", "activeDeadlineSeconds"]).filter(|_| !suspended);
+        let left = deadline.map(|seconds| {
+            let ran = started.map_or(SignedDuration::ZERO, |at| self.clock.now().duration_since(at));
+            SignedDuration::from_secs(seconds) - ran
+        });
+        let late = left.is_some_and(|left| !left.is_positive());
+        let over = failed + restarts > limit || late;
+        let ready = pods.iter().filter(|pod| serves(pod.root())).count() as i64;
         let mut live = running.len() as i64;
         if !done && !over && !suspended {
-            for _ in live..parallelism.min(completions - succeeded) {
+            let wanted = parallelism.min(completions - succeeded);
+            while live < wanted {
                 let mut pod = pod_of(template, node);
                 pod.set(
                     &["metadata", "generateName"],
@@ -66,7 +77,7 @@ impl Nodes {
             ("active", live),
             ("succeeded", succeeded),
             ("failed", failed),
-            ("ready", 0),
+            ("ready", if live > 0 { ready } else { 0 }),
         ] {
             status.set(&[field], value);
         }
@@ -88,11 +99,30 @@ impl Nodes {
             let message = "Reached expected number of succeeded pods";
             conditions.push(conditioned(node, "Complete", true, "CompletionsReached", message, &now));
         } else if over {
-            let message = "Job has reached the specified backoff limit";
-            conditions.push(conditioned(node, "Failed", true, "BackoffLimitExceeded", message, &now));
+            let (reason, message) = if late {
+                ("DeadlineExceeded", "Job was active longer than specified deadline")
+            } else {
+                ("BackoffLimitExceeded", "Job has reached the specified backoff limit")
+            };
+            self.note(node, EventType::Warning, reason, message);
+            conditions.push(conditioned(node, "Failed", true, reason, message, &now));
         }
         status.set(&["conditions"], conditions.into_iter().collect::<Value>());
         self.set_status(job, status).await?;
-        Ok(None)
+        Ok(left.filter(|left| left.is_positive()).map(|left| left.unsigned_abs() + Duration::from_millis(20)))
+    }
+
+    /// A finished job goes when its `ttlSecondsAfterFinished` is over.
+    async fn expire(&self, job: &Doc) -> Result<Option<Duration>, Status> {
+        let node = job.root();
+        let Some(ttl) = number(node, &["spec", "ttlSecondsAfterFinished"]) else { return Ok(None) };
+        let failed = condition(node, "Failed").map(|c| text(c, &["lastTransitionTime"]));
+        let ended = node.str_at(&["status", "completionTime"]).or(failed).unwrap_or_default();
+        let Ok(ended) = ended.parse::<Timestamp>() else { return Ok(None) };
+        let left = SignedDuration::from_secs(ttl) - self.clock.now().duration_since(ended);
+        if left.is_positive() {
+            return Ok(Some(left.unsigned_abs() + Duration::from_millis(20)));
+        }
+        self.remove(job, None).await.map(|()| None)
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use ridgeway_cluster::Status;
+use ridgeway_cluster::{EventType, Status};
 use ridgeway_doc::{Doc, Node, Value};
 
 use super::give_up_order;
-use crate::kubelet::serves;
+use crate::kubelet::{available, serves};
 use crate::object::{active, number, pod_of, text};
 use crate::{Nodes, Worked};
 
@@ -25,6 +25,8 @@ impl Nodes {
                     format!("{}-", text(node, &["metadata", "name"])),
                 );
                 if let Err(status) = self.create(pod).await {
+                    let message = format!("Error creating: {}", status.message);
+                    self.note(node, EventType::Warning, "FailedCreate", &message);
                     // What stands in the way (a policy, a quota) is told where people look: in the status.
                     fault = Some(status);
                     break;
@@ -39,12 +41,13 @@ impl Nodes {
             }
         }
         let ready = running.iter().filter(|pod| serves(pod.root())).count() as i64;
+        let (available, next) = available(running.iter().map(|pod| pod.root()), node, self.clock.now());
         let mut status = Value::object();
         let existing = if fault.is_some() { running.len() } else { wanted };
         status.set(&["replicas"], existing as i64);
         status.set(&["fullyLabeledReplicas"], existing as i64);
         status.set(&["readyReplicas"], ready);
-        status.set(&["availableReplicas"], ready);
+        status.set(&["availableReplicas"], available);
         status.set(&["observedGeneration"], number(node, &["metadata", "generation"]));
         match &fault {
             Some(fault) => {
@@ -59,6 +62,6 @@ impl Nodes {
             None => {}
         }
         self.set_status(set, status).await?;
-        Ok(fault.map(|_| Duration::from_secs(2)))
+        Ok(fault.map(|_| Duration::from_secs(2)).or(next))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ridgeway_cluster::{Reason, Status};
 use ridgeway_doc::{Doc, Node, Value};
 
-use crate::kubelet::serves;
+use crate::kubelet::{available, serves};
 use crate::object::{number, pod_of, template_hash, text};
 use crate::{Nodes, Worked};
 
@@ -50,6 +50,7 @@ impl Nodes {
         let count = |test: &dyn Fn(&Doc) -> bool| pods.iter().filter(|pod| test(pod)).count() as i64;
         let updated = count(&revision);
         let ready = count(&|pod| serves(pod.root()));
+        let (available, next) = available(pods.iter().map(Doc::root), node, self.clock.now());
         let current = match text(node, &["status", "currentRevision"]) {
             old if old.is_empty() || updated == replicas => update.as_str(),
             old => old,
@@ -59,7 +60,7 @@ impl Nodes {
         for (field, value) in [
             ("replicas", pods.len() as i64),
             ("readyReplicas", ready),
-            ("availableReplicas", ready),
+            ("availableReplicas", available),
             ("updatedReplicas", updated),
             (
                 "currentReplicas",
@@ -75,7 +76,7 @@ impl Nodes {
         status.set(&["currentRevision"], current);
         status.set(&["updateRevision"], update.as_str());
         self.set_status(set, status).await?;
-        Ok(None)
+        Ok(next)
     }
 
     /// Makes the missing Pods; in order means that the one before must serve first.

@@ -8,14 +8,15 @@ use axum::extract::{Path, Query as Parameters, State};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use ridgeway_ledger::{LedgerError, Outcome, Query, Record, verify_dir};
+use ridgeway_ledger::{LedgerError, Outcome, Query, Record, VerifyError, verify_dir};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Answer;
 use super::applications::reference;
 use super::changes::{self, Versions};
+use super::{Answer, aside};
 use crate::Shared;
+use crate::access::Right;
 use crate::error::{ApiError, Refusal};
 use crate::gateway::Caller;
 
@@ -67,7 +68,8 @@ impl Search {
     fn matches(&self, entry: &Value) -> bool {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_lowercase();
         let words = self.q.as_deref().unwrap_or_default().to_lowercase();
-        let all = format!("{} {} {}", text(&entry["summary"]), text(&entry["actor"]["name"]), text(&entry["object"]["key"]));
+        let all =
+            format!("{} {} {}", text(&entry["summary"]), text(&entry["actor"]["name"]), text(&entry["object"]["key"]));
         let object = self.object.as_deref().unwrap_or_default();
         let kind_and_name =
             format!("{}/{}", entry["object"]["kind"].as_str().unwrap_or(""), entry["object"]["name"].as_str().unwrap_or(""));
@@ -85,63 +87,62 @@ pub(crate) async fn list(
     caller: Caller,
     Parameters(search): Parameters<Search>,
 ) -> Answer {
-    may_audit(&caller)?;
+    shared.demand(&caller.identity, Right::Audit)?;
+    aside(move || page(&shared, &search)).await?.map(Json)
+}
+
+fn page(shared: &Shared, search: &Search) -> Result<Value, ApiError> {
     let limit = search.limit.unwrap_or(100).clamp(1, 500);
     let mut query = search.query()?;
     if let Some(cursor) = search.cursor.as_deref().filter(|c| !c.is_empty()) {
         query.before = Some(cursor.parse().map_err(|_| ApiError::invalid("`cursor` is not one of ours"))?);
     }
     let first = query.before.is_none();
-    let mut found = Vec::new();
-    let mut next = None;
+    let mut found: Vec<Value> = Vec::new();
     let mut seen = 0;
     query.limit = 500;
-    // A first page looks further, for the histogram; later ones end when they are full.
-    'pages: loop {
+    // A first page looks further, for the histogram; later ones end when they are full. Neither looks without end: where
+    // the looking stopped, the next page goes on.
+    let mut next = loop {
         let page = shared.ledger.query(&query).map_err(fault)?;
+        let mut full = false;
         for record in &page.records {
             seen += 1;
             let entry = shared.entry(record);
             if !search.matches(&entry) {
                 continue;
             }
-            if found.len() == limit && !first {
-                next = found.last().and_then(|e: &Value| e["index"].as_u64());
-                break 'pages;
+            full = !first && found.len() == limit;
+            if full {
+                break;
             }
             found.push(entry);
         }
+        if full {
+            break found.last().and_then(|entry| entry["index"].as_u64());
+        }
         query.before = page.next;
         if page.next.is_none() || seen >= LOOKED_AT {
-            break;
+            break page.next;
         }
-    }
+    };
     let total = found.len();
-    let (histogram, facets) =
-        if first { (histogram(&found), facets(&found)) } else { (Value::Null, Value::Null) };
+    let (histogram, facets) = if first { (histogram(&found), facets(&found)) } else { (Value::Null, Value::Null) };
     if found.len() > limit {
         found.truncate(limit);
-        next = found.last().and_then(|e| e["index"].as_u64());
+        next = found.last().and_then(|entry| entry["index"].as_u64());
     }
-    Ok(Json(json!({
+    Ok(json!({
         "items": found,
         "nextCursor": next.map(|n| n.to_string()),
         "total": total,
         "histogram": histogram,
         "facets": facets,
-    })))
+    }))
 }
 
 fn fault(error: LedgerError) -> ApiError {
     ApiError::internal(format!("the ledger cannot be read: {error}"))
-}
-
-/// The ledger tells about everybody: administrators read it.
-pub(crate) fn may_audit(caller: &Caller) -> Result<(), ApiError> {
-    if caller.identity.in_group("system:masters") {
-        return Ok(());
-    }
-    Err(ApiError::forbidden(format!("{} may not read the audit ledger; ask the platform team", caller.identity.name)))
 }
 
 impl Shared {
@@ -237,8 +238,11 @@ fn facets(entries: &[Value]) -> Value {
 }
 
 pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(index): Path<u64>, caller: Caller) -> Answer {
-    may_audit(&caller)?;
-    let record = shared.ledger.get(index).map_err(|_| ApiError::not_found(format!("ledger entry {index}")))?;
+    shared.demand(&caller.identity, Right::Audit)?;
+    let record = shared.ledger.get(index).map_err(|error| match error {
+        LedgerError::NoEntry { .. } => ApiError::not_found(format!("ledger entry {index}")),
+        error => fault(error),
+    })?;
     let mut note = shared.ledger.checkpoint();
     let mut checkpoint = note.verify(shared.ledger.key()).map_err(|e| ApiError::internal(e.to_string()))?;
     if checkpoint.size <= index {
@@ -293,12 +297,11 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(index): Path<u6
 }
 
 pub(crate) async fn verify(State(shared): State<Arc<Shared>>, caller: Caller) -> Answer {
-    may_audit(&caller)?;
+    shared.demand(&caller.identity, Right::Audit)?;
     let directory = shared.about.ledger_dir.clone();
+    let _alone = shared.verifying.lock().await;
     let start = tokio::time::Instant::now();
-    let outcome = tokio::task::spawn_blocking(move || verify_dir(&directory))
-        .await
-        .map_err(|error| ApiError::internal(error.to_string()))?;
+    let outcome = aside(move || verify_dir(&directory)).await?;
     let answer = match outcome {
         Ok(verified) => json!({
             "ok": true,
@@ -314,7 +317,10 @@ pub(crate) async fn verify(State(shared): State<Arc<Shared>>, caller: Caller) ->
             "root": "",
             "milliseconds": start.elapsed().as_millis() as u64,
             "checkedAt": shared.clock.now().to_string(),
-            "problem": {"index": null, "message": error.to_string()},
+            "problem": {
+                "index": match &error { VerifyError::Corrupt(at) => Some(at.index), _ => None },
+                "message": error.to_string(),
+            },
         }),
     };
     Ok(Json(answer))

@@ -9,8 +9,9 @@ use ridgeway_doc::{Doc, Node};
 use serde_json::{Value, json};
 
 use super::applications::{self, text};
-use super::{Answer, home, policies};
+use super::{Answer, aside, home, policies};
 use crate::Shared;
+use crate::access::Right;
 use crate::catalog_index::component_of;
 use crate::error::ApiError;
 use crate::gateway::Caller;
@@ -129,14 +130,19 @@ pub(crate) async fn show(
     let deployed = shared.applications_of(entity, &all);
     let namespaces: Vec<String> =
         deployed.iter().map(|a| text(a.root(), &["spec", "destination", "namespace"]).to_owned()).collect();
-    let changes = if caller.identity.in_group("system:masters") { home::changes(&shared, 200, &namespaces) } else { Vec::new() };
+    let changes = if shared.may(&caller.identity, Right::Audit) {
+        let (shared, namespaces) = (shared.clone(), namespaces.clone());
+        aside(move || home::changes(&shared, 200, &namespaces)).await?
+    } else {
+        Vec::new()
+    };
     let extra = json!({
         "annotations": entity.annotations().map(pair).collect::<serde_json::Map<_, _>>(),
         "labels": entity.labels().map(pair).collect::<serde_json::Map<_, _>>(),
         "links": entity.links().map(|l| json!({"title": l.title, "url": l.url})).collect::<Vec<_>>(),
         "relations": relations,
         "source": {"repository": origin.repository, "path": origin.path, "line": origin.line},
-        "violations": policies::violations_in(&shared, &namespaces),
+        "violations": policies::violations_in(&shared, &caller, &namespaces),
         "changes": changes,
         "readme": shared.readme(&origin.repository).await,
         "yaml": entity.node().to_yaml(),

@@ -1,6 +1,6 @@
 //! What an entry of the ledger changed: the object before and after, from the store's history.
 
-use ridgeway_doc::{Doc, Node};
+use ridgeway_doc::{Doc, Node, Value as DocValue};
 use ridgeway_krm::Gvk;
 use ridgeway_ledger::Record;
 use serde_json::{Value, json};
@@ -9,6 +9,8 @@ use crate::Shared;
 
 /// Values that stand in a Secret.
 const HIDDEN: &str = "<hidden>";
+/// Where kubectl keeps what it applied last.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// An object at two moments.
 #[derive(Default)]
@@ -47,23 +49,44 @@ pub(crate) async fn of(shared: &Shared, record: &Record) -> Versions {
 
 /// YAML for people: without bookkeeping, Secret values hidden.
 pub(crate) fn yaml(doc: &Doc, gvk: &Gvk) -> String {
-    let mut value = doc.root().to_value();
-    value.remove(&["metadata", "managedFields"]);
-    if gvk.group.is_empty() && gvk.kind == "Secret" {
+    shown(doc.root().to_value(), gvk).node().to_yaml()
+}
+
+/// An object as people may see it: without bookkeeping, Secret values hidden.
+pub(crate) fn shown(mut object: DocValue, gvk: &Gvk) -> DocValue {
+    object.remove(&["metadata", "managedFields"]);
+    if is_secret(gvk) {
         for part in ["data", "stringData"] {
-            let keys: Vec<String> =
-                doc.root().get(part).map(Node::members).into_iter().flatten().map(|(key, _)| key.to_owned()).collect();
+            let members = object.node().get(part).map(Node::members).into_iter().flatten();
+            let keys: Vec<String> = members.map(|(key, _)| key.to_owned()).collect();
             for key in keys {
-                value.set(&[part, &key], HIDDEN);
+                object.set(&[part, &key], HIDDEN);
             }
         }
+        // kubectl keeps a copy of the whole object there.
+        if object.node().at(&["metadata", "annotations", LAST_APPLIED]).is_some() {
+            object.set(&["metadata", "annotations", LAST_APPLIED], HIDDEN);
+        }
     }
-    value.node().to_yaml()
+    object
+}
+
+fn is_secret(gvk: &Gvk) -> bool {
+    gvk.group.is_empty() && gvk.kind == "Secret"
+}
+
+/// Whether a change within a Secret may be shown: that of a name or label, not of a value or of what holds one.
+fn is_harmless(pointer: &str) -> bool {
+    let annotation = "/metadata/annotations";
+    pointer.starts_with("/metadata/labels")
+        || pointer.starts_with("/type")
+        || (pointer.starts_with("/metadata/") && !pointer.starts_with(annotation))
+        || (pointer.strip_prefix(annotation).is_some_and(|rest| rest.len() > 1) && !pointer.contains("last-applied"))
 }
 
 /// Differences as `DiffEntry`s, without bookkeeping.
 pub(crate) fn differences(before: Node<'_>, after: Node<'_>, gvk: &Gvk) -> Vec<Value> {
-    let secret = gvk.group.is_empty() && gvk.kind == "Secret";
+    let secret = is_secret(gvk);
     let patch = ridgeway_apply::json_diff(before, after);
     let mut entries = Vec::new();
     for operation in patch.node().items() {
@@ -72,21 +95,29 @@ pub(crate) fn differences(before: Node<'_>, after: Node<'_>, gvk: &Gvk) -> Vec<V
         if pointer.starts_with("/metadata/managedFields") || pointer == "/metadata/resourceVersion" {
             continue;
         }
-        let hidden = secret && (pointer.starts_with("/data") || pointer.starts_with("/stringData"));
-        let value = |node: Option<Node<'_>>| match node {
-            None => Value::Null,
-            Some(_) if hidden => json!(HIDDEN),
-            Some(node) => json_of(node),
-        };
+        let hidden = secret && !is_harmless(pointer);
+        let value = |node: Node<'_>| if hidden { json!(HIDDEN) } else { json_of(node) };
         let old = ridgeway_doc::Pointer::parse(pointer).ok().and_then(|p| p.resolve(before));
-        entries.push(json!({
-            "path": dotted(pointer),
-            "before": value(old),
-            "after": value(operation.get("value")),
-            "reason": {"kind": "edited", "text": "changed by this request", "actor": null, "at": null, "ledgerIndex": null},
-        }));
+        let reason = reason("edited", "changed by this request", None);
+        entries.push(diff_entry(pointer, old.map(value), operation.get("value").map(value), reason));
     }
     entries
+}
+
+/// `DiffEntry` of the contract; a side that has no value is left out.
+pub(crate) fn diff_entry(pointer: &str, before: Option<Value>, after: Option<Value>, reason: Value) -> Value {
+    let mut entry = json!({"path": dotted(pointer), "reason": reason});
+    for (side, value) in [("before", before), ("after", after)] {
+        if let Some(value) = value {
+            entry[side] = value;
+        }
+    }
+    entry
+}
+
+/// `DiffReason` of the contract.
+pub(crate) fn reason(kind: &str, text: &str, actor: Option<&str>) -> Value {
+    json!({"kind": kind, "text": text, "actor": actor, "at": null, "ledgerIndex": null})
 }
 
 /// A document's node as JSON value of the API.
@@ -115,6 +146,32 @@ pub(crate) fn dotted(pointer: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ridgeway_doc::parse_yaml;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_nowhere_in_a_shown_secret_or_its_changes() {
+        let read = |value: &str| {
+            let text = format!(
+                "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n  labels: {{tier: {value}-label}}\n  annotations:\n    \
+                 {LAST_APPLIED}: '{{\"stringData\":\"{value}\"}}'\nstringData: {{key: {value}}}\ndata: {{other: {value}}}\n"
+            );
+            parse_yaml(&text).unwrap().remove(0)
+        };
+        let (before, after) = (read("hunter2"), read("hunter3"));
+        let gvk = Gvk::new("", "v1", "Secret");
+        let shown = yaml(&before, &gvk);
+        assert_eq!(shown.matches("hunter2").count(), shown.matches("hunter2-label").count(), "{shown}");
+        assert_eq!(shown.matches(HIDDEN).count(), 3, "{shown}");
+        let changes = differences(before.root(), after.root(), &gvk);
+        let told = serde_json::to_string(&changes).unwrap();
+        assert_eq!(changes.len(), 4, "{told}");
+        assert_eq!(told.matches("hunter").count(), 2, "only the label's two values: {told}");
+        let map = Gvk::new("", "v1", "ConfigMap");
+        assert!(differences(before.root(), after.root(), &map).iter().all(|d| d["before"] != HIDDEN));
+    }
+
     #[test]
     fn paths_read_as_people_write_them() {
         for (pointer, path) in [
@@ -122,7 +179,7 @@ mod tests {
             ("/spec/containers/0/image", "spec.containers[0].image"),
             ("/metadata/annotations/example.org~1note", "metadata.annotations[\"example.org/note\"]"),
         ] {
-            assert_eq!(super::dotted(pointer), path);
+            assert_eq!(dotted(pointer), path);
         }
     }
 }

@@ -12,6 +12,7 @@ use futures_util::stream;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::Shared;
+use crate::access::Right;
 use crate::error::ApiError;
 use crate::gateway::Caller;
 use crate::hub::Event;
@@ -32,17 +33,24 @@ pub(crate) async fn stream(
 ) -> Result<Response, ApiError> {
     // Events tell about all applications: whoever may not list them gets none.
     shared.applications(&caller).await?;
+    // Those about the ledger tell about everybody.
+    let audits = shared.may(&caller.identity, Right::Audit);
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
     let subscription = shared.hub.subscribe(last);
     let first: Vec<Sse> = match &subscription.missed {
-        Some(missed) => missed.iter().map(|event| sse(event)).collect(),
+        Some(missed) => missed.iter().filter(|event| audits || event.name != "ledger").map(|event| sse(event)).collect(),
         None => vec![resync(subscription.current, "the events since then are not kept any more")],
     };
     let closing = shared.closing.clone();
-    let coming = stream::unfold((subscription.coming, closing), |(mut coming, mut closing)| async move {
-        let event = tokio::select! {
-            event = coming.recv() => event,
-            _ = closing.wait_for(|closed| *closed) => return None,
+    let coming = stream::unfold((subscription.coming, closing), move |(mut coming, mut closing)| async move {
+        let event = loop {
+            let event = tokio::select! {
+                event = coming.recv() => event,
+                _ = closing.wait_for(|closed| *closed) => return None,
+            };
+            if audits || !event.as_ref().is_ok_and(|event| event.name == "ledger") {
+                break event;
+            }
         };
         match event {
             Ok(event) => Some((sse(&event), (coming, closing))),

@@ -11,8 +11,10 @@ use ridgeway_ledger::Query;
 use serde_json::{Value, json};
 
 use super::applications::{health, items, maybe, sync_state, text};
-use super::{Answer, catalog};
+use super::{Answer, aside, catalog};
 use crate::Shared;
+use crate::access::Right;
+use crate::error::ApiError;
 use crate::gateway::Caller;
 
 /// How many entries of the ledger the page looks at.
@@ -35,12 +37,17 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, caller: Caller) -> A
             })
         })
         .collect();
-    let may_audit = caller.identity.in_group("system:masters");
+    let changes = if shared.may(&caller.identity, Right::Audit) {
+        let shared = shared.clone();
+        aside(move || changes(&shared, LOOKED_AT, &[])).await?
+    } else {
+        Vec::new()
+    };
     Ok(Json(json!({
         "services": services,
         "waiting": waiting(&shared, &all),
-        "changes": if may_audit { changes(&shared, LOOKED_AT, &[]) } else { Vec::new() },
-        "delivery": delivery(&shared, &all).await,
+        "changes": changes,
+        "delivery": delivery(&shared, &all).await?,
     })))
 }
 
@@ -63,9 +70,11 @@ fn waiting(shared: &Shared, all: &[Doc]) -> Vec<Value> {
             let detail = text(application, &["status", "health", "message"]);
             item("degraded", "high", format!("{name} is degraded"), detail, open.clone());
         }
-        if let Some(condition) = items(application, &["status", "conditions"]).find(|c| text(*c, &["type"]).ends_with("Error")) {
+        let problem = items(application, &["status", "conditions"]).find(|c| text(*c, &["type"]).ends_with("Error"));
+        let running = text(application, &["status", "operationState", "phase"]) == "Running";
+        if let Some(condition) = problem {
             item("problem", "high", format!("{name} cannot be synced"), text(condition, &["message"]), open.clone());
-        } else if sync_state(application) == "OutOfSync" && text(application, &["status", "operationState", "phase"]) != "Running" {
+        } else if sync_state(application) == "OutOfSync" && !running {
             let sync = json!({"label": "Sync", "kind": "sync", "target": name});
             item("outOfSync", "medium", format!("{name} differs from Git"), "", sync);
         }
@@ -169,7 +178,7 @@ fn title(causality: &str, entry: &Value) -> String {
 }
 
 /// Deployments and failures a day, from the histories of applications.
-async fn delivery(shared: &Shared, all: &[Doc]) -> Value {
+async fn delivery(shared: &Arc<Shared>, all: &[Doc]) -> Result<Value, ApiError> {
     let now = shared.clock.now();
     let day_of = |time: Timestamp| time.to_string().get(..10).unwrap_or_default().to_owned();
     let mut days: BTreeMap<String, [u64; 3]> = BTreeMap::new();
@@ -200,8 +209,15 @@ async fn delivery(shared: &Shared, all: &[Doc]) -> Value {
             }
         }
     }
-    let refused = Query { outcome: Some(ridgeway_ledger::Outcome::Failure), without_outcomes: true, limit: LOOKED_AT, ..Query::default() };
-    if let Ok(page) = shared.ledger.query(&refused) {
+    let refused = Query {
+        outcome: Some(ridgeway_ledger::Outcome::Failure),
+        since: now.checked_sub(SignedDuration::from_hours(24 * DAYS)).ok(),
+        without_outcomes: true,
+        limit: LOOKED_AT,
+        ..Query::default()
+    };
+    let looking = shared.clone();
+    if let Ok(page) = aside(move || looking.ledger.query(&refused)).await? {
         for record in page.records.iter().filter(|record| !record.entry.decision.allowed) {
             if let Some(day) = record.entry.time.get(..10).and_then(|day| days.get_mut(day)) {
                 day[2] += 1;
@@ -215,9 +231,9 @@ async fn delivery(shared: &Shared, all: &[Doc]) -> Value {
             json!({"date": date, "deployments": deployments, "failed": failed, "refused": refused})
         })
         .collect();
-    json!({
+    Ok(json!({
         "days": days,
         "medianLeadSeconds": leads.get(leads.len() / 2),
         "failureRate": (done + failed > 0).then(|| failed as f64 / (done + failed) as f64),
-    })
+    }))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query as Parameters, State};
-use ridgeway_cluster::ListOptions;
+use ridgeway_cluster::{ListOptions, Reason};
 use ridgeway_doc::Node;
 use ridgeway_krm::Gvk;
 use ridgeway_ledger::Query;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Answer;
 use super::applications::{NAMESPACE, reference, refusal, text};
-use super::changes::{dotted, json_of, yaml};
+use super::changes::{diff_entry, json_of, reason, shown, yaml};
 use super::detail::facts;
 use crate::Shared;
 use crate::error::ApiError;
@@ -39,22 +39,25 @@ pub(crate) async fn show(
     let kinds = shared.plane.kinds();
     let known = kinds.kinds().find(|k| k.gvk.group == *group && k.gvk.kind == *kind);
     let gvk = known.as_ref().map_or_else(|| Gvk::new(group, "v1", kind), |k| k.gvk.clone());
-    let live = shared.cluster(&caller).get(&gvk, namespace, name).await.ok();
-    // Who may not see the object may not see it here either.
+    // Who may not see the object may not see it here either, nor what Git says of it.
+    let live = match shared.cluster(&caller).get(&gvk, namespace, name).await {
+        Ok(live) => Some(live),
+        Err(status) if status.reason == Reason::Forbidden => return Err(status.into()),
+        Err(_) => None,
+    };
     let differences = shared.deliver.diff(NAMESPACE, &application).await.unwrap_or_default();
     let own = differences.iter().find(|d| {
         d.reference.group == *group && d.reference.kind == *kind && d.reference.name == *name && d.reference.namespace == *namespace
     });
     let mut diff: Vec<Value> = Vec::new();
     for change in own.map(|d| d.changes.as_slice()).unwrap_or_default() {
-        let side = |value: &Option<ridgeway_doc::Value>| value.as_ref().map_or(Value::Null, |v| json_of(v.node()));
+        let side = |value: &Option<ridgeway_doc::Value>| value.as_ref().map(|v| json_of(v.node()));
         let reason = match (&change.owner, &change.before) {
-            (Some(owner), _) => json!({"kind": "edited", "text": format!("changed in the cluster by {owner}"), "actor": owner,
-                                       "at": null, "ledgerIndex": null}),
-            (None, None) => json!({"kind": "missing", "text": "in Git, not in the cluster yet", "actor": null, "at": null, "ledgerIndex": null}),
-            (None, Some(_)) => json!({"kind": "git", "text": "Git is ahead of the cluster", "actor": null, "at": null, "ledgerIndex": null}),
+            (Some(owner), _) => reason("edited", &format!("changed in the cluster by {owner}"), Some(owner)),
+            (None, None) => reason("missing", "in Git, not in the cluster yet", None),
+            (None, Some(_)) => reason("git", "Git is ahead of the cluster", None),
         };
-        diff.push(json!({"path": dotted(&change.path), "before": side(&change.before), "after": side(&change.after), "reason": reason}));
+        diff.push(diff_entry(&change.path, side(&change.before), side(&change.after), reason));
     }
     let status = super::applications::items(app.root(), &["status", "resources"]).find(|r| {
         text(*r, &["group"]) == *group && text(*r, &["kind"]) == *kind && text(*r, &["name"]) == *name && text(*r, &["namespace"]) == *namespace
@@ -66,7 +69,7 @@ pub(crate) async fn show(
         .map(refusal)
         .collect();
     let wanted = match own {
-        Some(difference) => difference.predicted.as_ref().map(|v| v.node().to_yaml()),
+        Some(difference) => difference.predicted.as_ref().map(|v| shown(v.clone(), &gvk).node().to_yaml()),
         None if status.is_some() => live.as_ref().map(|l| yaml(l, &gvk)),
         None => None,
     };

@@ -13,10 +13,13 @@ use serde_json::{Value, json};
 use super::applications::reference;
 use super::catalog::merge;
 use super::changes::json_of;
-use super::{Answer, Input};
+use super::{Answer, Input, aside};
 use crate::Shared;
 use crate::error::ApiError;
 use crate::gateway::Caller;
+
+/// How many violations a page lists.
+const MAX_VIOLATIONS: usize = 500;
 
 /// `PolicySummary` of the contract.
 pub(crate) fn summary(view: &PolicyView) -> Value {
@@ -68,9 +71,10 @@ fn violation(view: &ViolationView) -> Value {
 }
 
 /// Violations in some namespaces; for the page of a service.
-pub(crate) fn violations_in(shared: &Shared, namespaces: &[String]) -> Vec<Value> {
+pub(crate) fn violations_in(shared: &Shared, caller: &Caller, namespaces: &[String]) -> Vec<Value> {
     let all = shared.guard.violations();
-    all.iter().filter(|v| namespaces.contains(&v.object.namespace)).map(violation).collect()
+    let here = all.iter().filter(|v| namespaces.contains(&v.object.namespace));
+    here.filter(|v| shared.may_see(&caller.identity, &v.object)).take(MAX_VIOLATIONS).map(violation).collect()
 }
 
 pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Answer {
@@ -79,7 +83,7 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Answer {
     Ok(Json(json!({"items": views.iter().map(summary).collect::<Vec<_>>()})))
 }
 
-pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
+pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<String>, caller: Caller) -> Answer {
     let views = shared.guard.policies();
     let view = views.iter().find(|view| view.id == id).ok_or_else(|| ApiError::not_found(format!("policy {id}")))?;
     let violations: Vec<ViolationView> =
@@ -88,7 +92,7 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<Strin
         .rules
         .iter()
         .map(|rule| {
-            let failed = violations.iter().filter(|v| v.rule.trim_start_matches("autogen-cronjob-").trim_start_matches("autogen-") == rule.name).count();
+            let failed = violations.iter().filter(|v| written(&v.rule) == rule.name).count();
             json!({
                 "name": rule.name,
                 "kind": rule.kind,
@@ -100,16 +104,23 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<Strin
             })
         })
         .collect();
+    // Violations show values of objects; the numbers above are everybody's.
+    let shown = violations.iter().filter(|v| shared.may_see(&caller.identity, &v.object)).take(MAX_VIOLATIONS);
     let mut detail = summary(view);
     merge(
         &mut detail,
         json!({
             "ruleList": rules,
-            "violations": violations.iter().map(violation).collect::<Vec<_>>(),
+            "violations": shown.map(violation).collect::<Vec<_>>(),
             "yaml": without_bookkeeping(&view.source),
         }),
     );
     Ok(Json(detail))
+}
+
+/// The name of the rule as its author wrote it, for rules that were made from it for workloads.
+fn written(rule: &str) -> &str {
+    rule.strip_prefix("autogen-cronjob-").or_else(|| rule.strip_prefix("autogen-")).unwrap_or(rule)
 }
 
 fn without_bookkeeping(source: &Doc) -> String {
@@ -144,9 +155,12 @@ pub(crate) async fn playground(
         }
     };
     let (resources, policies) = (read("resource", &input.resource), read("policy", &input.policy));
-    let start = tokio::time::Instant::now();
-    let (results, faults) = shared.guard.evaluate(&resources, &policies);
-    let took = start.elapsed();
+    let (results, faults, took) = aside(move || {
+        let start = tokio::time::Instant::now();
+        let (results, faults) = shared.guard.evaluate(&resources, &policies);
+        (results, faults, start.elapsed())
+    })
+    .await?;
     problems.extend(faults.into_iter().map(|fault| {
         problem("policy", (fault.line > 0).then_some(fault.line), fault.to_string())
     }));

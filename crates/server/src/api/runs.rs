@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::templates::Parameters;
 use super::{Answer, Input};
 use crate::Shared;
+use crate::access::Right;
 use crate::error::{ApiError, refusals_of};
 use crate::gateway::Caller;
 
@@ -58,6 +59,7 @@ pub(crate) async fn start(
     caller: Caller,
     Input(input): Input<Parameters>,
 ) -> Result<Response, ApiError> {
+    shared.demand(&caller.identity, Right::RunTemplates)?;
     let plan = shared.templates.plan(&name, &input.parameters, &caller.identity.name)?;
     if let Some(repository) = &plan.repository
         && shared.repositories.exists(&repository.name)

@@ -7,12 +7,12 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ridgeway_apiserver::Peer;
-use ridgeway_ledger::entry::{Actor, Entry, Phase, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, Input};
 use crate::Shared;
+use crate::access::Right;
 use crate::error::ApiError;
 use crate::gateway::{self, COOKIE, Caller};
 use crate::sessions::Session;
@@ -43,48 +43,27 @@ pub(crate) async fn sign_in(
     from: From,
     Input(input): Input<SignIn>,
 ) -> Result<Response, ApiError> {
-    let address = gateway::address(from.peer.as_ref());
-    let source = gateway::source(&from.headers, from.peer.as_ref());
-    shared.sessions.attempt(address).map_err(gateway::waits)?;
-    // argon2 takes tens of milliseconds on purpose; it must not hold up other requests.
-    let (verifier, user, from_where) = (shared.clone(), input.user.clone(), source.clone());
-    let found = tokio::task::spawn_blocking(move || verifier.accounts.verify(&user, &input.password, &from_where))
-        .await
-        .map_err(|error| ApiError::internal(format!("the password could not be checked: {error}")))?;
-    record(&shared, &input.user, &source, found.is_some()).await?;
-    let Some(identity) = found else {
-        return Err(ApiError::unauthenticated("user or password is wrong"));
-    };
-    shared.sessions.forgive(address);
+    let (address, source) = (gateway::address(from.peer.as_ref()), gateway::source(&from.headers, from.peer.as_ref()));
+    let identity = gateway::check_password(&shared, &input.user, &input.password, &source, address).await?;
+    // A session that this browser had is over; the new one has a token of its own, never one that was sent.
+    if let Some(old) = gateway::cookie(&from.headers) {
+        shared.sessions.end(&old);
+    }
     let (token, session) = shared.sessions.start(identity);
-    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict");
-    Ok(([(header::SET_COOKIE, cookie)], Json(describe(&session))).into_response())
+    Ok(([(header::SET_COOKIE, shared.cookie(&token, ""))], Json(describe(&shared, &session))).into_response())
 }
 
-/// Every attempt stands in the ledger.
-async fn record(shared: &Shared, user: &str, source: &str, allowed: bool) -> Result<(), ApiError> {
-    let name: String = user.chars().take(64).collect();
-    let message = if allowed { String::new() } else { "user or password is wrong".to_owned() };
-    let entry = Entry {
-        time: shared.clock.now().to_string(),
-        phase: Phase::Event,
-        actor: Actor { user: name, groups: Vec::new(), source: source.into() },
-        verb: "sign-in".into(),
-        code: if allowed { 200 } else { 401 },
-        decision: Verdict { allowed, by: "password".into(), message },
-        ..Entry::default()
-    };
-    shared
-        .ledger
-        .append(&entry)
-        .await
-        .map(drop)
-        .map_err(|error| ApiError::internal(format!("signing in could not be recorded, so it did not happen: {error}")))
+impl Shared {
+    /// The session cookie; `Secure` where the portal is reached by HTTPS.
+    fn cookie(&self, token: &str, more: &str) -> String {
+        let secure = if self.about.portal_url.starts_with("https://") { "; Secure" } else { "" };
+        format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{more}")
+    }
 }
 
-pub(crate) async fn show(caller: Caller) -> Answer {
+pub(crate) async fn show(State(shared): State<Arc<Shared>>, caller: Caller) -> Answer {
     match &caller.session {
-        Some(session) => Ok(Json(describe(session))),
+        Some(session) => Ok(Json(describe(&shared, session))),
         None => Err(ApiError::unauthenticated("a token has no session; sign in with a browser")),
     }
 }
@@ -93,16 +72,23 @@ pub(crate) async fn sign_out(State(shared): State<Arc<Shared>>, request: Request
     if let Some(token) = gateway::cookie(request.headers()) {
         shared.sessions.end(&token);
     }
-    let gone = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
-    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response()
+    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, shared.cookie("", "; Max-Age=0"))]).into_response()
 }
 
-fn describe(session: &Session) -> Value {
+fn describe(shared: &Shared, session: &Session) -> Value {
     let identity = &session.identity;
     // What a button does is decided again when it is pressed; this only greys out what cannot work.
-    let everything = identity.in_group("system:masters");
-    let all = ["applications.sync", "applications.rollback", "promotions.create", "templates.run", "audit.verify"];
-    let permissions: Vec<&str> = if everything { all.to_vec() } else { Vec::new() };
+    let permissions: Vec<&str> = [
+        ("applications.sync", Right::Deploy),
+        ("applications.rollback", Right::Deploy),
+        ("promotions.create", Right::Promote),
+        ("templates.run", Right::RunTemplates),
+        ("audit.verify", Right::Audit),
+    ]
+    .into_iter()
+    .filter(|(_, right)| shared.may(identity, *right))
+    .map(|(name, _)| name)
+    .collect();
     json!({
         "name": identity.name,
         "displayName": identity.name,

@@ -9,11 +9,11 @@ use ridgeway_catalog::{EntityRef, Plan, Requester, Template, TemplateError, Temp
 use ridgeway_cluster::{Status, WriteOptions};
 use ridgeway_doc::{Doc, Value as DocValue};
 use ridgeway_krm::Gvk;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::applications::{reference, text};
-use super::catalog::merge;
+use super::changes::json_of;
 use super::{Answer, Input};
 use crate::Shared;
 use crate::error::{ApiError, refusals_of};
@@ -120,24 +120,16 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Answer {
     Ok(Json(json!({"items": items})))
 }
 
-pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Answer {
+pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Answer<Detail> {
     let (template, _) = shared.templates.get(&name)?;
-    let mut detail = describe(template);
-    let pages: Vec<Value> = template
+    let pages = template
         .pages()
         .iter()
-        .map(|page| {
-            let properties: serde_json::Map<String, Value> = page
-                .properties()
-                .map(|(name, schema)| (name.to_owned(), serde_json::from_str(&schema.to_json()).unwrap_or_default()))
-                .collect();
-            json!({
-                "title": page.title(),
-                "description": page.description(),
-                "required": page.required().collect::<Vec<_>>(),
-                "properties": properties,
-                "order": page.properties().map(|(name, _)| name).collect::<Vec<_>>(),
-            })
+        .map(|page| Page {
+            title: page.title().to_owned(),
+            description: page.description().to_owned(),
+            required: page.required().map(str::to_owned).collect(),
+            properties: Ordered(page.properties().map(|(name, schema)| (name.to_owned(), json_of(schema))).collect()),
         })
         .collect();
     let steps: Vec<Value> = template
@@ -145,8 +137,34 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(name): Path<Str
         .iter()
         .map(|step| json!({"id": step.id(), "name": step.name(), "action": step.action()}))
         .collect();
-    merge(&mut detail, json!({"pages": pages, "steps": steps}));
-    Ok(Json(detail))
+    Ok(Json(Detail { summary: describe(template), pages, steps }))
+}
+
+/// `TemplateDetail` of the contract.
+#[derive(Serialize)]
+pub(crate) struct Detail {
+    #[serde(flatten)]
+    summary: Value,
+    pages: Vec<Page>,
+    steps: Vec<Value>,
+}
+
+/// A page of the form.
+#[derive(Serialize)]
+struct Page {
+    title: String,
+    description: String,
+    required: Vec<String>,
+    properties: Ordered,
+}
+
+/// An object whose members stay in the order in which the template's author wrote them.
+struct Ordered(Vec<(String, Value)>);
+
+impl Serialize for Ordered {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
 }
 
 /// Group, version, kind, namespace and name of an object as a reference.
