@@ -54,7 +54,12 @@ pub fn run(args: &Args) -> Result<()> {
     match &args.action {
         Action::List => list(&client),
         Action::Diff { name } => diff(&client, name),
-        Action::Sync { name, revision, prune, dry_run } => {
+        Action::Sync {
+            name,
+            revision,
+            prune,
+            dry_run,
+        } => {
             let mut body = json!({"prune": prune, "dryRun": dry_run});
             if let Some(revision) = revision {
                 body["revision"] = json!(revision);
@@ -112,7 +117,12 @@ fn diff(client: &Client, name: &str) -> Result<()> {
         println!("{} {}", text(&node["ref"]["kind"]), text(&node["ref"]["name"]));
         for entry in object["diff"].as_array().into_iter().flatten() {
             differs = true;
-            println!("  {}: {} → {}", text(&entry["path"]), text(&entry["before"]), text(&entry["after"]));
+            println!(
+                "  {}: {} → {}",
+                text(&entry["path"]),
+                text(&entry["before"]),
+                text(&entry["after"])
+            );
             println!("    {}", text(&entry["reason"]["text"]));
         }
     }

@@ -85,10 +85,20 @@ fn verify(source: &Source) -> Result<()> {
     let directory = source.directory();
     let verified =
         verify_dir(&directory).with_context(|| format!("the ledger in {} is not intact", directory.display()))?;
-    println!("{} entries in {} segments are as they were written", verified.size, verified.segments);
-    println!("signed up to entry {} by {}", verified.checkpoint.size, verified.key.name());
+    println!(
+        "{} entries in {} segments are as they were written",
+        verified.size, verified.segments
+    );
+    println!(
+        "signed up to entry {} by {}",
+        verified.checkpoint.size,
+        verified.key.name()
+    );
     if verified.after_checkpoint() > 0 {
-        println!("{} newer ones are whole, and signed with the next checkpoint", verified.after_checkpoint());
+        println!(
+            "{} newer ones are whole, and signed with the next checkpoint",
+            verified.after_checkpoint()
+        );
     }
     Ok(())
 }
@@ -113,7 +123,10 @@ fn search(query: &Query) -> Result<()> {
         }
     }
     if !query.json {
-        table::print(&["INDEX", "TIME", "ACTOR", "VERB", "OBJECT", "OUTCOME", "BECAUSE OF"], &rows);
+        table::print(
+            &["INDEX", "TIME", "ACTOR", "VERB", "OBJECT", "OUTCOME", "BECAUSE OF"],
+            &rows,
+        );
     }
     Ok(())
 }
@@ -126,14 +139,21 @@ impl Query {
             && is(&self.resource, entry.object.main_resource())
             && is(&self.namespace, &entry.object.namespace)
             && is(&self.name, &entry.object.name)
-            && self.causality.as_deref().is_none_or(|wanted| entry.causality.starts_with(wanted))
+            && self
+                .causality
+                .as_deref()
+                .is_none_or(|wanted| entry.causality.starts_with(wanted))
             && (!self.refused || !entry.decision.allowed)
     }
 }
 
 fn row(index: usize, entry: &Entry) -> Vec<String> {
     let object = &entry.object;
-    let place = if object.namespace.is_empty() { String::new() } else { format!("{}/", object.namespace) };
+    let place = if object.namespace.is_empty() {
+        String::new()
+    } else {
+        format!("{}/", object.namespace)
+    };
     let outcome = match (entry.decision.allowed, entry.code) {
         (false, code) => format!("refused ({code})"),
         (true, 0) => "intent".to_owned(),

@@ -42,7 +42,10 @@ impl Target {
     /// Finds the platform.
     pub fn client(&self) -> Result<Client> {
         let access = match (&self.url, &self.token) {
-            (Some(url), Some(token)) => Access { url: url.trim_end_matches('/').into(), token: token.clone() },
+            (Some(url), Some(token)) => Access {
+                url: url.trim_end_matches('/').into(),
+                token: token.clone(),
+            },
             (Some(_), None) => bail!("--url needs a token too: set RIDGEWAY_TOKEN"),
             (None, _) => {
                 let path = self.data_dir.join(ACCESS_FILE);
@@ -96,6 +99,10 @@ impl Client {
             let part = |key: &str| problem[key].as_str().unwrap_or_default();
             message.push_str(&format!("\n  {}: {}", part("field"), part("message")));
         }
-        bail!("{message} ({}, request {})", response.status(), error["requestId"].as_str().unwrap_or("-"))
+        bail!(
+            "{message} ({}, request {})",
+            response.status(),
+            error["requestId"].as_str().unwrap_or("-")
+        )
     }
 }

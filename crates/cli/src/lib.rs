@@ -20,7 +20,13 @@ use clap_complete::Shell;
 
 /// The internal developer platform in one binary.
 #[derive(Debug, Parser)]
-#[command(name = "ridgeway", version, about, propagate_version = true, disable_help_subcommand = true)]
+#[command(
+    name = "ridgeway",
+    version,
+    about,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

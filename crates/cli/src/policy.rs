@@ -32,10 +32,16 @@ pub fn run(args: &Args) -> Result<()> {
     let disk = Disk;
     let (mut passed, mut failed, mut skipped, mut suites) = (0, 0, 0, 0);
     for path in paths {
-        let path = path.canonicalize().with_context(|| format!("there is no {}", path.display()))?;
+        let path = path
+            .canonicalize()
+            .with_context(|| format!("there is no {}", path.display()))?;
         for file in suites_in(&disk, &path) {
             let kyverno = file.ends_with("kyverno-test.yaml") || file.ends_with("kyverno-test.yml");
-            let report = if kyverno { kyverno_test::run_suite(&disk, &file) } else { gator::run_suite(&disk, &file) };
+            let report = if kyverno {
+                kyverno_test::run_suite(&disk, &file)
+            } else {
+                gator::run_suite(&disk, &file)
+            };
             suites += 1;
             print(&report, *failed_only);
             let result = report.result();
@@ -79,7 +85,12 @@ fn suites_in(disk: &Disk, path: &Path) -> Vec<String> {
     let mut found: Vec<String> = disk
         .walk(&path.display().to_string())
         .into_iter()
-        .filter(|file| matches!(name(file).as_str(), "kyverno-test.yaml" | "kyverno-test.yml" | "suite.yaml"))
+        .filter(|file| {
+            matches!(
+                name(file).as_str(),
+                "kyverno-test.yaml" | "kyverno-test.yml" | "suite.yaml"
+            )
+        })
         .collect();
     found.sort();
     found

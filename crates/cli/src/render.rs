@@ -22,18 +22,27 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: &Args) -> Result<()> {
-    let folder = args.folder.canonicalize().with_context(|| format!("there is no folder {}", args.folder.display()))?;
+    let folder = args
+        .folder
+        .canonicalize()
+        .with_context(|| format!("there is no folder {}", args.folder.display()))?;
     if !folder.is_dir() {
         bail!("{} is a file; name the folder that it lies in", args.folder.display());
     }
     // References may climb out of the folder, up to the repository's root.
-    let root = folder.ancestors().find(|p| p.join(".git").exists()).unwrap_or_else(|| Path::new("/"));
+    let root = folder
+        .ancestors()
+        .find(|p| p.join(".git").exists())
+        .unwrap_or_else(|| Path::new("/"));
     let files = Disk::new(root);
     let path = relative(root, &folder);
     let rendered = match detect(&files, &path)? {
         SourceType::Kustomize => kustomize(&files, &path, &KustomizeOptions::default())?,
         SourceType::Directory => {
-            let options = DirectoryOptions { recurse: args.recurse, ..DirectoryOptions::default() };
+            let options = DirectoryOptions {
+                recurse: args.recurse,
+                ..DirectoryOptions::default()
+            };
             directory(&files, &path, &options)?
         }
         SourceType::Helm => bail!("{} is a Helm chart; charts are not rendered yet", args.folder.display()),

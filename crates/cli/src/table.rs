@@ -30,7 +30,13 @@ fn render(headers: &[&str], rows: &[Vec<String>]) -> String {
 mod tests {
     #[test]
     fn columns_align() {
-        let rows = vec![vec!["checkout".to_owned(), "Healthy".to_owned()], vec!["x".to_owned(), String::new()]];
-        assert_eq!(super::render(&["NAME", "HEALTH"], &rows), "NAME       HEALTH\ncheckout   Healthy\nx\n");
+        let rows = vec![
+            vec!["checkout".to_owned(), "Healthy".to_owned()],
+            vec!["x".to_owned(), String::new()],
+        ];
+        assert_eq!(
+            super::render(&["NAME", "HEALTH"], &rows),
+            "NAME       HEALTH\ncheckout   Healthy\nx\n"
+        );
     }
 }

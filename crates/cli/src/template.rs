@@ -40,16 +40,25 @@ pub fn run(args: &Args) -> Result<()> {
     let client = args.target.client()?;
     match &args.action {
         Action::List => list(&client),
-        Action::Run { name, values, preview: true } => preview(&client, name, &parameters(values)?),
-        Action::Run { name, values, preview: false } => start(&client, name, &parameters(values)?),
+        Action::Run {
+            name,
+            values,
+            preview: true,
+        } => preview(&client, name, &parameters(values)?),
+        Action::Run {
+            name,
+            values,
+            preview: false,
+        } => start(&client, name, &parameters(values)?),
     }
 }
 
 fn parameters(values: &[String]) -> Result<Value> {
     let mut parameters = Map::new();
     for pair in values {
-        let (name, value) =
-            pair.split_once('=').with_context(|| format!("`--set {pair}` is not NAME=VALUE; write --set name=basket"))?;
+        let (name, value) = pair
+            .split_once('=')
+            .with_context(|| format!("`--set {pair}` is not NAME=VALUE; write --set name=basket"))?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
         parameters.insert(name.to_owned(), value);
     }
@@ -63,8 +72,13 @@ fn text(value: &Value) -> &str {
 fn list(client: &Client) -> Result<()> {
     let answer = client.get("/templates")?;
     let items = answer["items"].as_array().into_iter().flatten();
-    let rows: Vec<_> =
-        items.map(|t| [&t["name"], &t["title"], &t["description"]].map(|v| text(v).to_owned()).to_vec()).collect();
+    let rows: Vec<_> = items
+        .map(|t| {
+            [&t["name"], &t["title"], &t["description"]]
+                .map(|v| text(v).to_owned())
+                .to_vec()
+        })
+        .collect();
     table::print(&["NAME", "TITLE", "DESCRIPTION"], &rows);
     Ok(())
 }
@@ -93,7 +107,10 @@ fn start(client: &Client, name: &str, parameters: &Value) -> Result<()> {
     loop {
         let run = client.get(&format!("/runs/{id}"))?;
         let steps: Vec<&Value> = run["steps"].as_array().into_iter().flatten().collect();
-        let done = steps.iter().take_while(|step| !matches!(text(&step["state"]), "pending" | "running")).count();
+        let done = steps
+            .iter()
+            .take_while(|step| !matches!(text(&step["state"]), "pending" | "running"))
+            .count();
         for step in &steps[shown.min(done)..done] {
             println!("{:<10} {}", text(&step["state"]), text(&step["name"]));
         }

@@ -17,7 +17,10 @@ impl Nodes {
         }
         if text(node, &["spec", "volumeName"]).is_empty() {
             let mut patch = Value::object();
-            patch.set(&["spec", "volumeName"], format!("pvc-{}", text(node, &["metadata", "uid"])));
+            patch.set(
+                &["spec", "volumeName"],
+                format!("pvc-{}", text(node, &["metadata", "uid"])),
+            );
             self.patch(claim, "", patch).await?;
         }
         let mut status = Value::object();

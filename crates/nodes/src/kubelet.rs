@@ -125,8 +125,16 @@ impl Nodes {
         if !matches!(scheduler, "" | "default-scheduler") {
             return Ok(None);
         }
-        if node.at(&["spec", "schedulingGates"]).is_some_and(|gates| !gates.is_empty()) {
-            self.not_scheduled(pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates").await?;
+        if node
+            .at(&["spec", "schedulingGates"])
+            .is_some_and(|gates| !gates.is_empty())
+        {
+            self.not_scheduled(
+                pod,
+                "SchedulingGated",
+                "Scheduling is blocked due to non-empty scheduling gates",
+            )
+            .await?;
             return Ok(None);
         }
         match self.scheduler.choose(&key(node), node) {
@@ -157,7 +165,9 @@ impl Nodes {
     /// The next thing in a bound Pod's life, if it is due.
     async fn advance(&self, pod: &Doc) -> Result<Option<Duration>, Status> {
         let node = pod.root();
-        let Some(tracked) = self.kubelet.get(node) else { return self.start(pod, restarts_of(node)).await };
+        let Some(tracked) = self.kubelet.get(node) else {
+            return self.start(pod, restarts_of(node)).await;
+        };
         match (tracked.stage, left(tracked.due)) {
             (Stage::Settled | Stage::Stopping, _) => Ok(None),
             (_, Some(left)) => Ok(Some(left)),
@@ -191,10 +201,26 @@ impl Nodes {
         }
         if delay > MOMENT {
             let initialized = init_delay.is_zero();
-            let state = if initialized { State::Running { ready: false } } else { State::Waiting("PodInitializing") };
+            let state = if initialized {
+                State::Running { ready: false }
+            } else {
+                State::Waiting("PodInitializing")
+            };
             let phase = if initialized { "Running" } else { "Pending" };
-            let init = if initialized { ended(0) } else { State::Running { ready: false } };
-            self.write(pod, phase, "ContainersNotReady", restarts, |_| init.clone(), |_| state.clone()).await?;
+            let init = if initialized {
+                ended(0)
+            } else {
+                State::Running { ready: false }
+            };
+            self.write(
+                pod,
+                phase,
+                "ContainersNotReady",
+                restarts,
+                |_| init.clone(),
+                |_| state.clone(),
+            )
+            .await?;
         }
         Ok(Some(delay))
     }
@@ -217,7 +243,11 @@ impl Nodes {
         };
         let init_failed = tracked.failed_init;
         if (all_ended || (failed && policy == "Never")) && !restarts_it {
-            let (phase, reason) = if failed { ("Failed", "PodFailed") } else { ("Succeeded", "PodCompleted") };
+            let (phase, reason) = if failed {
+                ("Failed", "PodFailed")
+            } else {
+                ("Succeeded", "PodCompleted")
+            };
             let state = |i: usize| match (init_failed, codes.get(i)) {
                 (Some(_), _) => State::Waiting("PodInitializing"),
                 (None, Some(Some(code))) => ended_container(*code),
@@ -232,9 +262,14 @@ impl Nodes {
         }
         let crashed = codes.iter().any(Option::is_some);
         if !crashed {
-            self.write(pod, "Running", "ContainersNotReady", tracked.restarts, |_| ended(0), |_| State::Running {
-                ready: true,
-            })
+            self.write(
+                pod,
+                "Running",
+                "ContainersNotReady",
+                tracked.restarts,
+                |_| ended(0),
+                |_| State::Running { ready: true },
+            )
             .await?;
             tracked.stage = Stage::Settled;
             self.kubelet.put(node, tracked);
@@ -244,13 +279,23 @@ impl Nodes {
         let wait = backoff(restarts);
         let state = |i: usize| match (init_failed, codes.get(i)) {
             (Some(_), _) => State::Waiting("PodInitializing"),
-            (None, Some(Some(code))) => State::BackingOff(Termination { code: *code, init: false }, wait.as_secs()),
+            (None, Some(Some(code))) => State::BackingOff(
+                Termination {
+                    code: *code,
+                    init: false,
+                },
+                wait.as_secs(),
+            ),
             (None, _) => State::Running { ready: true },
         };
         let init = |i: usize| init_state(i, init_failed, Some(wait.as_secs()));
         let phase = if init_failed.is_some() { "Pending" } else { "Running" };
-        self.write(pod, phase, "ContainersNotReady", restarts, init, state).await?;
-        let message = format!("Back-off restarting failed container in pod {}", text(node, &["metadata", "name"]));
+        self.write(pod, phase, "ContainersNotReady", restarts, init, state)
+            .await?;
+        let message = format!(
+            "Back-off restarting failed container in pod {}",
+            text(node, &["metadata", "name"])
+        );
         self.note(node, EventType::Warning, "BackOff", &message);
         tracked.restarts = restarts;
         tracked.stage = Stage::BackingOff;
@@ -274,7 +319,10 @@ impl Nodes {
         status.set(&["phase"], phase);
         let mut unready = Vec::new();
         let mut initialized = true;
-        for (list, field) in [("initContainers", "initContainerStatuses"), ("containers", "containerStatuses")] {
+        for (list, field) in [
+            ("initContainers", "initContainerStatuses"),
+            ("containers", "containerStatuses"),
+        ] {
             let is_init = list == "initContainers";
             let mut statuses = Vec::new();
             for (i, spec) in each(node, list).enumerate() {
@@ -287,7 +335,11 @@ impl Nodes {
                 if !is_init && state != (State::Running { ready: true }) {
                     unready.push(text(spec, &["name"]));
                 }
-                let counted = if is_init && !matches!(state, State::BackingOff(..)) { 0 } else { restarts };
+                let counted = if is_init && !matches!(state, State::BackingOff(..)) {
+                    0
+                } else {
+                    restarts
+                };
                 let old = old_status(node, field, text(spec, &["name"]));
                 statuses.push(container(spec, &state, counted, old, &now));
             }
@@ -322,7 +374,9 @@ impl Nodes {
 
     fn run_containers(&self, pod: Node<'_>, restart: u32, now: &str) -> Vec<RuntimeEvent> {
         let finite = matches!(text(pod, &["spec", "restartPolicy"]), "Never" | "OnFailure");
-        each(pod, "containers").map(|spec| self.run_container(pod, spec, finite, restart, now)).collect()
+        each(pod, "containers")
+            .map(|spec| self.run_container(pod, spec, finite, restart, now))
+            .collect()
     }
 
     fn run_container(&self, pod: Node<'_>, spec: Node<'_>, finite: bool, restart: u32, now: &str) -> RuntimeEvent {
@@ -406,7 +460,9 @@ fn init_state(i: usize, failed: Option<(usize, i32)>, wait: Option<u64>) -> Stat
 }
 
 fn backoff(restarts: u32) -> Duration {
-    BACKOFF.saturating_mul(1 << restarts.saturating_sub(1).min(5)).min(BACKOFF_MAX)
+    BACKOFF
+        .saturating_mul(1 << restarts.saturating_sub(1).min(5))
+        .min(BACKOFF_MAX)
 }
 
 fn each<'a>(pod: Node<'a>, list: &str) -> impl Iterator<Item = Node<'a>> + use<'a> {
@@ -418,13 +474,18 @@ fn is_sidecar(spec: Node<'_>) -> bool {
 }
 
 fn old_status<'a>(pod: Node<'a>, field: &str, name: &str) -> Option<Node<'a>> {
-    pod.at(&["status", field])?.items().find(|status| text(*status, &["name"]) == name)
+    pod.at(&["status", field])?
+        .items()
+        .find(|status| text(*status, &["name"]) == name)
 }
 
 fn restarts_of(pod: Node<'_>) -> u32 {
     let lists = ["containerStatuses", "initContainerStatuses"].into_iter();
     let statuses = lists.flat_map(|field| pod.at(&["status", field]).map(Node::items).into_iter().flatten());
-    let most = statuses.filter_map(|status| number(status, &["restartCount"])).max().unwrap_or(0);
+    let most = statuses
+        .filter_map(|status| number(status, &["restartCount"]))
+        .max()
+        .unwrap_or(0);
     u32::try_from(most).unwrap_or(0)
 }
 

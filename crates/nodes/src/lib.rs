@@ -146,7 +146,8 @@ impl Nodes {
     /// Works until told to stop.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let work = async {
-            self.events.get_or_init(|| EventRecorder::new(self.cluster.clone(), "ridgeway-nodes", self.clock.clone()));
+            self.events
+                .get_or_init(|| EventRecorder::new(self.cluster.clone(), "ridgeway-nodes", self.clock.clone()));
             self.register_nodes().await;
             let mut reflectors: Vec<Arc<Reflector>> = Vec::new();
             for kind in Worked::ALL {
@@ -174,11 +175,16 @@ impl Nodes {
 
     fn follow(self: &Arc<Self>, kind: Worked) -> Arc<Reflector> {
         let nodes: Weak<Nodes> = Arc::downgrade(self);
-        Reflector::start(self.cluster.clone(), kind.gvk(), ListOptions::default(), move |change| {
-            if let Some(nodes) = nodes.upgrade() {
-                nodes.see(kind, change);
-            }
-        })
+        Reflector::start(
+            self.cluster.clone(),
+            kind.gvk(),
+            ListOptions::default(),
+            move |change| {
+                if let Some(nodes) = nodes.upgrade() {
+                    nodes.see(kind, change);
+                }
+            },
+        )
     }
 
     /// Takes note of a change, and queues what it concerns.
@@ -191,7 +197,8 @@ impl Nodes {
                 // Addresses given out by an earlier run of the platform are taken.
                 let ip = new.map_or("", |doc| text(doc.root(), &["status", "podIP"]));
                 if let Some(taken) = kubelet::address_number(ip) {
-                    self.addresses.fetch_max(taken + 1, std::sync::atomic::Ordering::Relaxed);
+                    self.addresses
+                        .fetch_max(taken + 1, std::sync::atomic::Ordering::Relaxed);
                 }
                 if self.scheduler.see_pod(&change.key, new) {
                     self.wake_waiting();
@@ -221,7 +228,10 @@ impl Nodes {
 
     fn wake_services(&self, pod: &Doc) {
         let namespace = text(pod.root(), &["metadata", "namespace"]);
-        for name in self.selectors.selecting(namespace, pod.root().at(&["metadata", "labels"])) {
+        for name in self
+            .selectors
+            .selecting(namespace, pod.root().at(&["metadata", "labels"]))
+        {
             self.queue.add(Key {
                 kind: Worked::Service,
                 namespace: namespace.to_owned(),
@@ -233,7 +243,10 @@ impl Nodes {
     /// A node came, changed or went: Pods without a place may have one now, and DaemonSets follow their nodes.
     async fn nodes_changed(&self) -> Result<(), Status> {
         self.wake_waiting();
-        let sets = self.cluster.list(&Worked::DaemonSet.gvk(), None, &ListOptions::default()).await?;
+        let sets = self
+            .cluster
+            .list(&Worked::DaemonSet.gvk(), None, &ListOptions::default())
+            .await?;
         for set in &sets.items {
             enqueue(&self.queue, Worked::DaemonSet, set);
         }

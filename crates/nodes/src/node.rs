@@ -74,7 +74,14 @@ impl Nodes {
             ("PIDPressure", "KubeletHasSufficientPID"),
         ] {
             let message = "simulated: nothing here uses any";
-            conditions.push(crate::object::conditioned(node.root(), kind, false, reason, message, &now));
+            conditions.push(crate::object::conditioned(
+                node.root(),
+                kind,
+                false,
+                reason,
+                message,
+                &now,
+            ));
         }
         status.set(&["conditions"], conditions);
         for (key, value) in [

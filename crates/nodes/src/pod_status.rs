@@ -26,15 +26,23 @@ pub(crate) fn container(spec: Node<'_>, state: &State, restarts: u32, old: Optio
     status.set(&["image"], image);
     status.set(&["restartCount"], i64::from(restarts));
     let running = matches!(state, State::Running { .. });
-    status.set(&["ready"], *state == State::Running { ready: true } || is_completed(state));
+    status.set(
+        &["ready"],
+        *state == State::Running { ready: true } || is_completed(state),
+    );
     status.set(&["started"], running);
     if !matches!(state, State::Waiting(_)) {
         status.set(&["imageID"], format!("simulated://{image}"));
-        status.set(&["containerID"], format!("simulated://{}-{restarts}", text(spec, &["name"])));
+        status.set(
+            &["containerID"],
+            format!("simulated://{}-{restarts}", text(spec, &["name"])),
+        );
     } else {
         status.set(&["imageID"], "");
     }
-    let since = old.and_then(|old| old.str_at(&["state", "running", "startedAt"])).unwrap_or(now);
+    let since = old
+        .and_then(|old| old.str_at(&["state", "running", "startedAt"]))
+        .unwrap_or(now);
     match state {
         State::Waiting(reason) => status.set(&["state", "waiting", "reason"], *reason),
         State::Running { .. } => {
@@ -78,7 +86,13 @@ pub(crate) struct Facts<'a> {
     pub(crate) unready: Vec<&'a str>,
 }
 
-const OURS: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+const OURS: [&str; 5] = [
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+];
 
 /// The conditions of a Pod on a node; those that others set (readiness gates) stay and hold back `Ready`.
 pub(crate) fn conditions(pod: Node<'_>, facts: &Facts<'_>, now: &str) -> Value {
@@ -86,18 +100,37 @@ pub(crate) fn conditions(pod: Node<'_>, facts: &Facts<'_>, now: &str) -> Value {
         [] => String::new(),
         names => format!("containers with unready status: [{}]", names.join(" ")),
     };
-    let gates = pod.at(&["spec", "readinessGates"]).map(Node::items).into_iter().flatten();
-    let open = gates.into_iter().all(|gate| crate::object::holds(pod, text(gate, &["conditionType"])));
-    let not_ready = if facts.ready { ("", "") } else { (facts.reason, message.as_str()) };
+    let gates = pod
+        .at(&["spec", "readinessGates"])
+        .map(Node::items)
+        .into_iter()
+        .flatten();
+    let open = gates
+        .into_iter()
+        .all(|gate| crate::object::holds(pod, text(gate, &["conditionType"])));
+    let not_ready = if facts.ready {
+        ("", "")
+    } else {
+        (facts.reason, message.as_str())
+    };
     let gated = if facts.ready && !open {
-        ("ReadinessGatesNotReady", "the status of pod readiness gate conditions is not all True")
+        (
+            "ReadinessGatesNotReady",
+            "the status of pod readiness gate conditions is not all True",
+        )
     } else {
         not_ready
     };
-    let init = if facts.initialized { ("", "") } else { ("ContainersNotInitialized", "init containers have not ended") };
+    let init = if facts.initialized {
+        ("", "")
+    } else {
+        ("ContainersNotInitialized", "init containers have not ended")
+    };
     let make = |kind, status, why: (&str, &str)| conditioned(pod, kind, status, why.0, why.1, now);
     let others = pod.at(&["status", "conditions"]).map(Node::items).into_iter().flatten();
-    let others = others.filter(|c| !OURS.contains(&text(*c, &["type"]))).map(Node::to_value);
+    let others = others
+        .filter(|c| !OURS.contains(&text(*c, &["type"])))
+        .map(Node::to_value);
     [
         make("PodReadyToStartContainers", true, ("", "")),
         make("Initialized", facts.initialized, init),

@@ -72,7 +72,10 @@ pub fn place<'a>(pod: Node<'_>, candidates: &[Candidate<'a>]) -> Result<&'a str,
     if total == 0 {
         return Err("no nodes available to schedule pods".into());
     }
-    let reasons: Vec<String> = reasons.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let reasons: Vec<String> = reasons
+        .into_iter()
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
     Err(format!("0/{total} nodes are available: {}.", reasons.join(", ")))
 }
 
@@ -132,14 +135,22 @@ fn matches_node(pod: Node<'_>, node: Node<'_>) -> bool {
         Some(selector) => LabelSelector::from_map(selector).is_ok_and(|s| s.matches(labels)),
         None => true,
     };
-    let required = pod.at(&["spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]);
+    let required = pod.at(&[
+        "spec",
+        "affinity",
+        "nodeAffinity",
+        "requiredDuringSchedulingIgnoredDuringExecution",
+    ]);
     plain
         && required.is_none_or(|required| {
             let terms = required.get("nodeSelectorTerms").map(Node::items);
             terms.into_iter().flatten().any(|term| {
                 let by_label = requirements(term.get("matchExpressions"));
                 let by_field = requirements(term.get("matchFields"));
-                let some = term.get("matchExpressions").or_else(|| term.get("matchFields")).is_some();
+                let some = term
+                    .get("matchExpressions")
+                    .or_else(|| term.get("matchFields"))
+                    .is_some();
                 let name = text(node, &["metadata", "name"]);
                 some && by_label.is_some_and(|s| s.matches(labels))
                     && by_field.is_some_and(|s| s.matches_with(|key| (key == "metadata.name").then_some(name)))
@@ -287,7 +298,9 @@ mod tests {
         let nodes: Vec<Doc> = [
             format!("{{metadata: {{name: a, labels: {{disk: ssd, zone: '1'}}}}, {READY}}}"),
             format!("{{metadata: {{name: b, labels: {{disk: hdd, zone: '2'}}}}, {READY}}}"),
-            format!("{{metadata: {{name: c}}, spec: {{taints: [{{key: gpu, value: x, effect: NoSchedule}}]}}, {READY}}}"),
+            format!(
+                "{{metadata: {{name: c}}, spec: {{taints: [{{key: gpu, value: x, effect: NoSchedule}}]}}, {READY}}}"
+            ),
             format!("{{metadata: {{name: d}}, spec: {{unschedulable: true}}, {READY}}}"),
         ]
         .iter()
@@ -314,19 +327,29 @@ mod tests {
         for (pod, want) in [
             ("spec: {}".to_owned(), Ok("b")),
             ("spec: {nodeSelector: {disk: ssd}}".into(), Ok("a")),
-            ("spec: {tolerations: [{key: gpu, operator: Exists}], nodeSelector: {}}".into(), Ok("b")),
-            ("spec: {containers: [{resources: {requests: {cpu: 600m}}}]}".into(), Ok("a")),
+            (
+                "spec: {tolerations: [{key: gpu, operator: Exists}], nodeSelector: {}}".into(),
+                Ok("b"),
+            ),
+            (
+                "spec: {containers: [{resources: {requests: {cpu: 600m}}}]}".into(),
+                Ok("a"),
+            ),
             (affinity("zone", "Gt", "['1']"), Ok("b")),
             (affinity("disk", "NotIn", "[hdd]"), Ok("a")),
             (
                 "spec: {containers: [{resources: {requests: {cpu: 2}}}]}".into(),
-                Err("0/4 nodes are available: 2 Insufficient cpu, 1 node(s) had untolerated taint {gpu: x}, \
-                     1 node(s) were unschedulable."),
+                Err(
+                    "0/4 nodes are available: 2 Insufficient cpu, 1 node(s) had untolerated taint {gpu: x}, \
+                     1 node(s) were unschedulable.",
+                ),
             ),
             (
                 "spec: {nodeSelector: {disk: tape}}".into(),
-                Err("0/4 nodes are available: 2 node(s) didn't match Pod's node affinity/selector, \
-                     1 node(s) had untolerated taint {gpu: x}, 1 node(s) were unschedulable."),
+                Err(
+                    "0/4 nodes are available: 2 node(s) didn't match Pod's node affinity/selector, \
+                     1 node(s) had untolerated taint {gpu: x}, 1 node(s) were unschedulable.",
+                ),
             ),
         ] {
             let pod_doc = doc(&pod);

@@ -21,7 +21,10 @@ impl Selectors {
     pub(crate) fn see(&self, key: &(String, String), service: Option<&Doc>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let selector = service.and_then(|doc| doc.root().at(&["spec", "selector"]));
-        match selector.filter(|s| !s.is_empty()).and_then(|s| LabelSelector::from_map(s).ok()) {
+        match selector
+            .filter(|s| !s.is_empty())
+            .and_then(|s| LabelSelector::from_map(s).ok())
+        {
             Some(selector) => drop(all.insert(key.clone(), selector)),
             None => drop(all.remove(key)),
         }
@@ -30,7 +33,9 @@ impl Selectors {
     /// The Services of a namespace that select an object's labels.
     pub(crate) fn selecting(&self, namespace: &str, labels: Option<Node<'_>>) -> Vec<String> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = all.iter().filter(|((ns, _), selector)| ns == namespace && selector.matches(labels));
+        let here = all
+            .iter()
+            .filter(|((ns, _), selector)| ns == namespace && selector.matches(labels));
         here.map(|((_, name), _)| name.clone()).collect()
     }
 }
@@ -43,7 +48,13 @@ pub(crate) fn endpoint_changed(old: Option<&Doc>, new: Option<&Doc>) -> bool {
             let ip = text(pod, &["status", "podIP"]).to_owned();
             let labels = pod.at(&["metadata", "labels"]).map(Node::to_json);
             let going = pod.at(&["metadata", "deletionTimestamp"]).is_some();
-            (ip, labels, serves(pod), going, text(pod, &["status", "phase"]).to_owned())
+            (
+                ip,
+                labels,
+                serves(pod),
+                going,
+                text(pod, &["status", "phase"]).to_owned(),
+            )
         })
     };
     facts(old) != facts(new)
@@ -52,7 +63,11 @@ pub(crate) fn endpoint_changed(old: Option<&Doc>, new: Option<&Doc>) -> bool {
 /// An address of TEST-NET-1, which is reserved for documentation: it leads nowhere, and says so.
 fn book_address(object: Node<'_>) -> Value {
     let hash = template_hash(object.get("metadata").and_then(|m| m.get("uid")).unwrap_or(object));
-    let last = hash.bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % 253 + 1;
+    let last = hash
+        .bytes()
+        .fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)))
+        % 253
+        + 1;
     let mut point = Value::object();
     point.set(&["ip"], format!("192.0.2.{last}"));
     [point].into_iter().collect()
@@ -69,13 +84,19 @@ impl Nodes {
             self.set_status(service, status).await?;
         }
         let selector = node.at(&["spec", "selector"]).filter(|s| !s.is_empty());
-        let Some(selector) = selector.and_then(|s| LabelSelector::from_map(s).ok()) else { return Ok(None) };
+        let Some(selector) = selector.and_then(|s| LabelSelector::from_map(s).ok()) else {
+            return Ok(None);
+        };
         let namespace = text(node, &["metadata", "namespace"]);
         let options = ListOptions {
             labels: selector.to_string(),
             ..ListOptions::default()
         };
-        let pods = self.cluster.list(&Worked::Pod.gvk(), Some(namespace), &options).await?.items;
+        let pods = self
+            .cluster
+            .list(&Worked::Pod.gvk(), Some(namespace), &options)
+            .await?
+            .items;
         let (endpoints, ports) = (endpoints(node, &pods), ports(node, &pods));
         let gvk = Gvk::new("discovery.k8s.io", "v1", "EndpointSlice");
         let uid = node.at(&["metadata", "uid"]).unwrap_or(node);
@@ -91,8 +112,14 @@ impl Nodes {
         slice.set(&["kind"], "EndpointSlice");
         slice.set(&["metadata", "name"], name);
         slice.set(&["metadata", "namespace"], namespace);
-        slice.set(&["metadata", "labels", "kubernetes.io/service-name"], text(node, &["metadata", "name"]));
-        slice.set(&["metadata", "labels", "endpointslice.kubernetes.io/managed-by"], "ridgeway-nodes");
+        slice.set(
+            &["metadata", "labels", "kubernetes.io/service-name"],
+            text(node, &["metadata", "name"]),
+        );
+        slice.set(
+            &["metadata", "labels", "endpointslice.kubernetes.io/managed-by"],
+            "ridgeway-nodes",
+        );
         slice.set(&["metadata", "ownerReferences"], controlled_by(node));
         slice.set(&["addressType"], "IPv4");
         slice.set(&["endpoints"], endpoints);
@@ -113,7 +140,10 @@ impl Nodes {
 }
 
 fn endpoints(service: Node<'_>, pods: &[Doc]) -> Value {
-    let early = service.at(&["spec", "publishNotReadyAddresses"]).and_then(Node::as_bool) == Some(true);
+    let early = service
+        .at(&["spec", "publishNotReadyAddresses"])
+        .and_then(Node::as_bool)
+        == Some(true);
     let service_name = text(service, &["metadata", "name"]);
     let with_address = pods.iter().map(Doc::root).filter(|pod| {
         !text(*pod, &["status", "podIP"]).is_empty()
@@ -124,7 +154,10 @@ fn endpoints(service: Node<'_>, pods: &[Doc]) -> Value {
             let ready = crate::object::holds(pod, "Ready");
             let going = pod.at(&["metadata", "deletionTimestamp"]).is_some();
             let mut endpoint = Value::object();
-            endpoint.set(&["addresses"], [text(pod, &["status", "podIP"])].into_iter().collect::<Value>());
+            endpoint.set(
+                &["addresses"],
+                [text(pod, &["status", "podIP"])].into_iter().collect::<Value>(),
+            );
             endpoint.set(&["conditions", "ready"], early || (ready && !going));
             endpoint.set(&["conditions", "serving"], ready);
             endpoint.set(&["conditions", "terminating"], going);
@@ -166,5 +199,7 @@ fn ports(service: Node<'_>, pods: &[Doc]) -> Value {
 fn named_port(pod: Node<'_>, name: &str) -> Option<i64> {
     let containers = pod.at(&["spec", "containers"]).map(Node::items).into_iter().flatten();
     let mut ports = containers.flat_map(|c| c.get("ports").map(Node::items).into_iter().flatten());
-    ports.find(|port| text(*port, &["name"]) == name).and_then(|port| number(port, &["containerPort"]))
+    ports
+        .find(|port| text(*port, &["name"]) == name)
+        .and_then(|port| number(port, &["containerPort"]))
 }

@@ -1,78 +1,14 @@
 //! Workloads become running Pods, roll to the next version, and stand still where a version is broken.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on may stop")]
+mod world;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use ridgeway_apiserver::ControlPlane;
-use ridgeway_cluster::{Cluster, DeleteOptions, ListOptions, SystemClock, WriteOptions};
-use ridgeway_doc::{Doc, Node, parse_yaml};
+use ridgeway_cluster::{DeleteOptions, WriteOptions};
+use ridgeway_doc::{Doc, Node};
 use ridgeway_krm::Gvk;
-use ridgeway_nodes::{Nodes, Options};
-use tokio::sync::watch;
-
-struct World {
-    cluster: Arc<dyn Cluster>,
-    _stop: watch::Sender<bool>,
-}
-
-impl World {
-    async fn new() -> World {
-        let clock = Arc::new(SystemClock);
-        let plane = ControlPlane::in_memory(clock.clone());
-        ridgeway_apiserver::bootstrap(&plane).await.unwrap();
-        let controllers = ridgeway_apiserver::controllers::Options { root_ca: None };
-        tokio::spawn(ridgeway_apiserver::controllers::run(
-            plane.clone(),
-            controllers,
-            std::future::pending(),
-        ));
-        let (stop, stopping) = watch::channel(false);
-        let nodes = Nodes::new(plane.admin(), clock, Options::default());
-        tokio::spawn(nodes.run(stopping));
-        World {
-            cluster: plane.admin(),
-            _stop: stop,
-        }
-    }
-
-    async fn apply(&self, yaml: &str) {
-        for doc in parse_yaml(yaml).unwrap() {
-            let options = WriteOptions::by("test", None).forced();
-            self.cluster.apply(doc.root().to_value(), options).await.unwrap();
-        }
-    }
-
-    async fn until(&self, what: &str, kind: &Gvk, name: &str, holds: impl Fn(Node<'_>) -> bool) -> Doc {
-        let mut last = None;
-        for _ in 0..500 {
-            if let Ok(doc) = self.cluster.get(kind, "default", name).await {
-                if holds(doc.root()) {
-                    return doc;
-                }
-                last = Some(doc);
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!(
-            "{what}: {}",
-            last.map_or("not there".to_owned(), |doc| doc.root().to_yaml())
-        );
-    }
-
-    async fn pods(&self) -> Vec<Doc> {
-        self.cluster
-            .list(&Gvk::new("", "v1", "Pod"), Some("default"), &ListOptions::default())
-            .await
-            .unwrap()
-            .items
-    }
-}
-
-fn number(node: Node<'_>, path: &[&str]) -> i64 {
-    node.at(path).and_then(Node::as_i64).unwrap_or(0)
-}
+use world::{World, number};
 
 fn deployment() -> Gvk {
     Gvk::new("apps", "v1", "Deployment")

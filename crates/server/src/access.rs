@@ -29,9 +29,18 @@ pub(crate) enum Right {
 
 impl Right {
     fn attributes(self) -> Attributes<'static> {
-        let applications =
-            |verb| Attributes { verb, group: "argoproj.io", resource: "applications", namespace: NAMESPACE, ..Attributes::default() };
-        let path = |path| Attributes { verb: "get", non_resource_path: path, ..Attributes::default() };
+        let applications = |verb| Attributes {
+            verb,
+            group: "argoproj.io",
+            resource: "applications",
+            namespace: NAMESPACE,
+            ..Attributes::default()
+        };
+        let path = |path| Attributes {
+            verb: "get",
+            non_resource_path: path,
+            ..Attributes::default()
+        };
         match self {
             Right::Deploy | Right::WriteRepositories => applications("patch"),
             Right::RunTemplates => applications("create"),
@@ -65,7 +74,11 @@ impl Right {
 impl Shared {
     /// Whether somebody has a right.
     pub(crate) fn may(&self, identity: &Identity, right: Right) -> bool {
-        let attributes = Attributes { user: &identity.name, groups: &identity.groups, ..right.attributes() };
+        let attributes = Attributes {
+            user: &identity.name,
+            groups: &identity.groups,
+            ..right.attributes()
+        };
         self.plane.rules().authorize(&attributes).allowed
     }
 
@@ -74,13 +87,19 @@ impl Shared {
         if self.may(identity, right) {
             return Ok(());
         }
-        Err(ApiError::forbidden(format!("{} may not {}; ask the platform team", identity.name, right.words())))
+        Err(ApiError::forbidden(format!(
+            "{} may not {}; ask the platform team",
+            identity.name,
+            right.words()
+        )))
     }
 
     /// Whether somebody may read an object.
     pub(crate) fn may_see(&self, identity: &Identity, object: &ObjectRef) -> bool {
         let kinds = self.plane.kinds();
-        let kind = kinds.kinds().find(|kind| kind.gvk.group == object.group && kind.gvk.kind == object.kind);
+        let kind = kinds
+            .kinds()
+            .find(|kind| kind.gvk.group == object.group && kind.gvk.kind == object.kind);
         let attributes = Attributes {
             user: &identity.name,
             groups: &identity.groups,

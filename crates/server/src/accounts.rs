@@ -70,18 +70,26 @@ impl Accounts {
     /// # Errors
     /// The file cannot be used.
     pub fn open(path: &Path) -> Result<(Accounts, Option<Password>), AccountsError> {
-        let file_error = |source| AccountsError::File { path: path.into(), source };
+        let file_error = |source| AccountsError::File {
+            path: path.into(),
+            source,
+        };
         let mut made = None;
         let accounts = match std::fs::read_to_string(path) {
-            Ok(text) => serde_json::from_str(&text)
-                .map_err(|e| AccountsError::Damaged { path: path.into(), message: e.to_string() })?,
+            Ok(text) => serde_json::from_str(&text).map_err(|e| AccountsError::Damaged {
+                path: path.into(),
+                message: e.to_string(),
+            })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let password = generated();
                 let hash = Argon2::default()
                     .hash_password(password.as_bytes())
                     .map_err(|e| AccountsError::Hash(e.to_string()))?
                     .to_string();
-                let admin = Account { groups: vec!["system:masters".into()], hash };
+                let admin = Account {
+                    groups: vec!["system:masters".into()],
+                    hash,
+                };
                 let accounts = BTreeMap::from([("admin".to_owned(), admin)]);
                 let text = serde_json::to_string_pretty(&accounts).map_err(|e| AccountsError::Hash(e.to_string()))?;
                 let mut file = std::fs::OpenOptions::new()
@@ -90,7 +98,9 @@ impl Accounts {
                     .mode(0o600)
                     .open(path)
                     .map_err(file_error)?;
-                file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)?;
+                file.write_all(text.as_bytes())
+                    .and_then(|()| file.sync_all())
+                    .map_err(file_error)?;
                 made = Some(Password(password));
                 accounts
             }
@@ -99,13 +109,24 @@ impl Accounts {
         let mut key = [0u8; 32];
         getrandom::fill(&mut key).map_err(|e| AccountsError::Hash(e.to_string()))?;
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &key);
-        Ok((Accounts { accounts, verified: Mutex::default(), key }, made))
+        Ok((
+            Accounts {
+                accounts,
+                verified: Mutex::default(),
+                key,
+            },
+            made,
+        ))
     }
 
     /// Who it is, when this very password was verified lately; quick, and of no use for guessing.
     pub(crate) fn remembered(&self, user: &str, password: &str, source: &str) -> Option<Identity> {
         let digest = self.digest(user, password);
-        let known = self.verified.lock().unwrap_or_else(PoisonError::into_inner).contains(&digest);
+        let known = self
+            .verified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&digest);
         known.then(|| self.identity(user, source)).flatten()
     }
 
@@ -113,7 +134,10 @@ impl Accounts {
     /// requests.
     pub fn verify(&self, user: &str, password: &str, source: &str) -> Option<Identity> {
         let account = self.accounts.get(user);
-        let hash = account.or_else(|| self.accounts.values().next()).map(|a| a.hash.as_str()).unwrap_or_default();
+        let hash = account
+            .or_else(|| self.accounts.values().next())
+            .map(|a| a.hash.as_str())
+            .unwrap_or_default();
         let hash = phc::PasswordHash::new(hash).ok()?;
         let right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
         if account.is_none() || !right {
@@ -148,7 +172,10 @@ impl Accounts {
 fn generated() -> String {
     let mut random = [0u8; 20];
     getrandom::fill(&mut random).expect("the operating system's random generator works, or nothing here is safe");
-    random.iter().map(|b| ALPHABET[usize::from(*b) % ALPHABET.len()] as char).collect()
+    random
+        .iter()
+        .map(|b| ALPHABET[usize::from(*b) % ALPHABET.len()] as char)
+        .collect()
 }
 
 #[cfg(test)]
@@ -163,7 +190,10 @@ mod tests {
         let path = folder.path().join("accounts.json");
         let (accounts, password) = Accounts::open(&path).unwrap();
         let password = password.unwrap();
-        assert!(accounts.remembered("admin", password.reveal(), "test").is_none(), "nothing was verified yet");
+        assert!(
+            accounts.remembered("admin", password.reveal(), "test").is_none(),
+            "nothing was verified yet"
+        );
         let identity = accounts.verify("admin", password.reveal(), "test").unwrap();
         assert!(identity.in_group("system:masters"));
         assert!(accounts.remembered("admin", password.reveal(), "test").is_some());

@@ -36,7 +36,15 @@ impl Assets {
             let kind = media_type(&name);
             let brotli = ready.or_else(|| compressible(kind).then(|| compress(&plain)).flatten());
             let immutable = name.starts_with("assets/");
-            assets.insert(name, Asset { kind, plain: Bytes::from(plain.into_owned()), brotli, immutable });
+            assets.insert(
+                name,
+                Asset {
+                    kind,
+                    plain: Bytes::from(plain.into_owned()),
+                    brotli,
+                    immutable,
+                },
+            );
         }
         Assets(Arc::new(assets))
     }
@@ -59,7 +67,10 @@ impl Assets {
                 None => return not_built(),
             },
         };
-        let accepts = headers.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let accepts = headers
+            .get(header::ACCEPT_ENCODING)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default();
         let packed = asset.brotli.as_ref().filter(|_| takes_brotli(accepts));
         let mut response = Response::new(axum::body::Body::from(packed.unwrap_or(&asset.plain).clone()));
         let out = response.headers_mut();
@@ -68,7 +79,11 @@ impl Assets {
         if packed.is_some() {
             out.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
         }
-        let caching = if asset.immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
+        let caching = if asset.immutable {
+            "public, max-age=31536000, immutable"
+        } else {
+            "no-cache"
+        };
         out.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
         out.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
         response
@@ -127,7 +142,10 @@ mod tests {
     use super::*;
 
     fn assets() -> Assets {
-        let files = [("index.html", "<html>portal</html>"), ("assets/app-1a.js", "let x = 1;")];
+        let files = [
+            ("index.html", "<html>portal</html>"),
+            ("assets/app-1a.js", "let x = 1;"),
+        ];
         Assets::new(files.map(|(name, text)| (name.to_owned(), Cow::Borrowed(text.as_bytes()))))
     }
 
@@ -145,7 +163,10 @@ mod tests {
         ] {
             let response = assets().serve(path, &headers);
             assert_eq!(response.status().as_u16(), code, "{path}");
-            let found = response.headers().get(header::CACHE_CONTROL).map(|v| v.to_str().unwrap());
+            let found = response
+                .headers()
+                .get(header::CACHE_CONTROL)
+                .map(|v| v.to_str().unwrap());
             assert_eq!(found.unwrap_or_default(), cache, "{path}");
         }
         assert_eq!(Assets::default().serve("/", &headers).status(), StatusCode::NOT_FOUND);
@@ -157,7 +178,12 @@ mod tests {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, br"));
         let response = assets().serve("/", &headers);
         assert_eq!(response.headers()[header::CONTENT_ENCODING], "br");
-        for (accepts, takes) in [("br;q=0.8, *;q=0.1", true), ("br;q=0", false), ("gzip, vibrations", false), ("", false)] {
+        for (accepts, takes) in [
+            ("br;q=0.8, *;q=0.1", true),
+            ("br;q=0", false),
+            ("gzip, vibrations", false),
+            ("", false),
+        ] {
             assert_eq!(takes_brotli(accepts), takes, "{accepts}");
         }
     }

@@ -35,7 +35,11 @@ impl CatalogIndex {
                 Err(error) => tracing::debug!(repository = name, %error, "not in the catalog"),
             }
         }
-        let sources = files.iter().map(|(repository, text)| SourceFile { repository, path: FILE, text });
+        let sources = files.iter().map(|(repository, text)| SourceFile {
+            repository,
+            path: FILE,
+            text,
+        });
         let catalog = Catalog::build(sources);
         for problem in catalog.problems() {
             tracing::info!(%problem, "left out of the catalog");

@@ -34,7 +34,13 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     fn new(code: StatusCode, name: &'static str, message: impl Into<String>) -> ApiError {
-        ApiError { code, name, message: message.into(), refusals: Vec::new(), problems: Vec::new() }
+        ApiError {
+            code,
+            name,
+            message: message.into(),
+            refusals: Vec::new(),
+            problems: Vec::new(),
+        }
     }
 
     /// 401: nobody is signed in.
@@ -108,7 +114,10 @@ impl ApiError {
 
     /// Adds input problems: JSON pointer and sentence.
     pub(crate) fn with_problems(mut self, problems: Vec<(String, String)>) -> ApiError {
-        self.problems = problems.into_iter().map(|(field, message)| json!({"field": field, "message": message})).collect();
+        self.problems = problems
+            .into_iter()
+            .map(|(field, message)| json!({"field": field, "message": message}))
+            .collect();
         self
     }
 }
@@ -127,7 +136,13 @@ impl From<Status> for ApiError {
             Reason::InternalError | Reason::NotImplemented => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
             _ => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
         };
-        ApiError { code, name, message: status.message, refusals, problems: Vec::new() }
+        ApiError {
+            code,
+            name,
+            message: status.message,
+            refusals,
+            problems: Vec::new(),
+        }
     }
 }
 
@@ -137,7 +152,11 @@ pub(crate) fn refusals_of(status: &Status) -> Vec<Refusal> {
         return Vec::new();
     }
     if status.causes.is_empty() {
-        return vec![Refusal { policy: "access".into(), message: status.message.clone(), ..Refusal::default() }];
+        return vec![Refusal {
+            policy: "access".into(),
+            message: status.message.clone(),
+            ..Refusal::default()
+        }];
     }
     status
         .causes

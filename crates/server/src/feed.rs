@@ -22,8 +22,12 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let listener = move |change: &Change| {
         let _ = sender.send((change.key.1.clone(), change.new.clone()));
     };
-    let applications =
-        Reflector::start(shared.plane.admin(), applications::kind(), ListOptions::default(), listener);
+    let applications = Reflector::start(
+        shared.plane.admin(),
+        applications::kind(),
+        ListOptions::default(),
+        listener,
+    );
     tokio::select! {
         () = tell_applications(&shared, changed) => {}
         () = tell_ledger(&shared) => {}
@@ -45,7 +49,9 @@ async fn tell_applications(shared: &Shared, mut changed: mpsc::UnboundedReceiver
         }
         for (name, doc) in latest {
             let summary = doc.as_ref().map(|doc| shared.summary(doc.root()));
-            shared.hub.publish("application", &json!({"name": name, "application": summary}));
+            shared
+                .hub
+                .publish("application", &json!({"name": name, "application": summary}));
             let Some(doc) = doc else {
                 told.remove(&name);
                 continue;
@@ -53,14 +59,22 @@ async fn tell_applications(shared: &Shared, mut changed: mpsc::UnboundedReceiver
             let operation = applications::operation(doc.root());
             if !operation.is_null() {
                 let why = crate::api::detail::why_of(shared, doc.root()).await;
-                shared.hub.publish("operation", &json!({"application": name, "operation": operation, "why": why}));
+                shared.hub.publish(
+                    "operation",
+                    &json!({"application": name, "operation": operation, "why": why}),
+                );
             }
             if let Ok(tree) = crate::api::detail::tree(&*shared.plane.admin(), doc.root()).await {
-                let keys: BTreeSet<String> =
-                    tree.iter().filter_map(|node| node["ref"]["key"].as_str().map(str::to_owned)).collect();
+                let keys: BTreeSet<String> = tree
+                    .iter()
+                    .filter_map(|node| node["ref"]["key"].as_str().map(str::to_owned))
+                    .collect();
                 let before = told.insert(name.clone(), keys.clone()).unwrap_or_default();
                 let removed: Vec<&String> = before.difference(&keys).collect();
-                shared.hub.publish("tree", &json!({"application": name, "changed": tree, "removed": removed}));
+                shared.hub.publish(
+                    "tree",
+                    &json!({"application": name, "changed": tree, "removed": removed}),
+                );
             }
         }
     }
@@ -75,7 +89,11 @@ async fn tell_ledger(shared: &Shared) {
         let from = told.max(now.saturating_sub(50));
         told = now;
         let entries: Vec<Value> = match shared.ledger.entries(from..now) {
-            Ok(records) => records.iter().filter(|r| r.entry.of.is_none()).map(|record| shared.entry(record)).collect(),
+            Ok(records) => records
+                .iter()
+                .filter(|r| r.entry.of.is_none())
+                .map(|record| shared.entry(record))
+                .collect(),
             Err(_) => Vec::new(),
         };
         shared.hub.publish("ledger", &json!({"size": now, "entries": entries}));
@@ -89,7 +107,10 @@ async fn tell_policies(shared: &Shared) {
             Ok(id) => {
                 let views = shared.guard.policies();
                 let view = views.iter().find(|view| view.id == id);
-                shared.hub.publish("policy", &json!({"id": id, "policy": view.map(crate::api::policies::summary)}));
+                shared.hub.publish(
+                    "policy",
+                    &json!({"id": id, "policy": view.map(crate::api::policies::summary)}),
+                );
             }
             Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return std::future::pending().await,

@@ -44,7 +44,9 @@ pub(crate) async fn identify(State(shared): State<Arc<Shared>>, mut request: Req
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let start = tokio::time::Instant::now();
     let mut response = next.run(request).await;
-    shared.metrics.observe(&method, &path, response.status(), start.elapsed());
+    shared
+        .metrics
+        .observe(&method, &path, response.status(), start.elapsed());
     if path.starts_with("/api/") {
         response = in_our_shape(response, &method, &path).await;
     }
@@ -112,13 +114,22 @@ pub(crate) async fn authenticate(State(shared): State<Arc<Shared>>, mut request:
         Ok(caller) => caller,
         Err(error) => return error.into_response(),
     };
-    if request.headers().keys().any(|name| name.as_str().starts_with("impersonate-")) {
-        let message = "impersonation is not offered here and the request is not done as you instead; it is at the Kubernetes API";
+    if request
+        .headers()
+        .keys()
+        .any(|name| name.as_str().starts_with("impersonate-"))
+    {
+        let message =
+            "impersonation is not offered here and the request is not done as you instead; it is at the Kubernetes API";
         return ApiError::forbidden(message).into_response();
     }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if let (false, Some(session)) = (reads, &caller.session) {
-        let sent = request.headers().get(CSRF).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let sent = request
+            .headers()
+            .get(CSRF)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default();
         if !same(sent, &session.csrf) {
             return ApiError::csrf().into_response();
         }
@@ -132,7 +143,11 @@ pub(crate) async fn git(State(shared): State<Arc<Shared>>, request: Request) -> 
     let peer = request.extensions().get::<Peer>().cloned();
     let user = match credentials(&shared, request.headers(), peer.as_ref()).await {
         Ok(caller) => {
-            let right = if pushes(request.uri()) { Right::WriteRepositories } else { Right::ReadRepositories };
+            let right = if pushes(request.uri()) {
+                Right::WriteRepositories
+            } else {
+                Right::ReadRepositories
+            };
             if let Err(error) = shared.demand(&caller.identity, right) {
                 return error.into_text();
             }
@@ -147,7 +162,11 @@ pub(crate) async fn git(State(shared): State<Arc<Shared>>, request: Request) -> 
 
 /// Whether a request of Git's belongs to a push.
 fn pushes(uri: &Uri) -> bool {
-    let asked = uri.query().unwrap_or_default().split('&').any(|pair| pair == "service=git-receive-pack");
+    let asked = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .any(|pair| pair == "service=git-receive-pack");
     asked || uri.path().ends_with("/git-receive-pack")
 }
 
@@ -157,14 +176,23 @@ fn session(shared: &Shared, headers: &HeaderMap, peer: Option<&Peer>) -> Option<
     let Some(session) = shared.sessions.find(&token) else {
         return Some(Err(ApiError::unauthenticated("the session has ended; sign in again")));
     };
-    let identity = Identity { source: source(headers, peer), ..session.identity.clone() };
-    Some(Ok(Caller { identity, session: Some(session) }))
+    let identity = Identity {
+        source: source(headers, peer),
+        ..session.identity.clone()
+    };
+    Some(Ok(Caller {
+        identity,
+        session: Some(session),
+    }))
 }
 
 /// Whom the `Authorization` header stands for.
 async fn credentials(shared: &Arc<Shared>, headers: &HeaderMap, peer: Option<&Peer>) -> Result<Caller, ApiError> {
     let source = source(headers, peer);
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let authorization = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     let (scheme, credential) = authorization.split_once(' ').unwrap_or((authorization, ""));
     let identity = match scheme.to_ascii_lowercase().as_str() {
         "bearer" => shared
@@ -172,8 +200,14 @@ async fn credentials(shared: &Arc<Shared>, headers: &HeaderMap, peer: Option<&Pe
             .token(credential.trim(), &source)
             .map_err(|why| ApiError::unauthenticated(format!("the token was not accepted: {why}")))?,
         "basic" => {
-            let decoded = STANDARD.decode(credential.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            let (user, password) = decoded.as_deref().and_then(|text| text.split_once(':')).unwrap_or_default();
+            let decoded = STANDARD
+                .decode(credential.trim())
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok());
+            let (user, password) = decoded
+                .as_deref()
+                .and_then(|text| text.split_once(':'))
+                .unwrap_or_default();
             match shared.accounts.remembered(user, password, &source) {
                 Some(identity) => identity,
                 None => check_password(shared, user, password, &source, address(peer)).await?,
@@ -181,7 +215,10 @@ async fn credentials(shared: &Arc<Shared>, headers: &HeaderMap, peer: Option<&Pe
         }
         _ => return Err(ApiError::unauthenticated("sign in first, or send a token")),
     };
-    Ok(Caller { identity, session: None })
+    Ok(Caller {
+        identity,
+        session: None,
+    })
 }
 
 /// Checks a password, wherever it was sent: attempts are limited and stand in the ledger.
@@ -205,14 +242,26 @@ pub(crate) async fn check_password(
 
 /// Every attempt stands in the ledger; without that it does not count.
 async fn record(shared: &Shared, user: &str, source: &str, allowed: bool) -> Result<(), ApiError> {
-    let message = if allowed { String::new() } else { "user or password is wrong".to_owned() };
+    let message = if allowed {
+        String::new()
+    } else {
+        "user or password is wrong".to_owned()
+    };
     let entry = Entry {
         time: shared.clock.now().to_string(),
         phase: Phase::Event,
-        actor: Actor { user: user.chars().take(64).collect(), groups: Vec::new(), source: source.into() },
+        actor: Actor {
+            user: user.chars().take(64).collect(),
+            groups: Vec::new(),
+            source: source.into(),
+        },
         verb: "sign-in".into(),
         code: if allowed { 200 } else { 401 },
-        decision: Verdict { allowed, by: "password".into(), message },
+        decision: Verdict {
+            allowed,
+            by: "password".into(),
+            message,
+        },
         ..Entry::default()
     };
     shared.ledger.append(&entry).await.map(drop).map_err(|error| {
@@ -238,7 +287,10 @@ pub(crate) fn address(peer: Option<&Peer>) -> IpAddr {
 
 /// Address and client, for the ledger.
 pub(crate) fn source(headers: &HeaderMap, peer: Option<&Peer>) -> String {
-    let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     let agent: String = agent.chars().filter(|c| !c.is_control()).take(80).collect();
     format!("{} {agent}", address(peer)).trim_end().to_owned()
 }

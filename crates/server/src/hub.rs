@@ -41,7 +41,10 @@ pub(crate) struct Subscription {
 impl Default for Hub {
     fn default() -> Self {
         Hub {
-            recent: Mutex::new(Recent { next: 1, events: VecDeque::with_capacity(KEPT) }),
+            recent: Mutex::new(Recent {
+                next: 1,
+                events: VecDeque::with_capacity(KEPT),
+            }),
             sender: broadcast::channel(KEPT).0,
         }
     }
@@ -51,7 +54,11 @@ impl Hub {
     /// Publishes an event.
     pub(crate) fn publish(&self, name: &'static str, data: &Value) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let event = Arc::new(Event { id: recent.next, name, data: data.to_string() });
+        let event = Arc::new(Event {
+            id: recent.next,
+            name,
+            data: data.to_string(),
+        });
         recent.next += 1;
         if recent.events.len() == KEPT {
             recent.events.pop_front();
@@ -72,7 +79,11 @@ impl Hub {
             Some(last) if last > current || last + 1 < oldest => None,
             Some(last) => Some(recent.events.iter().filter(|event| event.id > last).cloned().collect()),
         };
-        Subscription { missed, current, coming }
+        Subscription {
+            missed,
+            current,
+            coming,
+        }
     }
 }
 
@@ -88,7 +99,15 @@ mod tests {
         for n in 0..600 {
             hub.publish("ledger", &json!({"n": n}));
         }
-        assert_eq!(hub.subscribe(Some(598)).missed.unwrap().iter().map(|e| e.id).collect::<Vec<_>>(), [599, 600]);
+        assert_eq!(
+            hub.subscribe(Some(598))
+                .missed
+                .unwrap()
+                .iter()
+                .map(|e| e.id)
+                .collect::<Vec<_>>(),
+            [599, 600]
+        );
         assert!(hub.subscribe(Some(600)).missed.unwrap().is_empty());
         assert!(hub.subscribe(Some(5)).missed.is_none(), "too long ago");
         assert!(hub.subscribe(Some(9999)).missed.is_none(), "of another run");

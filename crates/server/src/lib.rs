@@ -163,7 +163,12 @@ async fn files(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, head
         return error::ApiError::not_found(format!("path {}", uri.path())).into_response();
     }
     if !matches!(method, Method::GET | Method::HEAD) {
-        return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")], "files are only read\n").into_response();
+        return (
+            StatusCode::METHOD_NOT_ALLOWED,
+            [(header::ALLOW, "GET, HEAD")],
+            "files are only read\n",
+        )
+            .into_response();
     }
     shared.assets.serve(uri.path(), &headers)
 }
@@ -173,6 +178,13 @@ async fn prometheus(State(shared): State<Arc<Shared>>, caller: gateway::Caller) 
         return error.into_response();
     }
     let plane = shared.plane.metrics().render();
-    let text = shared.metrics.render(shared.ledger.len(), shared.plane.revision(), &plane);
-    (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    let text = shared
+        .metrics
+        .render(shared.ledger.len(), shared.plane.revision(), &plane);
+    (
+        StatusCode::OK,
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        text,
+    )
+        .into_response()
 }

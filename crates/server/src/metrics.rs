@@ -20,7 +20,17 @@ struct Labels {
 
 /// Parts of the API that are counted by themselves.
 const AREAS: [&str; 11] = [
-    "session", "system", "home", "applications", "promotions", "policies", "audit", "catalog", "repositories", "templates", "events",
+    "session",
+    "system",
+    "home",
+    "applications",
+    "promotions",
+    "policies",
+    "audit",
+    "catalog",
+    "repositories",
+    "templates",
+    "events",
 ];
 
 /// What the edge counts.
@@ -36,18 +46,24 @@ impl Metrics {
     pub(crate) fn new(version: &str) -> Metrics {
         let mut registry = Registry::with_prefix("ridgeway");
         let requests = Family::<Labels, Counter>::default();
-        let duration = Family::<Labels, Histogram>::new_with_constructor(|| {
-            Histogram::new(exponential_buckets(0.0005, 2.0, 14))
-        });
+        let duration =
+            Family::<Labels, Histogram>::new_with_constructor(|| Histogram::new(exponential_buckets(0.0005, 2.0, 14)));
         let (ledger_size, store_revision) = (Gauge::default(), Gauge::default());
         registry.register("http_requests", "Requests answered", requests.clone());
         registry.register("http_request_duration_seconds", "Time to answer", duration.clone());
         registry.register("ledger_size", "Entries in the audit ledger", ledger_size.clone());
         registry.register("store_revision", "Revision of the store", store_revision.clone());
         let info = Family::<Vec<(String, String)>, Gauge>::default();
-        info.get_or_create(&vec![("version".to_owned(), version.to_owned())]).set(1);
+        info.get_or_create(&vec![("version".to_owned(), version.to_owned())])
+            .set(1);
         registry.register("build_info", "What runs", info);
-        Metrics { registry, requests, duration, ledger_size, store_revision }
+        Metrics {
+            registry,
+            requests,
+            duration,
+            ledger_size,
+            store_revision,
+        }
     }
 
     /// Counts a request; paths are grouped, so that no user's input becomes a label.
@@ -61,10 +77,16 @@ impl Metrics {
             _ => "portal",
         };
         let method = match *method {
-            Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE | Method::OPTIONS => method.as_str(),
+            Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE | Method::OPTIONS => {
+                method.as_str()
+            }
             _ => "other",
         };
-        let labels = Labels { method: method.to_owned(), area: area.to_owned(), code: code.as_u16() };
+        let labels = Labels {
+            method: method.to_owned(),
+            area: area.to_owned(),
+            code: code.as_u16(),
+        };
         self.requests.get_or_create(&labels).inc();
         self.duration.get_or_create(&labels).observe(took.as_secs_f64());
     }
@@ -90,16 +112,35 @@ mod tests {
     #[test]
     fn users_cannot_make_labels() {
         let metrics = Metrics::new("0");
-        for path in ["/api/v1/applications/x", "/../../etc", "/api/v1/AAAA%20/x", "/git/a.git/info/refs"] {
+        for path in [
+            "/api/v1/applications/x",
+            "/../../etc",
+            "/api/v1/AAAA%20/x",
+            "/git/a.git/info/refs",
+        ] {
             metrics.observe(&Method::GET, path, StatusCode::OK, Duration::from_millis(3));
         }
         for name in ["invented", "thought"] {
             let method = Method::from_bytes(name.to_uppercase().as_bytes()).unwrap();
-            metrics.observe(&method, &format!("/api/v1/{name}"), StatusCode::NOT_FOUND, Duration::from_millis(3));
+            metrics.observe(
+                &method,
+                &format!("/api/v1/{name}"),
+                StatusCode::NOT_FOUND,
+                Duration::from_millis(3),
+            );
         }
         let text = metrics.render(5, 7, "more 1\n");
-        assert!(text.contains(r#"area="applications""#) && text.contains(r#"area="portal""#), "{text}");
-        assert!(!text.contains("AAAA") && !text.to_lowercase().contains("invented") && !text.contains("# EOF"), "{text}");
-        assert!(text.contains("ridgeway_ledger_size 5") && text.ends_with("more 1\n"), "{text}");
+        assert!(
+            text.contains(r#"area="applications""#) && text.contains(r#"area="portal""#),
+            "{text}"
+        );
+        assert!(
+            !text.contains("AAAA") && !text.to_lowercase().contains("invented") && !text.contains("# EOF"),
+            "{text}"
+        );
+        assert!(
+            text.contains("ridgeway_ledger_size 5") && text.ends_with("more 1\n"),
+            "{text}"
+        );
     }
 }

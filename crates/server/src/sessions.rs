@@ -58,13 +58,22 @@ fn digest(token: &str) -> [u8; 32] {
 
 impl Sessions {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Sessions {
-        Sessions { clock, running: Mutex::default(), attempts: Mutex::default() }
+        Sessions {
+            clock,
+            running: Mutex::default(),
+            attempts: Mutex::default(),
+        }
     }
 
     /// Starts a session; gives its token, which only the cookie holds.
     pub(crate) fn start(&self, identity: Identity) -> (String, Session) {
         let token = random();
-        let session = Session { identity, csrf: random(), expires: self.after(IDLE), ends: self.after(LIFE) };
+        let session = Session {
+            identity,
+            csrf: random(),
+            expires: self.after(IDLE),
+            ends: self.after(LIFE),
+        };
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         running.retain(|_, session| session.expires > now);
@@ -86,7 +95,10 @@ impl Sessions {
 
     /// Ends a session.
     pub(crate) fn end(&self, token: &str) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(token));
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&digest(token));
     }
 
     /// Counts an attempt to sign in; the seconds to wait when there were too many.
@@ -108,7 +120,10 @@ impl Sessions {
 
     /// Forgets the attempts of an address after it signed in.
     pub(crate) fn forgive(&self, address: IpAddr) {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(&counted(address));
+        self.attempts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&counted(address));
     }
 
     fn after(&self, time: Duration) -> Timestamp {
@@ -168,7 +183,10 @@ mod tests {
             sessions.attempt(address).unwrap();
         }
         assert!(sessions.attempt(address).is_err());
-        assert!(sessions.attempt(IpAddr::from(Ipv4Addr::new(127, 0, 0, 2))).is_ok(), "others do not wait");
+        assert!(
+            sessions.attempt(IpAddr::from(Ipv4Addr::new(127, 0, 0, 2))).is_ok(),
+            "others do not wait"
+        );
         for (one, other, together) in [
             ("2001:db8::1", "2001:db8::ffff:1", true),
             ("2001:db8::1", "2001:db8:0:1::1", false),

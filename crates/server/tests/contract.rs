@@ -14,7 +14,11 @@ use serde_json::{Value, json};
 
 fn texts(value: &Value, pointer: &str) -> Vec<String> {
     let items = value["items"].as_array().unwrap();
-    let found: Vec<String> = items.iter().filter_map(|item| item.pointer(pointer)).map(|v| v.to_string().replace('"', "")).collect();
+    let found: Vec<String> = items
+        .iter()
+        .filter_map(|item| item.pointer(pointer))
+        .map(|v| v.to_string().replace('"', ""))
+        .collect();
     assert!(!found.is_empty(), "nothing at {pointer} in {value:.300}");
     found
 }
@@ -26,10 +30,17 @@ async fn addresses(edge: &Edge, browser: &Browser, path: &str) -> Vec<String> {
     match path {
         "/applications/{name}" => put("{name}", texts(&list("/applications").await, "/name")),
         "/applications/{name}/object" => {
-            let mut all = vec![format!("/applications/checkout-staging/object?key={}", encode("apps/Deployment/checkout-staging/gone"))];
+            let mut all = vec![format!(
+                "/applications/checkout-staging/object?key={}",
+                encode("apps/Deployment/checkout-staging/gone")
+            )];
             for name in texts(&list("/applications").await, "/name") {
                 let detail = list(&format!("/applications/{name}")).await;
-                let keys = detail["tree"].as_array().unwrap().iter().map(|node| node["ref"]["key"].as_str().unwrap());
+                let keys = detail["tree"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|node| node["ref"]["key"].as_str().unwrap());
                 all.extend(keys.map(|key| format!("/applications/{name}/object?key={}", encode(key))));
             }
             assert!(all.len() > 10, "{all:?}");
@@ -37,13 +48,22 @@ async fn addresses(edge: &Edge, browser: &Browser, path: &str) -> Vec<String> {
         }
         "/policies/{id}" => put("{id}", texts(&list("/policies").await, "/id")),
         "/audit/entries/{index}" => put("{index}", texts(&list("/audit/entries?limit=40").await, "/index")),
-        "/audit/entries" => ["", "?q=checkout&limit=3", "?verb=sign-in", "?cursor=40&limit=5", "?outcome=refused", "?object=Pod"]
-            .map(|query| format!("/audit/entries{query}"))
-            .to_vec(),
+        "/audit/entries" => [
+            "",
+            "?q=checkout&limit=3",
+            "?verb=sign-in",
+            "?cursor=40&limit=5",
+            "?outcome=refused",
+            "?object=Pod",
+        ]
+        .map(|query| format!("/audit/entries{query}"))
+        .to_vec(),
         "/catalog/entities/{kind}/{namespace}/{name}" => {
             let all = list("/catalog/entities").await;
             let parts = ["kind", "namespace", "name"].map(|part| texts(&all, &format!("/{part}")));
-            (0..parts[0].len()).map(|i| format!("/catalog/entities/{}/{}/{}", parts[0][i], parts[1][i], parts[2][i])).collect()
+            (0..parts[0].len())
+                .map(|i| format!("/catalog/entities/{}/{}/{}", parts[0][i], parts[1][i], parts[2][i]))
+                .collect()
         }
         "/templates/{name}" => put("{name}", texts(&list("/templates").await, "/name")),
         "/runs/{id}" => put("{id}", texts(&list("/runs").await, "/id")),
@@ -56,11 +76,19 @@ async fn addresses(edge: &Edge, browser: &Browser, path: &str) -> Vec<String> {
 
 async fn run_a_golden_path(edge: &Edge, browser: &Browser, contract: &Contract) {
     let values = json!({"parameters": {"name": "basket", "owner": "group:default/checkout"}});
-    let preview = edge.post(browser, "/api/v1/templates/golden-service/preview", &values).await;
+    let preview = edge
+        .post(browser, "/api/v1/templates/golden-service/preview", &values)
+        .await;
     let path = "/templates/{name}/preview";
     contract.check_answer("post", path, "200", &preview.json(), "a preview");
-    assert!(!preview.json()["files"].as_array().unwrap().is_empty(), "{}", preview.text);
-    let started = edge.post(browser, "/api/v1/templates/golden-service/runs", &values).await;
+    assert!(
+        !preview.json()["files"].as_array().unwrap().is_empty(),
+        "{}",
+        preview.text
+    );
+    let started = edge
+        .post(browser, "/api/v1/templates/golden-service/runs", &values)
+        .await;
     assert_eq!(started.status, 202, "{}", started.text);
     contract.check_answer("post", "/templates/{name}/runs", "202", &started.json(), "a run");
     let id = started.json()["id"].as_str().unwrap().to_owned();
@@ -74,7 +102,9 @@ async fn run_a_golden_path(edge: &Edge, browser: &Browser, contract: &Contract) 
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let again = edge.post(browser, "/api/v1/templates/golden-service/runs", &values).await;
+    let again = edge
+        .post(browser, "/api/v1/templates/golden-service/runs", &values)
+        .await;
     assert!(again.error(409, "conflict").contains("basket"));
 }
 
@@ -82,7 +112,10 @@ async fn break_rules(edge: &Edge) {
     let pod = "{apiVersion: v1, kind: Pod, metadata: {name: bad, namespace: checkout-staging}, \
                spec: {containers: [{name: a, image: nginx}]}}";
     let object = parse_yaml(pod).unwrap()[0].root().to_value();
-    let refused = edge.admin.apply(object, WriteOptions::by("kubectl", None).forced()).await;
+    let refused = edge
+        .admin
+        .apply(object, WriteOptions::by("kubectl", None).forced())
+        .await;
     assert!(refused.is_err(), "the demo's policies refuse it");
 }
 
@@ -120,11 +153,31 @@ async fn changes_are_as_the_contract_says(edge: &Edge, browser: &Browser, contra
     .unwrap();
     let staging = "/applications/{name}/sync";
     for (path, address, status, body) in [
-        ("/policies/playground", "/policies/playground", "200", json!({"resource": resource, "policy": policy})),
-        ("/policies/playground", "/policies/playground", "200", json!({"resource": "{", "policy": "kind: ["})),
+        (
+            "/policies/playground",
+            "/policies/playground",
+            "200",
+            json!({"resource": resource, "policy": policy}),
+        ),
+        (
+            "/policies/playground",
+            "/policies/playground",
+            "200",
+            json!({"resource": "{", "policy": "kind: ["}),
+        ),
         ("/audit/verify", "/audit/verify", "200", json!({})),
-        ("/promotions", "/promotions", "201", json!({"entity": detail["entity"], "to": "production"})),
-        ("/applications/{name}/rollback", "/applications/checkout-staging/rollback", "202", json!({"historyId": id})),
+        (
+            "/promotions",
+            "/promotions",
+            "201",
+            json!({"entity": detail["entity"], "to": "production"}),
+        ),
+        (
+            "/applications/{name}/rollback",
+            "/applications/checkout-staging/rollback",
+            "202",
+            json!({"historyId": id}),
+        ),
         (staging, "/applications/platform/sync", "202", json!({"dryRun": true})),
     ] {
         let answer = edge.post(browser, &format!("/api/v1{address}"), &body).await;
@@ -134,7 +187,12 @@ async fn changes_are_as_the_contract_says(edge: &Edge, browser: &Browser, contra
             assert_eq!(answer.json()["ok"], true, "{}", answer.text);
         }
         if body["resource"] == "{" {
-            assert_eq!(answer.json()["problems"].as_array().unwrap().len(), 2, "{}", answer.text);
+            assert_eq!(
+                answer.json()["problems"].as_array().unwrap().len(),
+                2,
+                "{}",
+                answer.text
+            );
         }
     }
 }
@@ -144,7 +202,10 @@ async fn a_page_of_a_form_keeps_its_authors_order() {
     let edge = Edge::start().await;
     let browser = edge.sign_in().await;
     let text = edge.get(&browser, "/api/v1/templates/golden-service").await.text;
-    let place = |name: &str| text.find(&format!("{name:?}:{{")).unwrap_or_else(|| panic!("no {name} in {text}"));
+    let place = |name: &str| {
+        text.find(&format!("{name:?}:{{"))
+            .unwrap_or_else(|| panic!("no {name} in {text}"))
+    };
     let places = ["name", "description", "owner", "image", "version", "port", "callers"].map(place);
     assert!(places.is_sorted(), "{places:?} {text}");
 }

@@ -20,16 +20,16 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 impl Nodes {
     pub(crate) async fn deployment(&self, deployment: &Doc) -> Result<Option<Duration>, Status> {
         let node = deployment.root();
-        let Some(template) = node.at(&["spec", "template"]) else { return Ok(None) };
+        let Some(template) = node.at(&["spec", "template"]) else {
+            return Ok(None);
+        };
         let replicas = number(node, &["spec", "replicas"]).unwrap_or(1).max(0);
         let mut sets = self.owned(Worked::ReplicaSet, node).await?;
         sets.sort_by_key(|set| revision(set.root()));
         let hash = template_hash(template);
         let paused = node.at(&["spec", "paused"]).and_then(Node::as_bool) == Some(true);
         let latest = sets.last().map_or(0, |set| revision(set.root()));
-        let current = sets
-            .iter()
-            .rposition(|set| same_template(set.root(), template));
+        let current = sets.iter().rposition(|set| same_template(set.root(), template));
         let new = match current {
             Some(at) => Some(sets.remove(at)),
             None if paused => None,
@@ -81,7 +81,10 @@ impl Nodes {
         let is = number(set.root(), &["spec", "replicas"]).unwrap_or(0);
         if is != wanted {
             self.scale(set, wanted).await?;
-            let (direction, name) = (if is < wanted { "up" } else { "down" }, text(set.root(), &["metadata", "name"]));
+            let (direction, name) = (
+                if is < wanted { "up" } else { "down" },
+                text(set.root(), &["metadata", "name"]),
+            );
             let message = format!("Scaled {direction} replica set {name} from {is} to {wanted}");
             self.note(node, EventType::Normal, "ScalingReplicaSet", &message);
         }
@@ -101,7 +104,12 @@ impl Nodes {
         }
         set.set(&["metadata", "labels", HASH], hash);
         // `kubernetes.io/change-cause` and its like tell what a revision was for.
-        for (key, value) in node.at(&["metadata", "annotations"]).map(Node::members).into_iter().flatten() {
+        for (key, value) in node
+            .at(&["metadata", "annotations"])
+            .map(Node::members)
+            .into_iter()
+            .flatten()
+        {
             if key != LAST_APPLIED {
                 set.set(&["metadata", "annotations", key], value);
             }
@@ -252,7 +260,9 @@ impl Nodes {
 
 /// Whether a ReplicaSet is of a template: compared by content, so that a change of hashing starts no rollout.
 fn same_template(set: Node<'_>, template: Node<'_>) -> bool {
-    let Some(mine) = set.at(&["spec", "template"]) else { return false };
+    let Some(mine) = set.at(&["spec", "template"]) else {
+        return false;
+    };
     let mut mine = mine.to_value();
     mine.remove(&["metadata", "labels", HASH]);
     mine.node() == template

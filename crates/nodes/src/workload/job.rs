@@ -109,16 +109,25 @@ impl Nodes {
         }
         status.set(&["conditions"], conditions.into_iter().collect::<Value>());
         self.set_status(job, status).await?;
-        Ok(left.filter(|left| left.is_positive()).map(|left| left.unsigned_abs() + Duration::from_millis(20)))
+        Ok(left
+            .filter(|left| left.is_positive())
+            .map(|left| left.unsigned_abs() + Duration::from_millis(20)))
     }
 
     /// A finished job goes when its `ttlSecondsAfterFinished` is over.
     async fn expire(&self, job: &Doc) -> Result<Option<Duration>, Status> {
         let node = job.root();
-        let Some(ttl) = number(node, &["spec", "ttlSecondsAfterFinished"]) else { return Ok(None) };
+        let Some(ttl) = number(node, &["spec", "ttlSecondsAfterFinished"]) else {
+            return Ok(None);
+        };
         let failed = condition(node, "Failed").map(|c| text(c, &["lastTransitionTime"]));
-        let ended = node.str_at(&["status", "completionTime"]).or(failed).unwrap_or_default();
-        let Ok(ended) = ended.parse::<Timestamp>() else { return Ok(None) };
+        let ended = node
+            .str_at(&["status", "completionTime"])
+            .or(failed)
+            .unwrap_or_default();
+        let Ok(ended) = ended.parse::<Timestamp>() else {
+            return Ok(None);
+        };
         let left = SignedDuration::from_secs(ttl) - self.clock.now().duration_since(ended);
         if left.is_positive() {
             return Ok(Some(left.unsigned_abs() + Duration::from_millis(20)));

@@ -54,10 +54,15 @@ pub(crate) fn version_of(image: &str) -> &str {
 
 /// What runs: the tag of the first image, else the short commit.
 pub(crate) fn version(application: Node<'_>) -> String {
-    let image = items(application, &["status", "summary", "images"]).next().and_then(Node::as_str);
+    let image = items(application, &["status", "summary", "images"])
+        .next()
+        .and_then(Node::as_str);
     match image {
         Some(image) => version_of(image).to_owned(),
-        None => text(application, &["status", "sync", "revision"]).chars().take(7).collect(),
+        None => text(application, &["status", "sync", "revision"])
+            .chars()
+            .take(7)
+            .collect(),
     }
 }
 
@@ -70,7 +75,9 @@ fn automated(application: Node<'_>) -> bool {
 
 /// Resources of the status that differ from Git.
 pub(crate) fn out_of_sync(application: Node<'_>) -> usize {
-    items(application, &["status", "resources"]).filter(|r| text(*r, &["status"]) == "OutOfSync").count()
+    items(application, &["status", "resources"])
+        .filter(|r| text(*r, &["status"]) == "OutOfSync")
+        .count()
 }
 
 impl Shared {
@@ -79,7 +86,9 @@ impl Shared {
         let repository = text(application, &["spec", "source", "repoURL"]);
         let results = items(application, &["status", "operationState", "syncResult", "resources"]);
         let refused = results.filter(|r| text(*r, &["status"]) == "SyncFailed").count();
-        let images: Vec<&str> = items(application, &["status", "summary", "images"]).filter_map(Node::as_str).collect();
+        let images: Vec<&str> = items(application, &["status", "summary", "images"])
+            .filter_map(Node::as_str)
+            .collect();
         let destination = application.at(&["spec", "destination"]);
         let cluster = destination.map_or("", |d| match text(d, &["name"]) {
             "" => text(d, &["server"]),
@@ -130,7 +139,10 @@ impl Shared {
 
     /// All applications as the caller may see them, by name.
     pub(crate) async fn applications(&self, caller: &Caller) -> Result<Vec<Doc>, ApiError> {
-        let list = self.cluster(caller).list(&kind(), Some(NAMESPACE), &ListOptions::default()).await?;
+        let list = self
+            .cluster(caller)
+            .list(&kind(), Some(NAMESPACE), &ListOptions::default())
+            .await?;
         Ok(list.items)
     }
 }
@@ -212,23 +224,21 @@ pub(crate) async fn rollback(
 
 impl Shared {
     /// Starts an operation as Argo CD's clients do: by writing `operation` into the Application.
-    async fn operate(
-        &self,
-        caller: &Caller,
-        name: &str,
-        sync: DocValue,
-        request: &str,
-    ) -> Result<Response, ApiError> {
+    async fn operate(&self, caller: &Caller, name: &str, sync: DocValue, request: &str) -> Result<Response, ApiError> {
         let application = self.application(caller, name).await?;
         if application.root().get("operation").is_some() {
-            return Err(ApiError::conflict(format!("an operation of {name} is running; wait until it has ended")));
+            return Err(ApiError::conflict(format!(
+                "an operation of {name} is running; wait until it has ended"
+            )));
         }
         let mut patch = DocValue::object();
         patch.set(&["operation", "initiatedBy", "username"], caller.identity.name.as_str());
         patch.set(&["operation", "sync"], sync);
         let causality = Causality::new(format!("req:{request}"));
         let options = WriteOptions::by("ridgeway-portal", Some(causality.clone()));
-        self.cluster(caller).merge_patch(&kind(), NAMESPACE, name, patch, options).await?;
+        self.cluster(caller)
+            .merge_patch(&kind(), NAMESPACE, name, patch, options)
+            .await?;
         let answer = json!({
             "kind": "sync",
             "phase": "Running",
@@ -248,7 +258,9 @@ impl Shared {
 
 /// `Operation` of the contract, from the status.
 pub(crate) fn operation(application: Node<'_>) -> Value {
-    let Some(state) = application.at(&["status", "operationState"]) else { return Value::Null };
+    let Some(state) = application.at(&["status", "operationState"]) else {
+        return Value::Null;
+    };
     let by = match text(state, &["operation", "initiatedBy", "username"]) {
         "" => "automated",
         user => user,

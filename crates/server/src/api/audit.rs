@@ -45,9 +45,8 @@ impl Search {
     fn query(&self) -> Result<Query, ApiError> {
         let time = |name: &str, text: &Option<String>| {
             let parse = |text: &String| {
-                text.parse::<Timestamp>().map_err(|_| {
-                    ApiError::invalid(format!("`{name}` is no RFC 3339 time; write 2026-01-31T12:00:00Z"))
-                })
+                text.parse::<Timestamp>()
+                    .map_err(|_| ApiError::invalid(format!("`{name}` is no RFC 3339 time; write 2026-01-31T12:00:00Z")))
             };
             text.as_ref().map(parse).transpose()
         };
@@ -68,17 +67,27 @@ impl Search {
     fn matches(&self, entry: &Value) -> bool {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_lowercase();
         let words = self.q.as_deref().unwrap_or_default().to_lowercase();
-        let all =
-            format!("{} {} {}", text(&entry["summary"]), text(&entry["actor"]["name"]), text(&entry["object"]["key"]));
+        let all = format!(
+            "{} {} {}",
+            text(&entry["summary"]),
+            text(&entry["actor"]["name"]),
+            text(&entry["object"]["key"])
+        );
         let object = self.object.as_deref().unwrap_or_default();
-        let kind_and_name =
-            format!("{}/{}", entry["object"]["kind"].as_str().unwrap_or(""), entry["object"]["name"].as_str().unwrap_or(""));
+        let kind_and_name = format!(
+            "{}/{}",
+            entry["object"]["kind"].as_str().unwrap_or(""),
+            entry["object"]["name"].as_str().unwrap_or("")
+        );
         words.split_whitespace().all(|word| all.contains(word))
             && (object.is_empty()
                 || entry["object"]["key"] == object
                 || kind_and_name == object
                 || entry["object"]["kind"] == object)
-            && self.outcome.as_deref().is_none_or(|wanted| wanted.is_empty() || entry["outcome"] == wanted)
+            && self
+                .outcome
+                .as_deref()
+                .is_none_or(|wanted| wanted.is_empty() || entry["outcome"] == wanted)
     }
 }
 
@@ -95,7 +104,11 @@ fn page(shared: &Shared, search: &Search) -> Result<Value, ApiError> {
     let limit = search.limit.unwrap_or(100).clamp(1, 500);
     let mut query = search.query()?;
     if let Some(cursor) = search.cursor.as_deref().filter(|c| !c.is_empty()) {
-        query.before = Some(cursor.parse().map_err(|_| ApiError::invalid("`cursor` is not one of ours"))?);
+        query.before = Some(
+            cursor
+                .parse()
+                .map_err(|_| ApiError::invalid("`cursor` is not one of ours"))?,
+        );
     }
     let first = query.before.is_none();
     let mut found: Vec<Value> = Vec::new();
@@ -127,7 +140,11 @@ fn page(shared: &Shared, search: &Search) -> Result<Value, ApiError> {
         }
     };
     let total = found.len();
-    let (histogram, facets) = if first { (histogram(&found), facets(&found)) } else { (Value::Null, Value::Null) };
+    let (histogram, facets) = if first {
+        (histogram(&found), facets(&found))
+    } else {
+        (Value::Null, Value::Null)
+    };
     if found.len() > limit {
         found.truncate(limit);
         next = found.last().and_then(|entry| entry["index"].as_u64());
@@ -162,8 +179,16 @@ impl Shared {
             user if user.starts_with("system:") => "workload",
             _ => "person",
         };
-        let place = if object.namespace.is_empty() { String::new() } else { format!(" in {}", object.namespace) };
-        let what = if object.resource.is_empty() { String::new() } else { format!(" {kind} {}{place}", object.name) };
+        let place = if object.namespace.is_empty() {
+            String::new()
+        } else {
+            format!(" in {}", object.namespace)
+        };
+        let what = if object.resource.is_empty() {
+            String::new()
+        } else {
+            format!(" {kind} {}{place}", object.name)
+        };
         let refused = if entry.decision.message.is_empty() || outcome == "allowed" {
             String::new()
         } else {
@@ -188,15 +213,24 @@ impl Shared {
     /// The kind of a plural resource; the plural where it is not served any more.
     fn kind_of(&self, group: &str, plural: &str) -> String {
         let kinds = self.plane.kinds();
-        let found = kinds.kinds().find(|kind| kind.gvk.group == group && kind.plural == plural);
+        let found = kinds
+            .kinds()
+            .find(|kind| kind.gvk.group == group && kind.plural == plural);
         found.map_or_else(|| plural.to_owned(), |kind| kind.gvk.kind.clone())
     }
 }
 
 fn histogram(entries: &[Value]) -> Value {
-    let second = |e: &Value| e["at"].as_str().and_then(|t| t.parse::<Timestamp>().ok()).map(Timestamp::as_second);
+    let second = |e: &Value| {
+        e["at"]
+            .as_str()
+            .and_then(|t| t.parse::<Timestamp>().ok())
+            .map(Timestamp::as_second)
+    };
     let times: Vec<i64> = entries.iter().filter_map(second).collect();
-    let (Some(from), Some(to)) = (times.iter().min().copied(), times.iter().max().copied()) else { return Value::Null };
+    let (Some(from), Some(to)) = (times.iter().min().copied(), times.iter().max().copied()) else {
+        return Value::Null;
+    };
     let width = ((to - from) / BUCKETS + 1).max(1);
     let mut buckets: BTreeMap<i64, [u64; 3]> = BTreeMap::new();
     for entry in entries {
@@ -226,7 +260,10 @@ fn facets(entries: &[Value]) -> Value {
         let mut counts: Vec<_> = counts.into_iter().collect();
         counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         counts.truncate(20);
-        counts.into_iter().map(|(value, count)| json!({"value": value, "count": count})).collect::<Vec<_>>()
+        counts
+            .into_iter()
+            .map(|(value, count)| json!({"value": value, "count": count}))
+            .collect::<Vec<_>>()
     };
     let text = |value: &Value| value.as_str().map(str::to_owned);
     json!({
@@ -244,10 +281,14 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(index): Path<u6
         error => fault(error),
     })?;
     let mut note = shared.ledger.checkpoint();
-    let mut checkpoint = note.verify(shared.ledger.key()).map_err(|e| ApiError::internal(e.to_string()))?;
+    let mut checkpoint = note
+        .verify(shared.ledger.key())
+        .map_err(|e| ApiError::internal(e.to_string()))?;
     if checkpoint.size <= index {
         note = shared.ledger.checkpoint_now().await.map_err(fault)?;
-        checkpoint = note.verify(shared.ledger.key()).map_err(|e| ApiError::internal(e.to_string()))?;
+        checkpoint = note
+            .verify(shared.ledger.key())
+            .map_err(|e| ApiError::internal(e.to_string()))?;
     }
     let path = shared.ledger.inclusion_proof(index, checkpoint.size).map_err(fault)?;
     let body = shared.ledger.body(index).map_err(fault)?;
@@ -269,7 +310,11 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(index): Path<u6
             .collect();
         if refusals.is_empty() {
             let message = record.entry.decision.message.clone();
-            refusals.push(Refusal { policy: "access".into(), message, ..Refusal::default() });
+            refusals.push(Refusal {
+                policy: "access".into(),
+                message,
+                ..Refusal::default()
+            });
         }
         refusals
     };

@@ -30,7 +30,10 @@ impl Shared {
         }
         let here = &entity.origin().repository;
         let of = |app: &&Doc| {
-            self.repositories.own_name(text(app.root(), &["spec", "source", "repoURL"])).as_ref() == Some(here)
+            self.repositories
+                .own_name(text(app.root(), &["spec", "source", "repoURL"]))
+                .as_ref()
+                == Some(here)
         };
         all.iter().filter(of).collect()
     }
@@ -68,13 +71,18 @@ fn deployments(applications: &[&Doc]) -> Vec<Value> {
 }
 
 fn owner(catalog: &Catalog, entity: &Entity) -> Value {
-    catalog.related(entity.reference(), "ownedBy").map_or(Value::Null, |owner| json!(owner.to_string()))
+    catalog
+        .related(entity.reference(), "ownedBy")
+        .map_or(Value::Null, |owner| json!(owner.to_string()))
 }
 
 fn worst(deployments: &[Value]) -> Value {
     const ORDER: [&str; 6] = ["Healthy", "Suspended", "Progressing", "Missing", "Degraded", "Unknown"];
     let rank = |d: &Value| ORDER.iter().position(|h| d["health"] == **h).unwrap_or(0);
-    deployments.iter().max_by_key(|d| rank(d)).map_or(Value::Null, |d| d["health"].clone())
+    deployments
+        .iter()
+        .max_by_key(|d| rank(d))
+        .map_or(Value::Null, |d| d["health"].clone())
 }
 
 /// `EntitySummary` of the contract.
@@ -107,7 +115,10 @@ pub(crate) fn summary(shared: &Shared, catalog: &Catalog, entity: &Entity, all: 
 
 pub(crate) async fn list(State(shared): State<Arc<Shared>>, caller: Caller) -> Answer {
     let (catalog, all) = (shared.catalog.now(), shared.applications(&caller).await?);
-    let items: Vec<Value> = catalog.entities().map(|entity| summary(&shared, &catalog, entity, &all)).collect();
+    let items: Vec<Value> = catalog
+        .entities()
+        .map(|entity| summary(&shared, &catalog, entity, &all))
+        .collect();
     Ok(Json(json!({"items": items})))
 }
 
@@ -118,7 +129,9 @@ pub(crate) async fn show(
 ) -> Answer {
     let (catalog, all) = (shared.catalog.now(), shared.applications(&caller).await?);
     let reference = EntityRef::new(&kind, &namespace, &name);
-    let entity = catalog.get(&reference).ok_or_else(|| ApiError::not_found(format!("entity {reference}")))?;
+    let entity = catalog
+        .get(&reference)
+        .ok_or_else(|| ApiError::not_found(format!("entity {reference}")))?;
     let mut detail = summary(&shared, &catalog, entity, &all);
     let relations: Vec<Value> = catalog
         .relations(&reference)
@@ -128,8 +141,10 @@ pub(crate) async fn show(
     let pair = |(key, value): (&str, &str)| (key.to_owned(), json!(value));
     let origin = entity.origin();
     let deployed = shared.applications_of(entity, &all);
-    let namespaces: Vec<String> =
-        deployed.iter().map(|a| text(a.root(), &["spec", "destination", "namespace"]).to_owned()).collect();
+    let namespaces: Vec<String> = deployed
+        .iter()
+        .map(|a| text(a.root(), &["spec", "destination", "namespace"]).to_owned())
+        .collect();
     let changes = if shared.may(&caller.identity, Right::Audit) {
         let (shared, namespaces) = (shared.clone(), namespaces.clone());
         aside(move || home::changes(&shared, 200, &namespaces)).await?
@@ -156,7 +171,9 @@ impl Shared {
     async fn readme(&self, repository: &str) -> Option<String> {
         let commit = self.repositories.resolve(repository, "HEAD").await.ok()?;
         let snapshot = self.repositories.snapshot(repository, commit).await.ok()?;
-        let bytes = ["README.md", "readme.md"].into_iter().find_map(|name| snapshot.read(name).ok().flatten())?;
+        let bytes = ["README.md", "readme.md"]
+            .into_iter()
+            .find_map(|name| snapshot.read(name).ok().flatten())?;
         String::from_utf8(bytes.to_vec()).ok()
     }
 }
@@ -170,7 +187,10 @@ pub(crate) fn merge(into: &mut Value, from: Value) {
 
 pub(crate) async fn repositories(State(shared): State<Arc<Shared>>, caller: Caller) -> Answer {
     let (catalog, all) = (shared.catalog.now(), shared.applications(&caller).await?);
-    let names = shared.repositories.list().map_err(|error| ApiError::internal(error.to_string()))?;
+    let names = shared
+        .repositories
+        .list()
+        .map_err(|error| ApiError::internal(error.to_string()))?;
     let mut items = Vec::new();
     for name in names {
         let head = match shared.repositories.resolve(&name, "HEAD").await {
@@ -186,7 +206,11 @@ pub(crate) async fn repositories(State(shared): State<Arc<Shared>>, caller: Call
             .iter()
             .map(Doc::root)
             .filter(|a| {
-                shared.repositories.own_name(text(*a, &["spec", "source", "repoURL"])).as_deref() == Some(name.as_str())
+                shared
+                    .repositories
+                    .own_name(text(*a, &["spec", "source", "repoURL"]))
+                    .as_deref()
+                    == Some(name.as_str())
             })
             .map(|a| text(a, &["metadata", "name"]))
             .collect();
@@ -205,7 +229,9 @@ pub(crate) async fn repositories(State(shared): State<Arc<Shared>>, caller: Call
 impl Shared {
     /// `Commit` of the contract, or null when it is not known here.
     pub(crate) async fn commit(&self, repository: &str, sha: &str) -> Value {
-        let Ok(id) = sha.parse::<ridgeway_git::CommitId>() else { return Value::Null };
+        let Ok(id) = sha.parse::<ridgeway_git::CommitId>() else {
+            return Value::Null;
+        };
         match self.repositories.commit_info(repository, id).await {
             Ok(info) => json!({
                 "sha": sha,
@@ -220,5 +246,7 @@ impl Shared {
 
 /// RFC 3339 from Unix seconds.
 pub(crate) fn time_of(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).map(|t| t.to_string()).unwrap_or_default()
+    jiff::Timestamp::from_second(seconds)
+        .map(|t| t.to_string())
+        .unwrap_or_default()
 }

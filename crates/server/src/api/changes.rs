@@ -32,9 +32,17 @@ pub(crate) async fn of(shared: &Shared, record: &Record) -> Versions {
         Some(index) => shared.ledger.get(index).ok(),
         None => None,
     };
-    let after_revision = outcome.as_ref().and_then(|o| revision(o, "revision")).or_else(|| revision(record, "revision"));
+    let after_revision = outcome
+        .as_ref()
+        .and_then(|o| revision(o, "revision"))
+        .or_else(|| revision(record, "revision"));
     let at = async |revision: Option<u64>| match revision {
-        Some(revision) => shared.plane.object_at(&kind.gvk, &object.namespace, &object.name, revision).await,
+        Some(revision) => {
+            shared
+                .plane
+                .object_at(&kind.gvk, &object.namespace, &object.name, revision)
+                .await
+        }
         None => None,
     };
     let before = at(revision(record, "beforeRevision")).await;
@@ -44,7 +52,11 @@ pub(crate) async fn of(shared: &Shared, record: &Record) -> Versions {
         _ => Vec::new(),
     };
     let show = |doc: Option<Doc>| doc.map(|doc| yaml(&doc, &kind.gvk));
-    Versions { before: show(before), after: show(after), changes }
+    Versions {
+        before: show(before),
+        after: show(after),
+        changes,
+    }
 }
 
 /// YAML for people: without bookkeeping, Secret values hidden.
@@ -97,9 +109,16 @@ pub(crate) fn differences(before: Node<'_>, after: Node<'_>, gvk: &Gvk) -> Vec<V
         }
         let hidden = secret && !is_harmless(pointer);
         let value = |node: Node<'_>| if hidden { json!(HIDDEN) } else { json_of(node) };
-        let old = ridgeway_doc::Pointer::parse(pointer).ok().and_then(|p| p.resolve(before));
+        let old = ridgeway_doc::Pointer::parse(pointer)
+            .ok()
+            .and_then(|p| p.resolve(before));
         let reason = reason("edited", "changed by this request", None);
-        entries.push(diff_entry(pointer, old.map(value), operation.get("value").map(value), reason));
+        entries.push(diff_entry(
+            pointer,
+            old.map(value),
+            operation.get("value").map(value),
+            reason,
+        ));
     }
     entries
 }
@@ -162,14 +181,22 @@ mod tests {
         let (before, after) = (read("hunter2"), read("hunter3"));
         let gvk = Gvk::new("", "v1", "Secret");
         let shown = yaml(&before, &gvk);
-        assert_eq!(shown.matches("hunter2").count(), shown.matches("hunter2-label").count(), "{shown}");
+        assert_eq!(
+            shown.matches("hunter2").count(),
+            shown.matches("hunter2-label").count(),
+            "{shown}"
+        );
         assert_eq!(shown.matches(HIDDEN).count(), 3, "{shown}");
         let changes = differences(before.root(), after.root(), &gvk);
         let told = serde_json::to_string(&changes).unwrap();
         assert_eq!(changes.len(), 4, "{told}");
         assert_eq!(told.matches("hunter").count(), 2, "only the label's two values: {told}");
         let map = Gvk::new("", "v1", "ConfigMap");
-        assert!(differences(before.root(), after.root(), &map).iter().all(|d| d["before"] != HIDDEN));
+        assert!(
+            differences(before.root(), after.root(), &map)
+                .iter()
+                .all(|d| d["before"] != HIDDEN)
+        );
     }
 
     #[test]
@@ -177,7 +204,10 @@ mod tests {
         for (pointer, path) in [
             ("", ""),
             ("/spec/containers/0/image", "spec.containers[0].image"),
-            ("/metadata/annotations/example.org~1note", "metadata.annotations[\"example.org/note\"]"),
+            (
+                "/metadata/annotations/example.org~1note",
+                "metadata.annotations[\"example.org/note\"]",
+            ),
         ] {
             assert_eq!(dotted(pointer), path);
         }

@@ -19,8 +19,12 @@ use crate::error::ApiError;
 use crate::gateway::Caller;
 
 /// Kinds that workloads make: what hangs below the objects from Git.
-const CHILDREN: [(&str, &str, &str); 4] =
-    [("apps", "v1", "ReplicaSet"), ("batch", "v1", "Job"), ("", "v1", "Pod"), ("", "v1", "PersistentVolumeClaim")];
+const CHILDREN: [(&str, &str, &str); 4] = [
+    ("apps", "v1", "ReplicaSet"),
+    ("batch", "v1", "Job"),
+    ("", "v1", "Pod"),
+    ("", "v1", "PersistentVolumeClaim"),
+];
 
 pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(name): Path<String>, caller: Caller) -> Answer {
     let application = shared.application(&caller, &name).await?;
@@ -75,8 +79,16 @@ impl Shared {
 
     /// The newest ledger entry of a cause.
     pub(crate) fn ledger_index(&self, causality: &str) -> Option<u64> {
-        let query = Query { causality: causality.to_owned(), without_outcomes: true, limit: 1, ..Query::default() };
-        self.ledger.query(&query).ok().and_then(|page| page.records.first().map(|record| record.index))
+        let query = Query {
+            causality: causality.to_owned(),
+            without_outcomes: true,
+            limit: 1,
+            ..Query::default()
+        };
+        self.ledger
+            .query(&query)
+            .ok()
+            .and_then(|page| page.records.first().map(|record| record.index))
     }
 }
 
@@ -120,7 +132,9 @@ pub(crate) async fn tree(cluster: &dyn Cluster, application: Node<'_>) -> Result
     for namespace in namespaces {
         for (group, version, kind) in CHILDREN {
             let gvk = Gvk::new(group, version, kind);
-            let Ok(list) = cluster.list(&gvk, Some(&namespace), &ListOptions::default()).await else { continue };
+            let Ok(list) = cluster.list(&gvk, Some(&namespace), &ListOptions::default()).await else {
+                continue;
+            };
             for child in &list.items {
                 nodes.extend(child_node(child, &gvk, &mut keys));
             }
@@ -143,7 +157,10 @@ fn child_node(child: &Doc, gvk: &Gvk, keys: &mut BTreeMap<String, String>) -> Op
     if gvk.kind == "ReplicaSet" && replicas(&["spec", "replicas"]) == 0 && replicas(&["status", "replicas"]) == 0 {
         return None;
     }
-    let (namespace, name) = (text(node, &["metadata", "namespace"]), text(node, &["metadata", "name"]));
+    let (namespace, name) = (
+        text(node, &["metadata", "namespace"]),
+        text(node, &["metadata", "name"]),
+    );
     let reference = reference(&gvk.group, &gvk.version, &gvk.kind, namespace, name);
     keys.insert(uid, reference["key"].as_str().unwrap_or_default().to_owned());
     let health = ridgeway_sync::health(node);
@@ -164,8 +181,15 @@ fn child_node(child: &Doc, gvk: &Gvk, keys: &mut BTreeMap<String, String>) -> Op
 
 /// Images of a Pod or of a Pod template.
 fn images(object: Node<'_>) -> Vec<String> {
-    let containers = object.at(&["spec", "template", "spec", "containers"]).or_else(|| object.at(&["spec", "containers"]));
-    containers.map(Node::items).into_iter().flatten().map(|c| text(c, &["image"]).to_owned()).collect()
+    let containers = object
+        .at(&["spec", "template", "spec", "containers"])
+        .or_else(|| object.at(&["spec", "containers"]));
+    containers
+        .map(Node::items)
+        .into_iter()
+        .flatten()
+        .map(|c| text(c, &["image"]).to_owned())
+        .collect()
 }
 
 /// Short facts about an object.
@@ -174,7 +198,10 @@ pub(crate) fn facts(object: Node<'_>) -> Vec<Value> {
     let mut fact = |name: &str, value: String| facts.push(json!({"name": name, "value": value}));
     let number = |path: &[&str]| object.at(path).and_then(Node::as_i64);
     if let Some(wanted) = number(&["spec", "replicas"]) {
-        fact("Ready", format!("{}/{wanted}", number(&["status", "readyReplicas"]).unwrap_or(0)));
+        fact(
+            "Ready",
+            format!("{}/{wanted}", number(&["status", "readyReplicas"]).unwrap_or(0)),
+        );
     }
     if let Some(image) = images(object).first() {
         fact("Version", version_of(image).to_owned());
@@ -200,7 +227,9 @@ pub(crate) fn facts(object: Node<'_>) -> Vec<Value> {
 /// The why line of an application, with its commit looked up.
 pub(crate) async fn why_of(shared: &Shared, application: Node<'_>) -> Vec<Value> {
     let revision = text(application, &["status", "sync", "revision"]);
-    let commit = shared.commit(text(application, &["spec", "source", "repoURL"]), revision).await;
+    let commit = shared
+        .commit(text(application, &["spec", "source", "repoURL"]), revision)
+        .await;
     why(shared, application, &commit)
 }
 
@@ -213,9 +242,7 @@ fn why(shared: &Shared, application: Node<'_>, commit: &Value) -> Vec<Value> {
     let finished = state.map_or(Value::Null, |s| maybe(s, &["finishedAt"]));
     let index = shared.ledger_index(&format!("git:{revision}"));
     let comparison = items(application, &["status", "conditions"]).find(|c| text(*c, &["type"]) == "ComparisonError");
-    let step = |id: &str, title: String, text: &str, state: &str, at: Value, index: Option<u64>| {
-        json!({"id": id, "title": title, "text": text, "state": state, "at": at, "ledgerIndex": index})
-    };
+    let step = |id: &str, title: String, text: &str, state: &str, at: Value, index: Option<u64>| json!({"id": id, "title": title, "text": text, "state": state, "at": at, "ledgerIndex": index});
     let short = revision.get(..7).unwrap_or("no commit");
     let author = commit["author"].as_str().unwrap_or("unknown");
     let objects = items(application, &["status", "resources"]).count();
@@ -240,10 +267,38 @@ fn why(shared: &Shared, application: Node<'_>, commit: &Value) -> Vec<Value> {
     };
     let kind = text(application, &["status", "sourceType"]);
     vec![
-        step("commit", format!("{short} by {author}"), commit["message"].as_str().unwrap_or(""), if revision.is_empty() { "waiting" } else { "done" }, commit["at"].clone(), None),
-        step("render", format!("{objects} objects"), if render_state == "done" { kind } else { render_text }, render_state, maybe(application, &["status", "reconciledAt"]), None),
-        step("verdict", if refused { "refused".into() } else { "allowed".into() }, if refused { message } else { "access and policies" }, verdict, finished.clone(), index),
+        step(
+            "commit",
+            format!("{short} by {author}"),
+            commit["message"].as_str().unwrap_or(""),
+            if revision.is_empty() { "waiting" } else { "done" },
+            commit["at"].clone(),
+            None,
+        ),
+        step(
+            "render",
+            format!("{objects} objects"),
+            if render_state == "done" { kind } else { render_text },
+            render_state,
+            maybe(application, &["status", "reconciledAt"]),
+            None,
+        ),
+        step(
+            "verdict",
+            if refused { "refused".into() } else { "allowed".into() },
+            if refused { message } else { "access and policies" },
+            verdict,
+            finished.clone(),
+            index,
+        ),
         step("apply", phase.to_owned(), message, apply, finished, index),
-        step("running", health.to_owned(), text(application, &["status", "health", "message"]), running, maybe(application, &["status", "health", "lastTransitionTime"]), None),
+        step(
+            "running",
+            health.to_owned(),
+            text(application, &["status", "health", "message"]),
+            running,
+            maybe(application, &["status", "health", "lastTransitionTime"]),
+            None,
+        ),
     ]
 }

@@ -18,7 +18,10 @@ use crate::gateway::Caller;
 use crate::hub::Event;
 
 fn sse(event: &Event) -> Sse {
-    Sse::default().id(event.id.to_string()).event(event.name).data(&event.data)
+    Sse::default()
+        .id(event.id.to_string())
+        .event(event.name)
+        .data(&event.data)
 }
 
 fn resync(current: u64, reason: &str) -> Sse {
@@ -35,29 +38,42 @@ pub(crate) async fn stream(
     shared.applications(&caller).await?;
     // Those about the ledger tell about everybody.
     let audits = shared.may(&caller.identity, Right::Audit);
-    let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
+    let last = headers
+        .get("last-event-id")
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.parse().ok());
     let subscription = shared.hub.subscribe(last);
     let first: Vec<Sse> = match &subscription.missed {
-        Some(missed) => missed.iter().filter(|event| audits || event.name != "ledger").map(|event| sse(event)).collect(),
-        None => vec![resync(subscription.current, "the events since then are not kept any more")],
+        Some(missed) => missed
+            .iter()
+            .filter(|event| audits || event.name != "ledger")
+            .map(|event| sse(event))
+            .collect(),
+        None => vec![resync(
+            subscription.current,
+            "the events since then are not kept any more",
+        )],
     };
     let closing = shared.closing.clone();
-    let coming = stream::unfold((subscription.coming, closing), move |(mut coming, mut closing)| async move {
-        let event = loop {
-            let event = tokio::select! {
-                event = coming.recv() => event,
-                _ = closing.wait_for(|closed| *closed) => return None,
+    let coming = stream::unfold(
+        (subscription.coming, closing),
+        move |(mut coming, mut closing)| async move {
+            let event = loop {
+                let event = tokio::select! {
+                    event = coming.recv() => event,
+                    _ = closing.wait_for(|closed| *closed) => return None,
+                };
+                if audits || !event.as_ref().is_ok_and(|event| event.name == "ledger") {
+                    break event;
+                }
             };
-            if audits || !event.as_ref().is_ok_and(|event| event.name == "ledger") {
-                break event;
+            match event {
+                Ok(event) => Some((sse(&event), (coming, closing))),
+                Err(RecvError::Lagged(_)) => Some((resync(0, "this connection was too slow"), (coming, closing))),
+                Err(RecvError::Closed) => None,
             }
-        };
-        match event {
-            Ok(event) => Some((sse(&event), (coming, closing))),
-            Err(RecvError::Lagged(_)) => Some((resync(0, "this connection was too slow"), (coming, closing))),
-            Err(RecvError::Closed) => None,
-        }
-    });
+        },
+    );
     use futures_util::StreamExt;
     let all = stream::iter(first).chain(coming).map(Ok::<_, Infallible>);
     let keep = KeepAlive::new().interval(Duration::from_secs(15)).text("still here");

@@ -58,7 +58,11 @@ fn waiting(shared: &Shared, all: &[Doc]) -> Vec<Value> {
         let name = text(application, &["metadata", "name"]);
         let link = format!("/applications/{name}");
         let at = maybe(application, &["status", "reconciledAt"]);
-        let at = if at.is_null() { json!(shared.clock.now().to_string()) } else { at };
+        let at = if at.is_null() {
+            json!(shared.clock.now().to_string())
+        } else {
+            at
+        };
         let mut item = |kind: &str, severity: &str, title: String, detail: &str, action: Value| {
             waiting.push(json!({
                 "id": format!("{kind}:{name}"), "kind": kind, "severity": severity, "title": title, "detail": detail,
@@ -73,7 +77,13 @@ fn waiting(shared: &Shared, all: &[Doc]) -> Vec<Value> {
         let problem = items(application, &["status", "conditions"]).find(|c| text(*c, &["type"]).ends_with("Error"));
         let running = text(application, &["status", "operationState", "phase"]) == "Running";
         if let Some(condition) = problem {
-            item("problem", "high", format!("{name} cannot be synced"), text(condition, &["message"]), open.clone());
+            item(
+                "problem",
+                "high",
+                format!("{name} cannot be synced"),
+                text(condition, &["message"]),
+                open.clone(),
+            );
         } else if sync_state(application) == "OutOfSync" && !running {
             let sync = json!({"label": "Sync", "kind": "sync", "target": name});
             item("outOfSync", "medium", format!("{name} differs from Git"), "", sync);
@@ -103,7 +113,11 @@ fn waiting(shared: &Shared, all: &[Doc]) -> Vec<Value> {
 
 /// Ledger entries grouped by what they go back to, newest first; all, or those in some namespaces.
 pub(crate) fn changes(shared: &Shared, look_at: usize, namespaces: &[String]) -> Vec<Value> {
-    let query = Query { without_outcomes: true, limit: look_at, ..Query::default() };
+    let query = Query {
+        without_outcomes: true,
+        limit: look_at,
+        ..Query::default()
+    };
     let records = match shared.ledger.query(&query) {
         Ok(page) => page.records,
         Err(error) => {
@@ -147,7 +161,11 @@ pub(crate) fn changes(shared: &Shared, look_at: usize, namespaces: &[String]) ->
                     continue;
                 }
                 by_cause.insert(record.entry.causality.clone(), groups.len());
-                let objects: Vec<Value> = [&entry["object"]].into_iter().filter(|o| !o.is_null()).cloned().collect();
+                let objects: Vec<Value> = [&entry["object"]]
+                    .into_iter()
+                    .filter(|o| !o.is_null())
+                    .cloned()
+                    .collect();
                 groups.push(json!({
                     "causality": record.entry.causality,
                     "title": title(&record.entry.causality, &entry),
@@ -191,7 +209,9 @@ async fn delivery(shared: &Arc<Shared>, all: &[Doc]) -> Result<Value, ApiError> 
     for application in all.iter().map(Doc::root) {
         let repository = text(application, &["spec", "source", "repoURL"]);
         for entry in items(application, &["status", "history"]) {
-            let Ok(at) = text(entry, &["deployedAt"]).parse::<Timestamp>() else { continue };
+            let Ok(at) = text(entry, &["deployedAt"]).parse::<Timestamp>() else {
+                continue;
+            };
             done += 1;
             if let Some(day) = days.get_mut(&day_of(at)) {
                 day[0] += 1;

@@ -25,13 +25,15 @@ use axum::routing::{get, post};
 use ridgeway_cluster::Cluster;
 use serde::de::DeserializeOwned;
 
-use crate::{MAX_BODY, Shared};
 use crate::error::ApiError;
 use crate::gateway::Caller;
+use crate::{MAX_BODY, Shared};
 
 /// Does what reads many files or computes for long away from the threads that answer requests.
 pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(format!("it was not finished: {error}")))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ApiError::internal(format!("it was not finished: {error}")))
 }
 
 /// What every handler answers.
@@ -83,7 +85,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        parts.extensions.get::<Caller>().cloned().ok_or_else(|| ApiError::unauthenticated("sign in first"))
+        parts
+            .extensions
+            .get::<Caller>()
+            .cloned()
+            .ok_or_else(|| ApiError::unauthenticated("sign in first"))
     }
 }
 
@@ -95,18 +101,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         // Pages elsewhere cannot send this type without asking first, so they cannot sign anybody in.
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let kind = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default();
         if !kind.to_ascii_lowercase().starts_with("application/json") {
             let message = "the body must be JSON, sent with `Content-Type: application/json`";
             return Err(ApiError::unusable_body(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
-        let bytes = axum::body::Bytes::from_request(request, state).await.map_err(|error| match error.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                let message = format!("the body is larger than {} MiB; send less at a time", MAX_BODY >> 20);
-                ApiError::unusable_body(error.status(), message)
-            }
-            status => ApiError::unusable_body(status, format!("the body cannot be read: {error}")),
-        })?;
+        let bytes = axum::body::Bytes::from_request(request, state)
+            .await
+            .map_err(|error| match error.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => {
+                    let message = format!("the body is larger than {} MiB; send less at a time", MAX_BODY >> 20);
+                    ApiError::unusable_body(error.status(), message)
+                }
+                status => ApiError::unusable_body(status, format!("the body cannot be read: {error}")),
+            })?;
         serde_json::from_slice(&bytes)
             .map(Input)
             .map_err(|error| ApiError::invalid(format!("the body is not as expected: {error}")))

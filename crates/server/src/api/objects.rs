@@ -34,11 +34,15 @@ pub(crate) async fn show(
     let app = shared.application(&caller, &application).await?;
     let parts: Vec<&str> = key.split('/').collect();
     let [group, kind, namespace, name] = parts.as_slice() else {
-        return Err(ApiError::invalid(format!("`key={key}` is not group/Kind/namespace/name")));
+        return Err(ApiError::invalid(format!(
+            "`key={key}` is not group/Kind/namespace/name"
+        )));
     };
     let kinds = shared.plane.kinds();
     let known = kinds.kinds().find(|k| k.gvk.group == *group && k.gvk.kind == *kind);
-    let gvk = known.as_ref().map_or_else(|| Gvk::new(group, "v1", kind), |k| k.gvk.clone());
+    let gvk = known
+        .as_ref()
+        .map_or_else(|| Gvk::new(group, "v1", kind), |k| k.gvk.clone());
     // Who may not see the object may not see it here either, nor what Git says of it.
     let live = match shared.cluster(&caller).get(&gvk, namespace, name).await {
         Ok(live) => Some(live),
@@ -47,7 +51,10 @@ pub(crate) async fn show(
     };
     let differences = shared.deliver.diff(NAMESPACE, &application).await.unwrap_or_default();
     let own = differences.iter().find(|d| {
-        d.reference.group == *group && d.reference.kind == *kind && d.reference.name == *name && d.reference.namespace == *namespace
+        d.reference.group == *group
+            && d.reference.kind == *kind
+            && d.reference.name == *name
+            && d.reference.namespace == *namespace
     });
     let mut diff: Vec<Value> = Vec::new();
     for change in own.map(|d| d.changes.as_slice()).unwrap_or_default() {
@@ -57,19 +64,32 @@ pub(crate) async fn show(
             (None, None) => reason("missing", "in Git, not in the cluster yet", None),
             (None, Some(_)) => reason("git", "Git is ahead of the cluster", None),
         };
-        diff.push(diff_entry(&change.path, side(&change.before), side(&change.after), reason));
+        diff.push(diff_entry(
+            &change.path,
+            side(&change.before),
+            side(&change.after),
+            reason,
+        ));
     }
     let status = super::applications::items(app.root(), &["status", "resources"]).find(|r| {
-        text(*r, &["group"]) == *group && text(*r, &["kind"]) == *kind && text(*r, &["name"]) == *name && text(*r, &["namespace"]) == *namespace
+        text(*r, &["group"]) == *group
+            && text(*r, &["kind"]) == *kind
+            && text(*r, &["name"]) == *name
+            && text(*r, &["namespace"]) == *namespace
     });
     let judged = live.as_ref().and_then(|l| ridgeway_sync::health(l.root()));
     let results = super::applications::items(app.root(), &["status", "operationState", "syncResult", "resources"]);
     let refusals: Vec<Value> = results
-        .filter(|r| text(*r, &["status"]) == "SyncFailed" && text(*r, &["kind"]) == *kind && text(*r, &["name"]) == *name)
+        .filter(|r| {
+            text(*r, &["status"]) == "SyncFailed" && text(*r, &["kind"]) == *kind && text(*r, &["name"]) == *name
+        })
         .map(refusal)
         .collect();
     let wanted = match own {
-        Some(difference) => difference.predicted.as_ref().map(|v| shown(v.clone(), &gvk).node().to_yaml()),
+        Some(difference) => difference
+            .predicted
+            .as_ref()
+            .map(|v| shown(v.clone(), &gvk).node().to_yaml()),
         None if status.is_some() => live.as_ref().map(|l| yaml(l, &gvk)),
         None => None,
     };
@@ -95,7 +115,11 @@ async fn events(shared: &Shared, caller: &Caller, kind: &str, namespace: &str, n
         ..ListOptions::default()
     };
     let scope = (!namespace.is_empty()).then_some(namespace);
-    let Ok(list) = shared.cluster(caller).list(&Gvk::new("", "v1", "Event"), scope, &options).await else {
+    let Ok(list) = shared
+        .cluster(caller)
+        .list(&Gvk::new("", "v1", "Event"), scope, &options)
+        .await
+    else {
         return Vec::new();
     };
     let mut events: Vec<Value> = list
@@ -103,11 +127,15 @@ async fn events(shared: &Shared, caller: &Caller, kind: &str, namespace: &str, n
         .iter()
         .map(|event| {
             let node = event.root();
-            let at = [&["lastTimestamp"] as &[&str], &["eventTime"], &["metadata", "creationTimestamp"]]
-                .iter()
-                .map(|path| text(node, path))
-                .find(|time| !time.is_empty())
-                .unwrap_or_default();
+            let at = [
+                &["lastTimestamp"] as &[&str],
+                &["eventTime"],
+                &["metadata", "creationTimestamp"],
+            ]
+            .iter()
+            .map(|path| text(node, path))
+            .find(|time| !time.is_empty())
+            .unwrap_or_default();
             json!({
                 "at": at,
                 "type": match text(node, &["type"]) { "Warning" => "Warning", _ => "Normal" },

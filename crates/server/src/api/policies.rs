@@ -74,7 +74,10 @@ fn violation(view: &ViolationView) -> Value {
 pub(crate) fn violations_in(shared: &Shared, caller: &Caller, namespaces: &[String]) -> Vec<Value> {
     let all = shared.guard.violations();
     let here = all.iter().filter(|v| namespaces.contains(&v.object.namespace));
-    here.filter(|v| shared.may_see(&caller.identity, &v.object)).take(MAX_VIOLATIONS).map(violation).collect()
+    here.filter(|v| shared.may_see(&caller.identity, &v.object))
+        .take(MAX_VIOLATIONS)
+        .map(violation)
+        .collect()
 }
 
 pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Answer {
@@ -85,9 +88,16 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Answer {
 
 pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<String>, caller: Caller) -> Answer {
     let views = shared.guard.policies();
-    let view = views.iter().find(|view| view.id == id).ok_or_else(|| ApiError::not_found(format!("policy {id}")))?;
-    let violations: Vec<ViolationView> =
-        shared.guard.violations().into_iter().filter(|v| v.policy_id == view.id).collect();
+    let view = views
+        .iter()
+        .find(|view| view.id == id)
+        .ok_or_else(|| ApiError::not_found(format!("policy {id}")))?;
+    let violations: Vec<ViolationView> = shared
+        .guard
+        .violations()
+        .into_iter()
+        .filter(|v| v.policy_id == view.id)
+        .collect();
     let rules: Vec<Value> = view
         .rules
         .iter()
@@ -105,7 +115,10 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<Strin
         })
         .collect();
     // Violations show values of objects; the numbers above are everybody's.
-    let shown = violations.iter().filter(|v| shared.may_see(&caller.identity, &v.object)).take(MAX_VIOLATIONS);
+    let shown = violations
+        .iter()
+        .filter(|v| shared.may_see(&caller.identity, &v.object))
+        .take(MAX_VIOLATIONS);
     let mut detail = summary(view);
     merge(
         &mut detail,
@@ -120,7 +133,9 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<Strin
 
 /// The name of the rule as its author wrote it, for rules that were made from it for workloads.
 fn written(rule: &str) -> &str {
-    rule.strip_prefix("autogen-cronjob-").or_else(|| rule.strip_prefix("autogen-")).unwrap_or(rule)
+    rule.strip_prefix("autogen-cronjob-")
+        .or_else(|| rule.strip_prefix("autogen-"))
+        .unwrap_or(rule)
 }
 
 fn without_bookkeeping(source: &Doc) -> String {
@@ -161,9 +176,11 @@ pub(crate) async fn playground(
         (results, faults, start.elapsed())
     })
     .await?;
-    problems.extend(faults.into_iter().map(|fault| {
-        problem("policy", (fault.line > 0).then_some(fault.line), fault.to_string())
-    }));
+    problems.extend(
+        faults
+            .into_iter()
+            .map(|fault| problem("policy", (fault.line > 0).then_some(fault.line), fault.to_string())),
+    );
     let verdicts: Vec<Value> = results.iter().map(|(object, result)| verdict(object, result)).collect();
     Ok(Json(json!({
         "verdicts": verdicts,

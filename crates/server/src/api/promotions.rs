@@ -20,7 +20,11 @@ use crate::gateway::Caller;
 
 async fn promotions(shared: &Shared, caller: &Caller) -> Result<Vec<Doc>, ApiError> {
     let gvk = ridgeway_deliver::promotion();
-    Ok(shared.cluster(caller).list(&gvk, Some(NAMESPACE), &ListOptions::default()).await?.items)
+    Ok(shared
+        .cluster(caller)
+        .list(&gvk, Some(NAMESPACE), &ListOptions::default())
+        .await?
+        .items)
 }
 
 /// `PromotionBoard` of the contract.
@@ -29,15 +33,22 @@ async fn board(shared: &Shared, promotion: Node<'_>, all: &[Doc]) -> Value {
     let mut entity = Value::Null;
     for stage in items(promotion, &["spec", "stages"]) {
         let name = text(stage, &["application"]);
-        let application = all.iter().map(Doc::root).find(|a| text(*a, &["metadata", "name"]) == name);
+        let application = all
+            .iter()
+            .map(Doc::root)
+            .find(|a| text(*a, &["metadata", "name"]) == name);
         let (mut shown, mut commit) = (Value::Null, Value::Null);
         if let Some(application) = application {
             let repository = text(application, &["spec", "source", "repoURL"]);
-            commit = shared.commit(repository, text(application, &["status", "sync", "revision"])).await;
+            commit = shared
+                .commit(repository, text(application, &["status", "sync", "revision"]))
+                .await;
             shown = deployment(application);
             entity = shared.entity_of_repository(repository).map_or(entity, Value::from);
         }
-        stages.push(json!({"name": match text(stage, &["name"]) { "" => name, n => n }, "deployment": shown, "commit": commit}));
+        stages.push(
+            json!({"name": match text(stage, &["name"]) { "" => name, n => n }, "deployment": shown, "commit": commit}),
+        );
     }
     let state: Vec<Node<'_>> = items(promotion, &["status", "stages"]).collect();
     let next = stages.windows(2).enumerate().find_map(|(i, pair)| {
@@ -94,12 +105,18 @@ pub(crate) async fn promote(
             continue;
         }
         let stages = shown["stages"].as_array().cloned().unwrap_or_default();
-        let at = stages.iter().position(|stage| stage["name"] == input.to).filter(|at| *at > 0);
+        let at = stages
+            .iter()
+            .position(|stage| stage["name"] == input.to)
+            .filter(|at| *at > 0);
         let at = at.ok_or_else(|| ApiError::not_found(format!("stage {} that another one leads to", input.to)))?;
         let (from, to) = (&stages[at - 1], &stages[at]);
         let revision = from["deployment"]["revision"].as_str().unwrap_or_default();
         if from["deployment"]["health"] != "Healthy" {
-            let message = format!("{} is not healthy; a version is promoted from a healthy stage", from["name"]);
+            let message = format!(
+                "{} is not healthy; a version is promoted from a healthy stage",
+                from["name"]
+            );
             return Err(ApiError::conflict(message));
         }
         let mut patch = DocValue::object();
@@ -108,7 +125,10 @@ pub(crate) async fn promote(
         let causality = Causality::new(format!("git:{revision}"));
         let options = WriteOptions::by("ridgeway-portal", Some(causality.clone()));
         let name = text(node, &["metadata", "name"]);
-        shared.cluster(&caller).merge_patch(&ridgeway_deliver::promotion(), NAMESPACE, name, patch, options).await?;
+        shared
+            .cluster(&caller)
+            .merge_patch(&ridgeway_deliver::promotion(), NAMESPACE, name, patch, options)
+            .await?;
         let answer = json!({
             "commit": from["commit"],
             "application": to["deployment"]["application"],

@@ -40,7 +40,12 @@ impl Runs {
     }
 
     fn all(&self) -> Vec<Value> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .cloned()
+            .collect()
     }
 }
 
@@ -50,7 +55,8 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Answer {
 
 pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
     let run = shared.runs.all().into_iter().find(|run| run["id"] == id);
-    run.map(Json).ok_or_else(|| ApiError::not_found(format!("run {id}; only the latest {KEPT} are kept")))
+    run.map(Json)
+        .ok_or_else(|| ApiError::not_found(format!("run {id}; only the latest {KEPT} are kept")))
 }
 
 pub(crate) async fn start(
@@ -92,7 +98,12 @@ pub(crate) async fn start(
         "refusals": [],
     });
     shared.runs.put(&run);
-    let worker = Worker { cluster: shared.cluster(&caller), shared, plan, run };
+    let worker = Worker {
+        cluster: shared.cluster(&caller),
+        shared,
+        plan,
+        run,
+    };
     tokio::spawn(worker.work());
     Ok((StatusCode::ACCEPTED, Json(json!({"id": id}))).into_response())
 }
@@ -114,7 +125,11 @@ impl Worker {
                     for line in lines {
                         self.log(index, &line);
                     }
-                    let state = if effect == Effect::Skipped { "skipped" } else { "succeeded" };
+                    let state = if effect == Effect::Skipped {
+                        "skipped"
+                    } else {
+                        "succeeded"
+                    };
                     self.mark(index, state, "finishedAt");
                 }
                 Err(error) => {
@@ -126,7 +141,12 @@ impl Worker {
                 }
             }
         }
-        let links: Vec<Value> = self.plan.links.iter().map(|(title, url)| json!({"title": title, "url": url})).collect();
+        let links: Vec<Value> = self
+            .plan
+            .links
+            .iter()
+            .map(|(title, url)| json!({"title": title, "url": url}))
+            .collect();
         self.run["links"] = json!(links);
         self.end("succeeded");
     }
@@ -139,10 +159,15 @@ impl Worker {
             Effect::Skipped => Ok(Vec::new()),
             Effect::Register(entities) => {
                 self.shared.catalog.rebuild(&self.shared.repositories).await;
-                Ok(entities.iter().map(|entity| format!("{entity} is in the catalog")).collect())
+                Ok(entities
+                    .iter()
+                    .map(|entity| format!("{entity} is in the catalog"))
+                    .collect())
             }
             Effect::CreateRepository => {
-                let Some(repository) = &self.plan.repository else { return Ok(Vec::new()) };
+                let Some(repository) = &self.plan.repository else {
+                    return Ok(Vec::new());
+                };
                 let repositories = &self.shared.repositories;
                 repositories.create(&repository.name).await.map_err(|e| plain(&e))?;
                 let user = self.run["actor"].as_str().unwrap_or_default();
@@ -154,13 +179,25 @@ impl Worker {
                     .map(|file| (file.path.as_str(), Some(Bytes::from(file.content.clone()))))
                     .collect();
                 let commit = repositories
-                    .commit_files(&repository.name, &repository.default_branch, &author, &repository.message, &files)
+                    .commit_files(
+                        &repository.name,
+                        &repository.default_branch,
+                        &author,
+                        &repository.message,
+                        &files,
+                    )
                     .await
                     .map_err(|e| plain(&e))?;
-                Ok(vec![format!("{} at {}", self.shared.clone_url(&repository.name), &commit.to_string()[..7])])
+                Ok(vec![format!(
+                    "{} at {}",
+                    self.shared.clone_url(&repository.name),
+                    &commit.to_string()[..7]
+                )])
             }
             Effect::Apply(index) => {
-                let Some(object) = self.plan.objects.get(*index) else { return Ok(Vec::new()) };
+                let Some(object) = self.plan.objects.get(*index) else {
+                    return Ok(Vec::new());
+                };
                 let causality = Causality::new(self.run["causality"].as_str().unwrap_or_default());
                 let options = WriteOptions::by("ridgeway-portal", Some(causality)).forced();
                 let stored = self
@@ -169,7 +206,11 @@ impl Worker {
                     .await
                     .map_err(|status| (status.message.clone(), json!(refusals_of(&status))))?;
                 let part = |path: &[&str]| stored.root().str_at(path).unwrap_or_default().to_owned();
-                Ok(vec![format!("{} {} applied", part(&["kind"]), part(&["metadata", "name"]))])
+                Ok(vec![format!(
+                    "{} {} applied",
+                    part(&["kind"]),
+                    part(&["metadata", "name"])
+                )])
             }
         }
     }

@@ -34,7 +34,10 @@ impl<S: Send + Sync> FromRequestParts<S> for From {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut axum::http::request::Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(From { peer: parts.extensions.get::<Peer>().cloned(), headers: parts.headers.clone() })
+        Ok(From {
+            peer: parts.extensions.get::<Peer>().cloned(),
+            headers: parts.headers.clone(),
+        })
     }
 }
 
@@ -43,20 +46,31 @@ pub(crate) async fn sign_in(
     from: From,
     Input(input): Input<SignIn>,
 ) -> Result<Response, ApiError> {
-    let (address, source) = (gateway::address(from.peer.as_ref()), gateway::source(&from.headers, from.peer.as_ref()));
+    let (address, source) = (
+        gateway::address(from.peer.as_ref()),
+        gateway::source(&from.headers, from.peer.as_ref()),
+    );
     let identity = gateway::check_password(&shared, &input.user, &input.password, &source, address).await?;
     // A session that this browser had is over; the new one has a token of its own, never one that was sent.
     if let Some(old) = gateway::cookie(&from.headers) {
         shared.sessions.end(&old);
     }
     let (token, session) = shared.sessions.start(identity);
-    Ok(([(header::SET_COOKIE, shared.cookie(&token, ""))], Json(describe(&shared, &session))).into_response())
+    Ok((
+        [(header::SET_COOKIE, shared.cookie(&token, ""))],
+        Json(describe(&shared, &session)),
+    )
+        .into_response())
 }
 
 impl Shared {
     /// The session cookie; `Secure` where the portal is reached by HTTPS.
     fn cookie(&self, token: &str, more: &str) -> String {
-        let secure = if self.about.portal_url.starts_with("https://") { "; Secure" } else { "" };
+        let secure = if self.about.portal_url.starts_with("https://") {
+            "; Secure"
+        } else {
+            ""
+        };
         format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{more}")
     }
 }
@@ -64,7 +78,9 @@ impl Shared {
 pub(crate) async fn show(State(shared): State<Arc<Shared>>, caller: Caller) -> Answer {
     match &caller.session {
         Some(session) => Ok(Json(describe(&shared, session))),
-        None => Err(ApiError::unauthenticated("a token has no session; sign in with a browser")),
+        None => Err(ApiError::unauthenticated(
+            "a token has no session; sign in with a browser",
+        )),
     }
 }
 
@@ -72,7 +88,11 @@ pub(crate) async fn sign_out(State(shared): State<Arc<Shared>>, request: Request
     if let Some(token) = gateway::cookie(request.headers()) {
         shared.sessions.end(&token);
     }
-    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, shared.cookie("", "; Max-Age=0"))]).into_response()
+    (
+        StatusCode::NO_CONTENT,
+        [(header::SET_COOKIE, shared.cookie("", "; Max-Age=0"))],
+    )
+        .into_response()
 }
 
 fn describe(shared: &Shared, session: &Session) -> Value {

@@ -38,7 +38,9 @@ impl Library {
         }
         let mut templates = BTreeMap::new();
         for (folder, files) in folders {
-            let Some((_, text)) = files.iter().find(|(path, _)| *path == FILE) else { continue };
+            let Some((_, text)) = files.iter().find(|(path, _)| *path == FILE) else {
+                continue;
+            };
             match Template::parse(FILE, &String::from_utf8_lossy(text)) {
                 Ok(template) => {
                     let file = |(path, content): &(&str, &[u8])| TemplateFile {
@@ -59,7 +61,9 @@ impl Library {
     }
 
     fn get(&self, name: &str) -> Result<&(Template, Vec<TemplateFile>), ApiError> {
-        self.0.get(name).ok_or_else(|| ApiError::not_found(format!("golden path {name}")))
+        self.0
+            .get(name)
+            .ok_or_else(|| ApiError::not_found(format!("golden path {name}")))
     }
 
     /// What a run would do.
@@ -67,13 +71,21 @@ impl Library {
         let (template, files) = self.get(name).map_err(PlanFault::Unknown)?;
         let parameters = Doc::parse_json(parameters.to_string().as_bytes())
             .map_err(|error| PlanFault::Unknown(ApiError::invalid(format!("parameters: {error}"))))?;
-        let requester = Requester { reference: EntityRef::new("user", "default", user), name: user.to_owned() };
-        template.plan(parameters.root(), files, &requester).map_err(PlanFault::Faults)
+        let requester = Requester {
+            reference: EntityRef::new("user", "default", user),
+            name: user.to_owned(),
+        };
+        template
+            .plan(parameters.root(), files, &requester)
+            .map_err(PlanFault::Faults)
     }
 
     /// Title of a template.
     pub(crate) fn title(&self, name: &str) -> String {
-        self.0.get(name).map(|(template, _)| template.title().to_owned()).unwrap_or_default()
+        self.0
+            .get(name)
+            .map(|(template, _)| template.title().to_owned())
+            .unwrap_or_default()
     }
 }
 
@@ -116,7 +128,12 @@ fn describe(template: &Template) -> Value {
 }
 
 pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Answer {
-    let items: Vec<Value> = shared.templates.0.values().map(|(template, _)| describe(template)).collect();
+    let items: Vec<Value> = shared
+        .templates
+        .0
+        .values()
+        .map(|(template, _)| describe(template))
+        .collect();
     Ok(Json(json!({"items": items})))
 }
 
@@ -129,7 +146,11 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(name): Path<Str
             title: page.title().to_owned(),
             description: page.description().to_owned(),
             required: page.required().map(str::to_owned).collect(),
-            properties: Ordered(page.properties().map(|(name, schema)| (name.to_owned(), json_of(schema))).collect()),
+            properties: Ordered(
+                page.properties()
+                    .map(|(name, schema)| (name.to_owned(), json_of(schema)))
+                    .collect(),
+            ),
         })
         .collect();
     let steps: Vec<Value> = template
@@ -137,7 +158,11 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(name): Path<Str
         .iter()
         .map(|step| json!({"id": step.id(), "name": step.name(), "action": step.action()}))
         .collect();
-    Ok(Json(Detail { summary: describe(template), pages, steps }))
+    Ok(Json(Detail {
+        summary: describe(template),
+        pages,
+        steps,
+    }))
 }
 
 /// `TemplateDetail` of the contract.
@@ -170,7 +195,10 @@ impl Serialize for Ordered {
 /// Group, version, kind, namespace and name of an object as a reference.
 pub(crate) fn reference_of(object: ridgeway_doc::Node<'_>) -> Value {
     let gvk = Gvk::of(object).unwrap_or_default();
-    let (namespace, name) = (text(object, &["metadata", "namespace"]), text(object, &["metadata", "name"]));
+    let (namespace, name) = (
+        text(object, &["metadata", "namespace"]),
+        text(object, &["metadata", "name"]),
+    );
     reference(&gvk.group, &gvk.version, &gvk.kind, namespace, name)
 }
 
@@ -183,8 +211,10 @@ pub(crate) async fn preview(
     let plan = match shared.templates.plan(&name, &input.parameters, &caller.identity.name) {
         Ok(plan) => plan,
         Err(PlanFault::Faults(faults)) => {
-            let problems: Vec<Value> =
-                faults.iter().map(|f| json!({"field": f.parameter, "message": f.message})).collect();
+            let problems: Vec<Value> = faults
+                .iter()
+                .map(|f| json!({"field": f.parameter, "message": f.message}))
+                .collect();
             return Ok(Json(
                 json!({"problems": problems, "files": [], "objects": [], "verdicts": [], "outcomes": []}),
             ));
@@ -217,7 +247,9 @@ impl Shared {
         let shown = format!("{}/{}", text(node, &["kind"]), text(node, &["metadata", "name"]));
         let outcome: Result<_, Status> = self.cluster(caller).apply(object.clone(), options).await;
         match outcome {
-            Ok(_) => json!({"policy": "gate", "rule": "", "object": shown, "result": "pass", "message": "", "refusal": null}),
+            Ok(_) => {
+                json!({"policy": "gate", "rule": "", "object": shown, "result": "pass", "message": "", "refusal": null})
+            }
             Err(status) => {
                 let refusal = refusals_of(&status).into_iter().next();
                 json!({

@@ -1,6 +1,11 @@
 //! The router over a whole platform in memory, driven without a socket.
 
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "fixtures; each file of tests uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "fixtures; each file of tests uses its part"
+)]
 
 pub mod schema;
 
@@ -127,7 +132,11 @@ impl Edge {
         let down = async move {
             let _ = gone.wait_for(|stop| *stop).await;
         };
-        tokio::spawn(controllers::run(edge.plane.clone(), controllers::Options::default(), down));
+        tokio::spawn(controllers::run(
+            edge.plane.clone(),
+            controllers::Options::default(),
+            down,
+        ));
         let nodes = edge.plane.client(Identity::controller("nodes"));
         let nodes = ridgeway_nodes::Nodes::new(nodes, Arc::new(SystemClock), ridgeway_nodes::Options::default());
         tokio::spawn(nodes.run(stopping.clone()));
@@ -135,9 +144,15 @@ impl Edge {
         for repository in ["checkout", "platform"] {
             edge.repositories.create(repository).await.unwrap();
             let files = files(&examples().join("demo").join(repository));
-            let changes: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), Some(Bytes::from(text.clone())))).collect();
+            let changes: Vec<_> = files
+                .iter()
+                .map(|(path, text)| (path.as_str(), Some(Bytes::from(text.clone()))))
+                .collect();
             let author = Author::new("Ann", "ann@example.org");
-            edge.repositories.commit_files(repository, "main", &author, "Begin", &changes).await.unwrap();
+            edge.repositories
+                .commit_files(repository, "main", &author, "Begin", &changes)
+                .await
+                .unwrap();
         }
         edge.apply(
             "apiVersion: argoproj.io/v1alpha1
@@ -192,7 +207,12 @@ spec:
         repositories.add_base_url(&format!("{portal_url}/git"));
         let cluster = plane.client(Identity::controller("deliver"));
         ridgeway_deliver::install_crds(&*cluster).await.unwrap();
-        let deliver = Deliver::new(cluster, repositories.clone(), clock.clone(), ridgeway_deliver::Options::default());
+        let deliver = Deliver::new(
+            cluster,
+            repositories.clone(),
+            clock.clone(),
+            ridgeway_deliver::Options::default(),
+        );
         let (accounts, password) = Accounts::open(&scratch.path().join("accounts.json")).unwrap();
         let authenticator = Arc::new(Authenticator::new(plane.clone(), TokenSigner::generate()));
         let templates = files(&examples().join("templates"));
@@ -205,7 +225,9 @@ spec:
             git_access: Arc::new(|user: &str, _: &str, _: bool| !user.is_empty()),
             deliver: deliver.clone(),
             guard,
-            templates: Arc::new(Library::new(templates.iter().map(|(path, text)| (path.as_str(), text.as_slice())))),
+            templates: Arc::new(Library::new(
+                templates.iter().map(|(path, text)| (path.as_str(), text.as_slice())),
+            )),
             accounts,
             assets: Assets::new([("index.html".to_owned(), page)]),
             clock: clock.clone(),
@@ -255,7 +277,8 @@ spec:
 
     /// Sends what nobody signed in for.
     pub async fn plain(&self, method: Method, path: &str) -> Answer {
-        self.send(Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await
+        self.send(Request::builder().method(method).uri(path).body(Body::empty()).unwrap())
+            .await
     }
 
     /// Reads as somebody who has a token.
@@ -307,19 +330,33 @@ spec:
     /// Asks Git's door with a password.
     pub async fn git(&self, from: [u8; 4], path: &str, user: &str, password: &str) -> Answer {
         let encoded = STANDARD.encode(format!("{user}:{password}"));
-        let mut request =
-            Request::get(path).header(header::AUTHORIZATION, format!("Basic {encoded}")).body(Body::empty()).unwrap();
+        let mut request = Request::get(path)
+            .header(header::AUTHORIZATION, format!("Basic {encoded}"))
+            .body(Body::empty())
+            .unwrap();
         request.extensions_mut().insert(peer(from));
         self.send(request).await
     }
 }
 
 fn peer(from: [u8; 4]) -> Peer {
-    Peer { address: SocketAddr::from((from, 40_000)), certificate: None }
+    Peer {
+        address: SocketAddr::from((from, 40_000)),
+        certificate: None,
+    }
 }
 
 /// A value as it stands in a query string.
 pub fn encode(value: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
-    value.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    value
+        .bytes()
+        .map(|b| {
+            if plain(b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect()
 }

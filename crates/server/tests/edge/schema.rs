@@ -13,20 +13,31 @@ impl Contract {
 
     /// Asserts that JSON is as a named schema says.
     pub fn check_named(&self, value: &Value, name: &str) {
-        self.check(value, &serde_json::json!({"$ref": format!("#/components/schemas/{name}")}), name);
+        self.check(
+            value,
+            &serde_json::json!({"$ref": format!("#/components/schemas/{name}")}),
+            name,
+        );
     }
 
     /// Asserts that the answer to an operation is as the contract says.
     pub fn check_answer(&self, method: &str, path: &str, status: &str, value: &Value, shown: &str) {
         let content = &self.0["paths"][path][method]["responses"][status]["content"]["application/json"]["schema"];
-        assert!(content.is_object(), "the contract has no JSON answer {status} to {method} {path}");
+        assert!(
+            content.is_object(),
+            "the contract has no JSON answer {status} to {method} {path}"
+        );
         self.check(value, content, shown);
     }
 
     fn check(&self, value: &Value, schema: &Value, shown: &str) {
         let mut faults = Vec::new();
         self.walk(value, schema, "", &mut faults);
-        assert!(faults.is_empty(), "{shown} is not as the contract says:\n{}\n{value:#.2000}", faults.join("\n"));
+        assert!(
+            faults.is_empty(),
+            "{shown} is not as the contract says:\n{}\n{value:#.2000}",
+            faults.join("\n")
+        );
     }
 
     /// A schema, or what it refers to.
@@ -43,8 +54,12 @@ impl Contract {
         if schema["additionalProperties"] == true {
             return None;
         }
-        let mut known: Vec<_> =
-            schema["properties"].as_object().into_iter().flatten().map(|(name, s)| (name.as_str(), s)).collect();
+        let mut known: Vec<_> = schema["properties"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, s)| (name.as_str(), s))
+            .collect();
         for part in schema["allOf"].as_array().into_iter().flatten() {
             known.extend(self.known(part)?);
         }
@@ -101,7 +116,12 @@ impl Contract {
             }
         }
         if let Value::Object(object) = value {
-            for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            for name in schema["required"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+            {
                 if !object.contains_key(name) {
                     faults.push(format!("{at}/{name}: is missing"));
                 }
@@ -151,7 +171,12 @@ mod tests {
             let mut value = json!({"name": "x", "deployment": null, "commit": good});
             change(&mut value);
             let mut faults = Vec::new();
-            contract.walk(&value, &contract.0["components"]["schemas"]["PromotionStage"], "", &mut faults);
+            contract.walk(
+                &value,
+                &contract.0["components"]["schemas"]["PromotionStage"],
+                "",
+                &mut faults,
+            );
             faults.len()
         };
         assert_eq!(faults(&|_| {}), 0);
@@ -161,7 +186,12 @@ mod tests {
         assert!(faults(&|v| v["commit"]["at"] = json!("yesterday")) > 0);
         assert!(faults(&|v| v["commit"] = json!({"sha": "a"})) > 0);
         let mut faults = Vec::new();
-        contract.walk(&json!("Sick"), &contract.0["components"]["schemas"]["Health"], "", &mut faults);
+        contract.walk(
+            &json!("Sick"),
+            &contract.0["components"]["schemas"]["Health"],
+            "",
+            &mut faults,
+        );
         assert_eq!(faults.len(), 1);
     }
 }
