@@ -19,6 +19,7 @@ async function routes(page, site) {
   const entries = (await get('/audit/entries?limit=500')).items;
   const tree = calm ? (await get(`/applications/${calm}`)).tree : [];
   const object = tree.find((n) => n.sync === 'OutOfSync') ?? tree.find((n) => n.ref.kind === 'Deployment') ?? tree[0];
+  const run = (await get('/runs')).items[0];
   const entry = entries.find((e) => e.verb === 'patch') ?? entries[0];
   const refused = entries.find((e) => e.outcome === 'refused');
   const all = {
@@ -34,6 +35,7 @@ async function routes(page, site) {
   if (object) all['object-manifest'] = `/applications/${calm}?object=${encodeURIComponent(object.ref.key)}&tab=manifest`;
   if (policy) all.policy = `/policies/${policy.id}`;
   if (template) all.template = `/create/${template.name}`;
+  if (run) all.run = `/runs/${run.id}`;
   if (entry) all.entry = `/audit/${entry.index}`;
   if (refused) all['entry-refused'] = `/audit/${refused.index}`;
   if (site.mock) all['object-diff'] = `/applications/checkout-production?object=${encodeURIComponent('apps/Deployment/checkout-production/checkout')}&tab=diff`;
@@ -54,7 +56,8 @@ async function look(page, name, theme, width) {
     return violations.map((v) => ({ id: v.id, help: v.help, nodes: v.nodes.slice(0, 4).map((n) => `${n.target.join(' ')} ${n.failureSummary?.split('\n')[1]?.trim() ?? ''}`) }));
   });
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-  await page.screenshot({ path: new URL(`${name}-${theme}-${width}.png`, out).pathname, fullPage: width === 390 });
+  const tall = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.screenshot({ path: new URL(`${name}-${theme}-${width}.png`, out).pathname, fullPage: width === 390 && tall < 4000 });
   const lines = found.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.join('\n  ')}`);
   if (wide > 0) lines.push(`the page scrolls sideways by ${wide} px`);
   return lines;

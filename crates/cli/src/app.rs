@@ -64,11 +64,14 @@ pub fn run(args: &Args) -> Result<()> {
             if let Some(revision) = revision {
                 body["revision"] = json!(revision);
             }
-            started(&client.post(&format!("/applications/{name}/sync"), &body)?);
+            started(&client.post(&format!("/applications/{}/sync", encode(name)), &body)?);
             Ok(())
         }
         Action::Rollback { name, id: Some(id) } => {
-            started(&client.post(&format!("/applications/{name}/rollback"), &json!({"historyId": id}))?);
+            started(&client.post(
+                &format!("/applications/{}/rollback", encode(name)),
+                &json!({"historyId": id}),
+            )?);
             Ok(())
         }
         Action::Rollback { name, id: None } => history(&client, name),
@@ -106,14 +109,14 @@ fn list(client: &Client) -> Result<()> {
 }
 
 fn diff(client: &Client, name: &str) -> Result<()> {
-    let detail = client.get(&format!("/applications/{name}"))?;
+    let detail = client.get(&format!("/applications/{}", encode(name)))?;
     let mut differs = false;
     for node in detail["tree"].as_array().into_iter().flatten() {
         if node["sync"] != "OutOfSync" {
             continue;
         }
         let key = node["ref"]["key"].as_str().context("an object without a key")?;
-        let object = client.get(&format!("/applications/{name}/object?key={}", encode(key)))?;
+        let object = client.get(&format!("/applications/{}/object?key={}", encode(name), encode(key)))?;
         println!("{} {}", text(&node["ref"]["kind"]), text(&node["ref"]["name"]));
         for entry in object["diff"].as_array().into_iter().flatten() {
             differs = true;
@@ -134,7 +137,7 @@ fn diff(client: &Client, name: &str) -> Result<()> {
 }
 
 fn history(client: &Client, name: &str) -> Result<()> {
-    let detail = client.get(&format!("/applications/{name}"))?;
+    let detail = client.get(&format!("/applications/{}", encode(name)))?;
     let rows: Vec<Vec<String>> = detail["history"]
         .as_array()
         .into_iter()
@@ -159,7 +162,7 @@ fn started(operation: &Value) {
     println!("{}: {}", text(&operation["phase"]), text(&operation["message"]));
 }
 
-/// Percent-encodes a query value.
+/// Percent-encodes a segment of a path or a value of a query.
 pub(crate) fn encode(value: &str) -> String {
     value
         .bytes()
@@ -168,4 +171,18 @@ pub(crate) fn encode(value: &str) -> String {
             other => format!("%{other:02X}"),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_cannot_leave_their_place_in_an_address() {
+        for (name, encoded) in [
+            ("checkout-staging", "checkout-staging"),
+            ("../audit?x=1", "..%2Faudit%3Fx%3D1"),
+            ("ä", "%C3%A4"),
+        ] {
+            assert_eq!(super::encode(name), encoded);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! `ridgeway audit`: the ledger, proved and searched from its files alone.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -59,7 +60,7 @@ struct Query {
     /// Only what was refused or failed.
     #[arg(long)]
     refused: bool,
-    /// At most so many.
+    /// At most so many; 0 for all.
     #[arg(long, default_value_t = 100)]
     limit: usize,
     /// One JSON object a line instead of a table.
@@ -74,59 +75,62 @@ impl Source {
 }
 
 /// Runs it.
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(args: &Args, out: &mut dyn Write) -> Result<()> {
     match &args.action {
-        Action::Verify(source) => verify(source),
-        Action::Query(query) => search(query),
+        Action::Verify(source) => verify(source, out),
+        Action::Query(query) => search(query, out),
     }
 }
 
-fn verify(source: &Source) -> Result<()> {
+fn verify(source: &Source, out: &mut dyn Write) -> Result<()> {
     let directory = source.directory();
     let verified =
         verify_dir(&directory).with_context(|| format!("the ledger in {} is not intact", directory.display()))?;
-    println!(
+    writeln!(
+        out,
         "{} entries in {} segments are as they were written",
         verified.size, verified.segments
-    );
-    println!(
+    )?;
+    writeln!(
+        out,
         "signed up to entry {} by {}",
         verified.checkpoint.size,
         verified.key.name()
-    );
+    )?;
     if verified.after_checkpoint() > 0 {
-        println!(
+        writeln!(
+            out,
             "{} newer ones are whole, and signed with the next checkpoint",
             verified.after_checkpoint()
-        );
+        )?;
     }
     Ok(())
 }
 
-fn search(query: &Query) -> Result<()> {
+fn search(query: &Query, out: &mut dyn Write) -> Result<()> {
     let directory = query.source.directory();
     let (_, bodies) =
         read_dir(&directory).with_context(|| format!("the ledger in {} cannot be trusted", directory.display()))?;
     let mut rows = Vec::new();
+    let mut found = 0;
     for (index, body) in bodies.iter().enumerate().rev() {
         let entry: Entry = serde_json::from_slice(body).with_context(|| format!("entry {index} is no audit entry"))?;
         if !query.matches(&entry) {
             continue;
         }
         if query.json {
-            println!("{}", String::from_utf8_lossy(body));
+            writeln!(out, "{}", String::from_utf8_lossy(body))?;
         } else {
             rows.push(row(index, &entry));
         }
-        if query.limit > 0 && (rows.len() >= query.limit) {
+        found += 1;
+        if query.limit > 0 && found >= query.limit {
             break;
         }
     }
     if !query.json {
-        table::print(
-            &["INDEX", "TIME", "ACTOR", "VERB", "OBJECT", "OUTCOME", "BECAUSE OF"],
-            &rows,
-        );
+        let headers = ["INDEX", "TIME", "ACTOR", "VERB", "OBJECT", "OUTCOME", "BECAUSE OF"];
+        write!(out, "{}", table::render(&headers, &rows))?;
     }
     Ok(())
 }
@@ -143,7 +147,7 @@ impl Query {
                 .causality
                 .as_deref()
                 .is_none_or(|wanted| entry.causality.starts_with(wanted))
-            && (!self.refused || !entry.decision.allowed)
+            && (!self.refused || !entry.decision.allowed || entry.code >= 400)
     }
 }
 

@@ -59,21 +59,27 @@ pub enum Command {
 
 /// Runs a command that needs no platform in this process. `Up` is answered with `None`: the binary does it.
 pub fn run(command: &Command) -> Option<anyhow::Result<()>> {
+    run_to(command, &mut std::io::stdout().lock())
+}
+
+/// As [`run`]; what the commands that read files have to say goes to `out`.
+pub fn run_to(command: &Command, out: &mut dyn std::io::Write) -> Option<anyhow::Result<()>> {
     Some(match command {
         Command::Up(_) => return None,
         Command::App(args) => app::run(args),
-        Command::Render(args) => render::run(args),
-        Command::Policy(args) => policy::run(args),
-        Command::Audit(args) => audit::run(args),
+        Command::Render(args) => render::run(args, out),
+        Command::Policy(args) => policy::run(args, out),
+        Command::Audit(args) => audit::run(args, out),
         Command::Template(args) => template::run(args),
         Command::Version => {
-            println!("ridgeway {}", env!("CARGO_PKG_VERSION"));
-            println!("embedded control plane with the simulated runtime: no container runs");
-            Ok(())
+            let version = env!("CARGO_PKG_VERSION");
+            let what = "embedded control plane with the simulated runtime: no container runs";
+            writeln!(out, "ridgeway {version}\n{what}").map_err(Into::into)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "ridgeway", &mut std::io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "ridgeway", &mut script);
+            out.write_all(&script).map_err(Into::into)
         }
     })
 }

@@ -1,5 +1,6 @@
 //! `ridgeway policy`: the tests that policies come with, run unmodified.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -27,7 +28,7 @@ enum Action {
 }
 
 /// Runs it.
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(args: &Args, out: &mut dyn Write) -> Result<()> {
     let Action::Test { paths, failed_only } = &args.action;
     let disk = Disk;
     let (mut passed, mut failed, mut skipped, mut suites) = (0, 0, 0, 0);
@@ -43,7 +44,7 @@ pub fn run(args: &Args) -> Result<()> {
                 gator::run_suite(&disk, &file)
             };
             suites += 1;
-            print(&report, *failed_only);
+            print(&report, *failed_only, out)?;
             let result = report.result();
             passed += result.passed;
             failed += result.failed;
@@ -53,14 +54,17 @@ pub fn run(args: &Args) -> Result<()> {
     if suites == 0 {
         bail!("there is no kyverno-test.yaml and no suite.yaml here; name a folder that has one");
     }
-    println!("{suites} suites: {passed} passed, {failed} failed, {skipped} skipped");
+    writeln!(
+        out,
+        "{suites} suites: {passed} passed, {failed} failed, {skipped} skipped"
+    )?;
     if failed > 0 {
         bail!("{failed} rows came out otherwise than expected");
     }
     Ok(())
 }
 
-fn print(report: &Report, failed_only: bool) {
+fn print(report: &Report, failed_only: bool, out: &mut dyn Write) -> Result<()> {
     for row in &report.rows {
         let word = match row.outcome {
             RowOutcome::Passed => "pass",
@@ -68,12 +72,13 @@ fn print(report: &Report, failed_only: bool) {
             RowOutcome::Skipped => "skip",
         };
         if !failed_only || row.outcome == RowOutcome::Failed {
-            println!("{word}  {}", row.name);
+            writeln!(out, "{word}  {}", row.name)?;
         }
         if row.outcome == RowOutcome::Failed && !row.detail.is_empty() {
-            println!("      {}", row.detail);
+            writeln!(out, "      {}", row.detail)?;
         }
     }
+    Ok(())
 }
 
 /// The suites below a folder, or the file itself.

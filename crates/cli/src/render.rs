@@ -1,5 +1,6 @@
 //! `ridgeway render`: what a folder of manifests or a kustomization gives.
 
+use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -21,7 +22,7 @@ pub struct Args {
 }
 
 /// Runs it.
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(args: &Args, out: &mut dyn Write) -> Result<()> {
     let folder = args
         .folder
         .canonicalize()
@@ -47,7 +48,7 @@ pub fn run(args: &Args) -> Result<()> {
         }
         SourceType::Helm => bail!("{} is a Helm chart; charts are not rendered yet", args.folder.display()),
     };
-    print!("{}", rendered.to_yaml());
+    write!(out, "{}", rendered.to_yaml())?;
     if args.files {
         for file in &rendered.files {
             eprintln!("{file}");

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
+use crate::app::encode;
 use crate::client::{Client, Target};
 use crate::table;
 
@@ -84,7 +85,7 @@ fn list(client: &Client) -> Result<()> {
 }
 
 fn preview(client: &Client, name: &str, parameters: &Value) -> Result<()> {
-    let preview = client.post(&format!("/templates/{name}/preview"), parameters)?;
+    let preview = client.post(&format!("/templates/{}/preview", encode(name)), parameters)?;
     for problem in preview["problems"].as_array().into_iter().flatten() {
         eprintln!("{}: {}", text(&problem["field"]), text(&problem["message"]));
     }
@@ -101,7 +102,7 @@ fn preview(client: &Client, name: &str, parameters: &Value) -> Result<()> {
 }
 
 fn start(client: &Client, name: &str, parameters: &Value) -> Result<()> {
-    let run = client.post(&format!("/templates/{name}/runs"), parameters)?;
+    let run = client.post(&format!("/templates/{}/runs", encode(name)), parameters)?;
     let id = text(&run["id"]).to_owned();
     let mut shown = 0;
     loop {
@@ -125,5 +126,19 @@ fn start(client: &Client, name: &str, parameters: &Value) -> Result<()> {
             "failed" => bail!("{}", run["error"].as_str().unwrap_or("the run failed")),
             _ => std::thread::sleep(Duration::from_millis(200)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_keep_their_type_and_wrong_pairs_are_told() {
+        let set = |pairs: &[&str]| parameters(&pairs.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>());
+        let values = set(&["name=basket", "port=8080", "callers=[\"a\"]", "note=a=b", "empty="]).unwrap();
+        let wanted = json!({"name": "basket", "port": 8080, "callers": ["a"], "note": "a=b", "empty": ""});
+        assert_eq!(values["parameters"], wanted);
+        assert!(set(&["name"]).unwrap_err().to_string().contains("NAME=VALUE"));
     }
 }

@@ -135,8 +135,19 @@ spec:
             .await
             .is_some()
     );
-    let tree = world.deliver.application_tree("argocd", "shop").unwrap();
-    assert_eq!(tree.nodes.len(), 4);
+    // The tree is read from the controller's own copy, which follows the status by a moment.
+    let mut seen = 0;
+    for _ in 0..200 {
+        seen = world
+            .deliver
+            .application_tree("argocd", "shop")
+            .map_or(0, |tree| tree.nodes.len());
+        if seen == 4 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(seen, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@
 
 mod access;
 mod claim;
+pub mod cron;
 mod kubelet;
 mod node;
 mod object;
@@ -20,7 +21,8 @@ pub mod scheduler;
 mod traffic;
 mod workload;
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use ridgeway_cluster::{
@@ -37,6 +39,8 @@ use crate::object::{owner, text};
 
 /// How many keys are worked at a time.
 const WORKERS: usize = 4;
+/// The longest wait before a key that failed is worked again.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// How the simulation is set up.
 #[derive(Clone)]
@@ -72,6 +76,7 @@ pub(crate) enum Worked {
     StatefulSet,
     DaemonSet,
     Job,
+    CronJob,
     Pod,
     Claim,
     Node,
@@ -81,13 +86,14 @@ pub(crate) enum Worked {
 
 impl Worked {
     /// Nodes first: Pods are placed on what is known.
-    const ALL: [Worked; 10] = [
+    const ALL: [Worked; 11] = [
         Worked::Node,
         Worked::Deployment,
         Worked::ReplicaSet,
         Worked::StatefulSet,
         Worked::DaemonSet,
         Worked::Job,
+        Worked::CronJob,
         Worked::Pod,
         Worked::Claim,
         Worked::Service,
@@ -101,6 +107,7 @@ impl Worked {
             Worked::StatefulSet => Gvk::new("apps", "v1", "StatefulSet"),
             Worked::DaemonSet => Gvk::new("apps", "v1", "DaemonSet"),
             Worked::Job => Gvk::new("batch", "v1", "Job"),
+            Worked::CronJob => Gvk::new("batch", "v1", "CronJob"),
             Worked::Pod => Gvk::new("", "v1", "Pod"),
             Worked::Claim => Gvk::new("", "v1", "PersistentVolumeClaim"),
             Worked::Node => Gvk::new("", "v1", "Node"),
@@ -125,6 +132,8 @@ pub struct Nodes {
     pub(crate) kubelet: kubelet::Kubelet,
     selectors: traffic::Selectors,
     events: OnceLock<EventRecorder>,
+    /// How often in a row a key has failed.
+    failures: Mutex<HashMap<Key, u32>>,
 }
 
 impl Nodes {
@@ -140,6 +149,7 @@ impl Nodes {
             kubelet: kubelet::Kubelet::default(),
             selectors: traffic::Selectors::default(),
             events: OnceLock::new(),
+            failures: Mutex::default(),
         })
     }
 
@@ -240,9 +250,19 @@ impl Nodes {
         }
     }
 
-    /// A node came, changed or went: Pods without a place may have one now, and DaemonSets follow their nodes.
-    async fn nodes_changed(&self) -> Result<(), Status> {
+    /// A node came, changed or went: Pods without a place may have one now, DaemonSets follow their nodes, and Pods
+    /// whose node is gone go too.
+    async fn nodes_changed(&self, name: &str) -> Result<(), Status> {
         self.wake_waiting();
+        if !self.scheduler.knows(name) {
+            let here = ListOptions {
+                fields: format!("spec.nodeName={name}"),
+                ..ListOptions::default()
+            };
+            for pod in self.cluster.list(&Worked::Pod.gvk(), None, &here).await?.items {
+                self.remove(&pod, Some(0)).await?;
+            }
+        }
         let sets = self
             .cluster
             .list(&Worked::DaemonSet.gvk(), None, &ListOptions::default())
@@ -260,21 +280,39 @@ impl Nodes {
         }
     }
 
+    fn failures(&self) -> MutexGuard<'_, HashMap<Key, u32>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn work(self: Arc<Self>) {
         loop {
             let key = self.queue.next().await;
             let outcome = self.reconcile(&key).await;
             self.queue.done(&key);
+            if outcome.is_ok() {
+                self.failures().remove(&key);
+            }
             match outcome {
                 Ok(Some(again)) => self.queue.add_after(key, again),
                 Ok(None) => {}
-                Err(status) if matches!(status.reason, Reason::Conflict | Reason::AlreadyExists) => {
-                    self.queue.add_after(key, Duration::from_millis(5));
-                }
                 Err(status) if status.reason == Reason::NotFound => {}
                 Err(status) => {
-                    tracing::debug!(kind = ?key.kind, key.namespace, key.name, %status, "will be tried again");
-                    self.queue.add_after(key, Duration::from_secs(1));
+                    // What a policy or quota refuses now, it will refuse in a second: ask less and less often.
+                    let times = {
+                        let mut failures = self.failures();
+                        let times = failures.entry(key.clone()).or_default();
+                        *times += 1;
+                        *times
+                    };
+                    let stale = matches!(status.reason, Reason::Conflict | Reason::AlreadyExists);
+                    let first = if stale {
+                        Duration::from_millis(5)
+                    } else {
+                        Duration::from_secs(1)
+                    };
+                    let wait = (first * (1 << (times - 1).min(20))).min(LONGEST_WAIT);
+                    tracing::debug!(kind = ?key.kind, key.namespace, key.name, %status, ?wait, "will be tried again");
+                    self.queue.add_after(key, wait);
                 }
             }
         }
@@ -282,7 +320,7 @@ impl Nodes {
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>, Status> {
         if key.kind == Worked::Node {
-            return self.nodes_changed().await.map(|()| None);
+            return self.nodes_changed(&key.name).await.map(|()| None);
         }
         let Some(object) = self.find(&key.kind.gvk(), &key.namespace, &key.name).await? else {
             if key.kind == Worked::Pod {
@@ -299,6 +337,7 @@ impl Nodes {
             Worked::StatefulSet => self.stateful_set(&object).await,
             Worked::DaemonSet => self.daemon_set(&object).await,
             Worked::Job => self.job(&object).await,
+            Worked::CronJob => self.cron_job(&object).await,
             Worked::Claim => self.claim(&object).await,
             Worked::Service => self.service(&object).await,
             Worked::Ingress => self.ingress(&object).await,

@@ -83,6 +83,9 @@ impl Nodes {
                 &now,
             ));
         }
+        for condition in &mut conditions {
+            condition.set(&["lastHeartbeatTime"], now.as_str());
+        }
         status.set(&["conditions"], conditions);
         for (key, value) in [
             (

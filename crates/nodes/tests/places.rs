@@ -5,7 +5,7 @@ mod world;
 
 use std::time::{Duration, Instant};
 
-use ridgeway_cluster::{ListOptions, WriteOptions};
+use ridgeway_cluster::{Clock, ListOptions, SystemClock, WriteOptions, rfc3339};
 use ridgeway_doc::{Node, Value};
 use ridgeway_krm::Gvk;
 use world::{World, number};
@@ -118,6 +118,83 @@ async fn a_daemon_set_follows_its_nodes() {
             .until("it follows the label", &gvk, "agent", settled(wanted))
             .await;
     }
+}
+
+#[tokio::test]
+async fn pods_of_a_node_that_is_gone_are_made_anew() {
+    let world = World::new().await;
+    world
+        .apply(
+            "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: default}, spec: {replicas: 6, \
+             selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: \
+             [{name: app, image: 'example/web:v1'}]}}}}",
+        )
+        .await;
+    let gvk = Gvk::new("apps", "v1", "Deployment");
+    let all = |n: Node<'_>| number(n, &["status", "availableReplicas"]) == 6;
+    world.until("all", &gvk, "web", all).await;
+    let options = WriteOptions::by("test", None);
+    world
+        .cluster
+        .delete(&core("Node"), "", "simulated-2", Default::default(), options)
+        .await
+        .unwrap();
+    let lost = || async {
+        let pods = world.pods().await;
+        pods.iter()
+            .filter(|p| p.root().str_at(&["spec", "nodeName"]) == Some("simulated-2"))
+            .count()
+    };
+    for _ in 0..200 {
+        if lost().await == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(lost().await, 0);
+    world.until("all, elsewhere", &gvk, "web", all).await;
+}
+
+#[tokio::test]
+async fn a_cron_job_makes_the_job_of_its_time() {
+    let world = World::new().await;
+    world
+        .apply(
+            "{apiVersion: batch/v1, kind: CronJob, metadata: {name: tidy, namespace: default}, spec: {schedule: '* * * * *', \
+             jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: t, image: 'example/t:v1'}]}}}}}}",
+        )
+        .await;
+    let gvk = Gvk::new("batch", "v1", "CronJob");
+    // A time that was missed a moment ago is caught up with.
+    let earlier = SystemClock.now() - jiff::SignedDuration::from_secs(90);
+    let cron = world.cluster.get(&gvk, "default", "tidy").await.unwrap();
+    let mut object = cron.root().to_value();
+    object.set(&["status", "lastScheduleTime"], rfc3339(earlier));
+    world
+        .cluster
+        .update_status(object, WriteOptions::by("test", None))
+        .await
+        .unwrap();
+    let served = |n: Node<'_>| n.str_at(&["status", "lastSuccessfulTime"]).is_some();
+    let after = world.until("its job is done", &gvk, "tidy", served).await;
+    let jobs = world
+        .cluster
+        .list(
+            &Gvk::new("batch", "v1", "Job"),
+            Some("default"),
+            &ListOptions::default(),
+        )
+        .await
+        .unwrap();
+    assert!(
+        jobs.items[0]
+            .root()
+            .str_at(&["metadata", "name"])
+            .unwrap()
+            .starts_with("tidy-")
+    );
+    let last = after.root().str_at(&["status", "lastScheduleTime"]).unwrap();
+    assert!(last.ends_with(":00Z"), "{last} is a time of the schedule");
 }
 
 #[tokio::test]

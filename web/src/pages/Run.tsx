@@ -29,13 +29,13 @@ export function Run() {
       title={data?.title ?? 'Run'}
       about={
         data ? (
-          <>
+          <span className="dim">
             {data.state === 'running' ? 'Under way' : data.state === 'succeeded' ? 'Done' : 'Failed'} · {data.actor} · <Ago at={data.startedAt} />
             {data.state === 'running' ? ' · you can leave this page and find the run under Create' : ''} ·{' '}
             <Link to="/audit" search={{ causality: data.causality }} className="link">
               what it changed
             </Link>
-          </>
+          </span>
         ) : null
       }
     >

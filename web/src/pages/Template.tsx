@@ -199,6 +199,7 @@ function Picker({ name, schema, required, value, set, fault }: FieldProps) {
       data={options}
       value={typeof value === 'string' ? value : null}
       onChange={(next) => set(next ?? undefined)}
+      allowDeselect={!required}
       nothingFoundMessage="Nothing in the catalog is called that"
       placeholder="Choose"
     />

@@ -1,5 +1,6 @@
 //! The workload controllers, one file each.
 
+mod cron_job;
 mod daemon_set;
 mod deployment;
 mod job;

@@ -62,6 +62,6 @@ impl Nodes {
             None => {}
         }
         self.set_status(set, status).await?;
-        Ok(fault.map(|_| Duration::from_secs(2)).or(next))
+        fault.map_or(Ok(next), Err)
     }
 }
