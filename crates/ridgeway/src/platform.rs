@@ -126,7 +126,7 @@ async fn run(args: &Args) -> Result<()> {
         authenticator,
         ledger: ledger.clone(),
         repositories: repositories.clone(),
-        git_access: git_access(&plane),
+        git_access: git_access(),
         deliver,
         guard,
         templates: Arc::new(Library::new(embedded::TEMPLATES.iter().copied())),
@@ -267,13 +267,9 @@ fn local_access(authenticator: &Authenticator, portal: &str) -> Result<Access> {
     })
 }
 
-/// Who may use which repository: whoever may read Applications may read, administrators may write.
-fn git_access(plane: &ControlPlane) -> Arc<ridgeway_git::Access> {
-    let plane = plane.clone();
-    Arc::new(move |user: &str, _repository: &str, _write: bool| {
-        // Only accounts reach this, and the one account there is administers the platform.
-        !user.is_empty() && plane.kinds().get(&ridgeway_deliver::application()).is_some()
-    })
+/// Who may use which repository. The edge has asked access by then; nobody unnamed gets this far.
+fn git_access() -> Arc<ridgeway_git::Access> {
+    Arc::new(|user: &str, _repository: &str, _write: bool| !user.is_empty())
 }
 
 fn print_welcome(portal: &str, kubernetes: &str, kubeconfig: &Path, password: Option<&str>, demo: bool) {
