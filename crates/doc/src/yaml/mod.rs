@@ -1,6 +1,7 @@
 //! YAML: Kubernetes' reading of it, and go-yaml's way of printing it.
 
 mod emit;
+mod layout;
 mod order;
 mod parse;
 mod scalar;

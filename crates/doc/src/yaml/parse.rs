@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
+use super::layout::Layout;
 use super::scalar::{Reading, Scalar, resolve};
 use crate::arena::{Doc, DocBuilder};
 use crate::json::{MAX_DEPTH, ParseError};
@@ -30,15 +31,37 @@ pub fn parse_yaml_as(text: &str, reading: Reading) -> Result<Vec<Doc>, ParseErro
             message: "the document is larger than 2 GiB".into(),
         });
     }
-    let offsets = Offsets::of(text);
-    let mut parser = Parser::new_from_str(&text[offsets.base..]);
+    let mut layout = Layout::of(text);
+    loop {
+        match read(text, &layout, reading)? {
+            Read::Docs(docs) => return Ok(docs),
+            Read::Refused(error) => match layout.deepened(&error) {
+                Some(deeper) => layout = deeper,
+                None => return Err(scan_error(text, &layout, &error)),
+            },
+        }
+    }
+}
+
+/// What came of reading a text.
+enum Read {
+    Docs(Vec<Doc>),
+    /// The scanner did not take it.
+    Refused(ScanError),
+}
+
+fn read(text: &str, layout: &Layout<'_>, reading: Reading) -> Result<Read, ParseError> {
+    let mut parser = Parser::new_from_str(layout.scanned());
     let mut builder = DocBuilder::with_source(text);
     let mut roots = Vec::new();
     let mut events: Vec<Ev<'_>> = Vec::new();
     let mut open: Vec<usize> = Vec::new();
     while let Some(next) = parser.next_event() {
-        let (event, span) = next.map_err(|e| scan_error(text, &offsets, &e))?;
-        let offset = offsets.byte(span.start.index());
+        let (event, span) = match next {
+            Ok(next) => next,
+            Err(error) => return Ok(Read::Refused(error)),
+        };
+        let offset = layout.byte(span.start.index());
         let (what, anchor) = match event {
             Event::Scalar(value, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
@@ -86,7 +109,7 @@ pub fn parse_yaml_as(text: &str, reading: Reading) -> Result<Vec<Doc>, ParseErro
             end: 0,
         });
     }
-    Ok(builder.finish_all(&roots))
+    Ok(Read::Docs(builder.finish_all(&roots)))
 }
 
 fn too_deep(text: &str, offset: u32) -> ParseError {
@@ -96,8 +119,8 @@ fn too_deep(text: &str, offset: u32) -> ParseError {
     }
 }
 
-fn scan_error(text: &str, offsets: &Offsets, error: &ScanError) -> ParseError {
-    let at = (offsets.byte(error.marker().index()) as usize).min(text.len());
+fn scan_error(text: &str, layout: &Layout<'_>, error: &ScanError) -> ParseError {
+    let at = (layout.byte(error.marker().index()) as usize).min(text.len());
     let line_start = text[..at].rfind('\n').map_or(0, |i| i + 1);
     let line = text[line_start..].lines().next().unwrap_or_default();
     let blanks = &line[..line.len() - line.trim_start().len()];
@@ -111,48 +134,6 @@ fn scan_error(text: &str, offsets: &Offsets, error: &ScanError) -> ParseError {
     ParseError {
         position: Position::in_text(text, at),
         message,
-    }
-}
-
-/// Byte offsets of characters (the scanner counts characters).
-struct Offsets {
-    /// Bytes of a byte order mark before the text proper.
-    base: usize,
-    /// The byte offset of every 64th character; empty when all characters are one byte.
-    marks: Vec<u32>,
-    source: Box<str>,
-}
-
-impl Offsets {
-    fn of(text: &str) -> Offsets {
-        let base = if text.starts_with('\u{feff}') { 3 } else { 0 };
-        let body = &text[base..];
-        if body.is_ascii() {
-            return Offsets {
-                base,
-                marks: Vec::new(),
-                source: Box::default(),
-            };
-        }
-        Offsets {
-            base,
-            marks: body.char_indices().step_by(64).map(|(at, _)| at as u32).collect(),
-            source: body.into(),
-        }
-    }
-
-    fn byte(&self, index: usize) -> u32 {
-        if self.marks.is_empty() {
-            return (self.base + index) as u32;
-        }
-        let mark = (index / 64).min(self.marks.len() - 1);
-        let start = self.marks[mark] as usize;
-        let rest = &self.source[start..];
-        let within = rest
-            .char_indices()
-            .nth(index - mark * 64)
-            .map_or(rest.len(), |(at, _)| at);
-        (self.base + start + within) as u32
     }
 }
 

@@ -241,3 +241,76 @@ proptest! {
         let _ = parse_yaml(&text);
     }
 }
+
+#[test]
+fn quoted_scalars_continue_at_any_indentation() {
+    for (yaml, json) in [
+        ("a:\n  b: \"x\n  y\"\n  c: 1\n", r#"{"a":{"b":"x y","c":1}}"#),
+        (
+            "a:\n  b: 'x\n\n y''s\n'\n  c: 1\n",
+            "{\"a\":{\"b\":\"x\\ny's \",\"c\":1}}",
+        ),
+        (
+            "a:\n    b: [\"x\n\", \"z\nw\"]\n    c: 1\n",
+            r#"{"a":{"b":["x ","z w"],"c":1}}"#,
+        ),
+        ("- - \"é \\\nü\r\n- -\"\n  - é\n- 2\n", r#"[["é ü - -","é"],2]"#),
+        ("a:\n  b: \"\\\"\n: '#\"\n---\nb: 1\n", r##"{"a":{"b":"\" : '#"}}"##),
+    ] {
+        assert_eq!(parse_yaml(yaml).unwrap()[0].root().to_json(), json, "{yaml}");
+    }
+    let doc = one("a:\n  é: \"x\n y\n z\"\n  c: 1\n");
+    let c = doc.root().at(&["a", "c"]).unwrap();
+    assert_eq!(c.position(), Some(Position { line: 5, column: 6 }));
+    // A document ends where it ends, and what is wrong behind such a scalar is told where it stands.
+    assert!(parse_yaml("a:\n  b: \"x\n--- y\"\n").is_err());
+    assert!(parse_yaml("a:\n  b: \"x\ny\n").is_err());
+    let error = parse_yaml("a:\n  b: \"x\ny\"\n  c: [\n").unwrap_err();
+    assert!(error.position.line >= 4, "{error}");
+    // Neither many such scalars nor wide ones may cost more than the text is worth.
+    let many = format!("a:\n{}", "  - \"x\n\"\n".repeat(400));
+    assert_eq!(one(&many).root().get("a").unwrap().len(), 400);
+    let wide = format!("a: {{{}: \"{}\"}}", "k".repeat(10_000), "x\n".repeat(10_000));
+    let _ = parse_yaml(&wide);
+}
+
+/// A quoted scalar of some lines, as YAML text with the given indentation.
+fn quoted_lines() -> impl Strategy<Value = (char, Vec<(usize, String)>)> {
+    let line = (0usize..9, "[a-zé:#{-]{1,3}( [a-z\\[]{1,2})?");
+    (prop::sample::select(vec!['"', '\'']), prop::collection::vec(line, 1..4))
+}
+
+proptest! {
+    #[test]
+    fn the_indentation_of_quoted_lines_says_nothing(scalars in prop::collection::vec(quoted_lines(), 1..5), depth in 0usize..4) {
+        let write = |deep: bool| {
+            let mut out = String::new();
+            for level in 0..depth {
+                out.push_str(&format!("{}m:\n", "  ".repeat(level)));
+            }
+            for (i, (quote, lines)) in scalars.iter().enumerate() {
+                out.push_str(&format!("{}k{i}: {quote}", "  ".repeat(depth)));
+                for (n, (indent, text)) in lines.iter().enumerate() {
+                    if n > 0 {
+                        out.push('\n');
+                        out.push_str(&" ".repeat(if deep { 20 } else { *indent }));
+                    }
+                    out.push_str(text);
+                }
+                out.push(*quote);
+                out.push('\n');
+            }
+            out
+        };
+        let marker = scalars.iter().flat_map(|s| &s.1).any(|(indent, text)| *indent == 0 && text.starts_with("---"));
+        prop_assume!(!marker);
+        let (deep, shallow) = (one(&write(true)), one(&write(false)));
+        prop_assert_eq!(deep.root().to_json(), shallow.root().to_json());
+        let place = |doc: &Doc| {
+            let mut node = doc.root();
+            while let Some(inner) = node.get("m") { node = inner; }
+            node.members().map(|(_, value)| value.position()).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(place(&deep), place(&shallow));
+    }
+}
