@@ -22,7 +22,7 @@ use crate::options::{Now, Options};
 use crate::query::{Query, QueryPage, Record, Row};
 use crate::segment::MAX_BODY;
 use crate::shared::Shared;
-use crate::writer::{Job, Pending, Writer};
+use crate::writer::{Job, Pending, Reply, Writer};
 
 const PRIVATE_KEY: &str = "signing.key";
 
@@ -38,12 +38,60 @@ pub struct Ledger {
     shared: Arc<Shared>,
     dir: PathBuf,
     verifier: VerifierKey,
-    now: Stamp,
-    waiting: Semaphore,
-    jobs: Option<Sender<Job>>,
+    waiting: Arc<Semaphore>,
+    appender: Appender,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// A way to append that does not keep the ledger from closing: for callbacks, which may outlive who made them.
+#[derive(Debug, Clone)]
+pub struct Appender {
+    jobs: Option<Sender<Job>>,
+    now: Stamp,
+}
+
+impl Appender {
+    /// As [`Ledger::append_buffered`].
+    ///
+    /// # Errors
+    /// As [`Ledger::append_buffered`].
+    pub fn append_buffered(&self, entry: &Entry) -> Result<(), LedgerError> {
+        self.send(self.pending(entry, None)?)
+    }
+
+    fn pending(&self, entry: &Entry, reply: Option<Reply>) -> Result<Job, LedgerError> {
+        let stamped;
+        let entry = match &self.now.0 {
+            Some(now) if entry.time.is_empty() => {
+                stamped = Entry {
+                    time: now().to_string(),
+                    ..entry.clone()
+                };
+                &stamped
+            }
+            _ => entry,
+        };
+        let body = serde_json::to_vec(entry).expect("an entry is made of texts and numbers");
+        if body.len() > MAX_BODY {
+            return Err(LedgerError::TooLarge {
+                size: body.len(),
+                limit: MAX_BODY,
+            });
+        }
+        Ok(Job::Append(Pending {
+            body,
+            row: Row::of(entry),
+            reply,
+        }))
+    }
+
+    fn send(&self, job: Job) -> Result<(), LedgerError> {
+        let jobs = self.jobs.as_ref().ok_or(LedgerError::Closed)?;
+        jobs.send(job).map_err(|_| LedgerError::Closed)
+    }
+}
+
+#[derive(Clone)]
 struct Stamp(Option<Now>);
 
 impl std::fmt::Debug for Stamp {
@@ -93,46 +141,18 @@ impl Ledger {
             shared,
             dir,
             verifier,
-            now: Stamp(options.now),
-            waiting: Semaphore::new(WAITING),
-            jobs: Some(jobs),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            appender: Appender {
+                jobs: Some(jobs),
+                now: Stamp(options.now),
+            },
             writer: Mutex::new(Some(writer)),
         }))
     }
 
-    fn pending(
-        &self,
-        entry: &Entry,
-        reply: Option<oneshot::Sender<Result<u64, LedgerError>>>,
-    ) -> Result<Job, LedgerError> {
-        let stamped;
-        let entry = match &self.now.0 {
-            Some(now) if entry.time.is_empty() => {
-                stamped = Entry {
-                    time: now().to_string(),
-                    ..entry.clone()
-                };
-                &stamped
-            }
-            _ => entry,
-        };
-        let body = serde_json::to_vec(entry).expect("an entry is made of texts and numbers");
-        if body.len() > MAX_BODY {
-            return Err(LedgerError::TooLarge {
-                size: body.len(),
-                limit: MAX_BODY,
-            });
-        }
-        Ok(Job::Append(Pending {
-            body,
-            row: Row::of(entry),
-            reply,
-        }))
-    }
-
-    fn send(&self, job: Job) -> Result<(), LedgerError> {
-        let jobs = self.jobs.as_ref().ok_or(LedgerError::Closed)?;
-        jobs.send(job).map_err(|_| LedgerError::Closed)
+    /// A way to append that does not keep the ledger from closing.
+    pub fn appender(&self) -> Appender {
+        self.appender.clone()
     }
 
     /// Appends an entry and returns its index once it has survived any crash. Dropping the future does not take it back.
@@ -140,10 +160,30 @@ impl Ledger {
     /// # Errors
     /// The entry is not in the ledger.
     pub async fn append(&self, entry: &Entry) -> Result<u64, LedgerError> {
-        let _place = self.waiting.acquire().await.map_err(|_| LedgerError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        self.send(self.pending(entry, Some(reply))?)?;
+        self.append_then(entry, move |index| drop(reply.send(index))).await?;
         answer.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    /// Appends an entry and, once it has survived any crash, lets the writer thread call `then` with its index: what must
+    /// not happen before goes on from there without waking anybody in between. `then` must not block. Returns when the entry
+    /// is queued.
+    ///
+    /// # Errors
+    /// The entry cannot be queued; then `then` is not called. When it cannot be written, `then` gets the error.
+    pub async fn append_then(
+        &self,
+        entry: &Entry,
+        then: impl FnOnce(Result<u64, LedgerError>) + Send + 'static,
+    ) -> Result<(), LedgerError> {
+        let place = self.waiting.clone().acquire_owned().await;
+        let place = place.map_err(|_| LedgerError::Closed)?;
+        let reply = move |index| {
+            drop(place);
+            then(index);
+        };
+        let job = self.appender.pending(entry, Some(Box::new(reply)))?;
+        self.appender.send(job)
     }
 
     /// Appends an entry that nobody waits for: durable with the next group, at the latest after the linger time. Should
@@ -152,7 +192,7 @@ impl Ledger {
     /// # Errors
     /// When it can never be written: too large, or the ledger is closed.
     pub fn append_buffered(&self, entry: &Entry) -> Result<(), LedgerError> {
-        self.send(self.pending(entry, None)?)
+        self.appender.append_buffered(entry)
     }
 
     /// The number of durable entries.
@@ -270,7 +310,7 @@ impl Ledger {
     /// The storage failed, or the ledger is closed.
     pub async fn checkpoint_now(&self) -> Result<SignedNote, LedgerError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Sign(reply))?;
+        self.appender.send(Job::Sign(reply))?;
         answer.await.map_err(|_| LedgerError::Closed)?
     }
 
@@ -302,7 +342,7 @@ impl Ledger {
     /// The last checkpoint could not be written.
     pub async fn close(&self) -> Result<(), LedgerError> {
         let (reply, answer) = oneshot::channel();
-        if self.send(Job::Close(reply)).is_err() {
+        if self.appender.send(Job::Close(reply)).is_err() {
             return Ok(());
         }
         answer.await.unwrap_or(Ok(()))
@@ -312,7 +352,7 @@ impl Ledger {
 impl Drop for Ledger {
     fn drop(&mut self) {
         // Closing the channel lets the writer finish what is queued, sign it and return.
-        self.jobs = None;
+        self.appender.jobs = None;
         let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if writer.is_some_and(|writer| writer.join().is_err()) {
             tracing::error!(dir = %self.dir.display(), "the ledger writer panicked");

@@ -37,7 +37,7 @@ pub use cursor::Cursor;
 pub use entry::{Actor, Entry, ObjectId, Phase, Verdict};
 pub use error::{Corruption, Damage, LedgerError, VerifyError};
 pub use key::{KeyError, SigningKey, VerifierKey};
-pub use ledger::Ledger;
+pub use ledger::{Appender, Ledger};
 pub use merkle::Hash;
 pub use note::{Checkpoint, NoteError, SignedNote};
 pub use options::{FaultPoint, Faults, Now, Options};

@@ -3,7 +3,8 @@
 //! Head: magic, length of the note, the note (a signed tree head of everything before), checksum.
 //! Frame: index, index of the first entry of its group, length, checksum, body. The checksum covers the other three and
 //! the leaf hash, so a frame costs no second pass over the body. A group is written by one call and synced before the
-//! next begins: a frame of a later group proves that every earlier group was durable.
+//! next begins: a frame of a later group proves that every earlier group was durable. Behind the last frame there may be
+//! zeros, reserved for what comes; no frame begins with that many, for its checksum is not zero.
 
 use std::fs;
 use std::io;
@@ -245,6 +246,8 @@ pub(crate) fn walk(
                     walked.tree.push(frame.leaf);
                     at = frame.end;
                 }
+                // Reserved for entries that have not come.
+                Err(_) if bytes[at..].iter().all(|byte| *byte == 0) => break,
                 Err(_)
                     if tail == Tail::Recover
                         && last

@@ -24,12 +24,19 @@ use crate::shared::{OpenFile, Segment, Shared};
 const GROUP: usize = 4096;
 const GROUP_BYTES: usize = 4 << 20;
 
+/// How far ahead of the entries a segment is filled with zeros. Syncing bytes that the file already has costs a fraction of
+/// syncing a file that grows.
+const AHEAD: u64 = 1 << 20;
+
+/// Called by the writer thread when an entry is durable, or is not going to be.
+pub(crate) type Reply = Box<dyn FnOnce(Result<u64, LedgerError>) + Send>;
+
 /// An entry on its way.
 pub(crate) struct Pending {
     pub(crate) body: Vec<u8>,
     pub(crate) row: Row,
     /// `None` for a buffered entry.
-    pub(crate) reply: Option<oneshot::Sender<Result<u64, LedgerError>>>,
+    pub(crate) reply: Option<Reply>,
 }
 
 /// Work for the writer.
@@ -55,6 +62,8 @@ pub(crate) struct Writer {
     unsigned_since: Option<Instant>,
     /// Bytes behind the durable end may be left from a failed group.
     dirty: bool,
+    /// How long the last segment's file is, zeros included.
+    reserved: u64,
     /// Keeps other writers away until this one has ended.
     lock: File,
 }
@@ -105,6 +114,7 @@ impl Writer {
             signed: None,
             unsigned_since: None,
             dirty: false,
+            reserved: 0,
             lock,
         }
     }
@@ -167,6 +177,7 @@ impl Writer {
             }
         }
         let mut outcome = self.sign();
+        self.trim();
         if !group.entries.is_empty() {
             let lost = group.entries.len();
             tracing::error!(lost, "buffered entries could not be written before the ledger closed");
@@ -208,7 +219,7 @@ impl Writer {
             Ok(first) => {
                 for (index, pending) in (first..).zip(entries) {
                     if let Some(reply) = pending.reply {
-                        let _ = reply.send(Ok(index));
+                        reply(Ok(index));
                     }
                 }
             }
@@ -216,9 +227,7 @@ impl Writer {
                 tracing::error!(%error, entries = entries.len(), "a group of entries could not be written");
                 for pending in entries {
                     match pending.reply {
-                        Some(reply) => {
-                            let _ = reply.send(Err(error.clone()));
-                        }
+                        Some(reply) => reply(Err(error.clone())),
                         None => group.push(pending),
                     }
                 }
@@ -240,6 +249,11 @@ impl Writer {
         for (index, pending) in (first..).zip(entries) {
             starts.push(start + buffer.len() as u32);
             leaves.push(segment::encode(&mut buffer, index, first, &pending.body));
+        }
+        let end = start + buffer.len() as u32;
+        if u64::from(end) > self.reserved {
+            self.reserved = self.reserve(u64::from(end));
+            buffer.resize((self.reserved - u64::from(start)) as usize, 0);
         }
         let written = (|| {
             self.faults.strike(FaultPoint::Write)?;
@@ -263,13 +277,35 @@ impl Writer {
             }
             if let Some(segment) = state.segments.last_mut() {
                 segment.starts.append(&mut starts);
-                segment.end = start + buffer.len() as u32;
+                segment.end = end;
             }
         }
         self.shared.groups.fetch_add(1, Ordering::Relaxed);
         self.unsigned_since.get_or_insert_with(Instant::now);
         self.shared.size.send_replace(first + entries.len() as u64);
         Ok(first)
+    }
+
+    /// How long the file becomes when entries up to `end` do not fit any more.
+    fn reserve(&self, end: u64) -> u64 {
+        (end + AHEAD / 2)
+            .next_multiple_of(AHEAD)
+            .min(u64::from(self.segment_bytes))
+            .max(end)
+    }
+
+    /// Takes away the zeros behind the last entry: nobody is going to write there.
+    fn trim(&mut self) {
+        if let Ok((_, file, end)) = self.end()
+            && u64::from(end) < self.reserved
+        {
+            match file.file.set_len(u64::from(end)) {
+                Ok(()) => self.reserved = u64::from(end),
+                Err(error) => {
+                    tracing::warn!(%error, path = %file.path.display(), "the zeros behind the last entry stay")
+                }
+            }
+        }
     }
 
     /// The next index, and the file and offset where its frame goes.
@@ -288,6 +324,7 @@ impl Writer {
                 .and_then(|()| file.file.set_len(u64::from(end)))
                 .and_then(|()| file.file.sync_all())
                 .map_err(|error| LedgerError::io("repair", &file.path, &error))?;
+            self.reserved = u64::from(end);
             self.dirty = false;
         }
         Ok(())
@@ -295,6 +332,10 @@ impl Writer {
 
     /// Makes sure that there is a segment to write to.
     pub(crate) fn prepare(&mut self) -> Result<(), LedgerError> {
+        if let Ok((_, file, end)) = self.end() {
+            let length = file.file.metadata().map(|metadata| metadata.len());
+            self.reserved = length.unwrap_or_else(|_| u64::from(end));
+        }
         self.roll(0)
     }
 
@@ -309,6 +350,7 @@ impl Writer {
         if !full {
             return Ok(());
         }
+        self.trim();
         let checkpoint = self.head();
         let header = segment::header(&checkpoint.sign(&self.key, &self.verifier));
         let path = segment::path(&self.dir, checkpoint.size);
@@ -338,6 +380,7 @@ impl Writer {
             starts: Vec::new(),
             end: header.len() as u32,
         };
+        self.reserved = u64::from(segment.end);
         self.shared
             .state
             .write()

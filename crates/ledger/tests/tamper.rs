@@ -44,6 +44,42 @@ fn small() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
+fn what_is_reserved_behind_the_last_entry_is_proved_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (live, dir) = (folder.path().join("live"), folder.path().join("crashed"));
+    runtime().block_on(async {
+        let ledger = Ledger::open(&live, Options::default()).unwrap();
+        ledger.append(&entry(0)).await.unwrap();
+        ledger.checkpoint_now().await.unwrap();
+        fs::create_dir(&dir).unwrap();
+        for file in files(&live).into_iter().chain([live.join("signing.key")]) {
+            fs::copy(&file, dir.join(file.file_name().unwrap())).unwrap();
+        }
+    });
+    let segment = segments(&dir).pop().unwrap();
+    let whole = fs::read(&segment).unwrap();
+    assert!(whole.len() > 1000 && whole.ends_with(&[0; 1000]), "{}", whole.len());
+    assert_eq!(verify_dir(&dir).unwrap().size, 1);
+    for at in [whole.len() - 1000, whole.len() - 1] {
+        let mut changed = whole.clone();
+        changed[at] = 1;
+        fs::write(&segment, changed).unwrap();
+        assert!(matches!(verify_dir(&dir), Err(VerifyError::Corrupt(_))), "byte {at}");
+    }
+    fs::write(&segment, whole).unwrap();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&dir, Options::default()).unwrap();
+        assert_eq!(ledger.append(&entry(1)).await.unwrap(), 1);
+        ledger.close().await.unwrap();
+    });
+    assert_eq!(verify_dir(&dir).unwrap().size, 2);
+    assert!(
+        !fs::read(&segment).unwrap().ends_with(&[0; 8]),
+        "a closed ledger reserves nothing"
+    );
+}
+
+#[test]
 fn an_untouched_ledger_is_proved() {
     let (_folder, dir) = small();
     let verified = verify_dir(&dir).unwrap();

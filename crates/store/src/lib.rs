@@ -45,5 +45,5 @@ pub use model::{
     successor,
 };
 pub use sqlite::{FaultPoint, Faults, SqliteOptions, SqliteStore};
-pub use store::Store;
+pub use store::{Done, Store};
 pub use watch::Watch;

@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use crate::hub::Core;
 use crate::model::{Committed, Entry, KeyRange, Page, RangeRequest, Revision, Txn};
 use crate::state::{Batch, Changes, State, WindowBound};
-use crate::store::Store;
+use crate::store::{Done, Store};
 use crate::watch::{History, Watch};
 
 /// A store in memory. Its history grows until it is compacted.
@@ -33,6 +33,18 @@ impl MemoryStore {
             core: Arc::new(Core::new(state)),
             committing: Mutex::new(()),
         }
+    }
+
+    fn commit_now(&self, txn: Txn) -> Result<Committed, StoreError> {
+        let _in_order = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (batch, committed) = {
+            let state = self.core.read();
+            let mut batch = Batch::on(&state);
+            let committed = batch.evaluate(&state, txn)?;
+            (batch, committed)
+        };
+        self.core.publish(batch.commits());
+        Ok(committed)
     }
 }
 
@@ -82,16 +94,8 @@ impl Store for MemoryStore {
             .expect("the window of a memory store reaches back to the compacted revision"))
     }
 
-    async fn commit(&self, txn: Txn) -> Result<Committed, StoreError> {
-        let _in_order = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (batch, committed) = {
-            let state = self.core.read();
-            let mut batch = Batch::on(&state);
-            let committed = batch.evaluate(&state, txn)?;
-            (batch, committed)
-        };
-        self.core.publish(batch.commits());
-        Ok(committed)
+    fn submit(&self, txn: Txn, done: Done) {
+        done(self.commit_now(txn));
     }
 
     async fn watch(&self, keys: KeyRange, from: Option<Revision>) -> Result<Watch, StoreError> {

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::oneshot;
 
 use crate::error::StoreError;
 use crate::memory::MemoryStore;
 use crate::model::{Committed, Entry, KeyRange, Page, RangeRequest, Revision, Txn};
 use crate::watch::Watch;
+
+/// What is told when a transaction has been committed, or has not.
+pub type Done = Box<dyn FnOnce(Result<Committed, StoreError>) + Send>;
 
 /// A revisioned ordered key-value store, after the model of etcd. Used as `Arc<dyn Store>`.
 ///
@@ -39,9 +43,19 @@ pub trait Store: Send + Sync + 'static {
     /// One page of the entries in a range, in key order.
     async fn range(&self, request: RangeRequest) -> Result<Page, StoreError>;
 
-    /// Checks the conditions and writes, atomically and durably. When this returns `Ok`, the writes have survived any
-    /// crash, and reads and watches show them. Dropping the future does not take the transaction back.
-    async fn commit(&self, txn: Txn) -> Result<Committed, StoreError>;
+    /// Checks the conditions and writes, atomically and durably, and then calls `done`. When it gets `Ok`, the writes have
+    /// survived any crash, and reads and watches show them. Returns when the transaction is queued, so that it can be called
+    /// from any thread; transactions of one caller keep their order. `done` may run on the thread that writes: it must
+    /// not block.
+    fn submit(&self, txn: Txn, done: Done);
+
+    /// The same for callers that wait. Dropping the future does not take the transaction back.
+    async fn commit(&self, txn: Txn) -> Result<Committed, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        // A committer that went away does not want its answer.
+        self.submit(txn, Box::new(move |committed| drop(reply.send(committed))));
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
 
     /// The changes of `keys` with revisions greater than `from` (`None` = the latest: only what comes), in order.
     async fn watch(&self, keys: KeyRange, from: Option<Revision>) -> Result<Watch, StoreError>;

@@ -422,7 +422,6 @@ impl Change<'_> {
     ) -> Result<Written, Attempt> {
         let key = keys::object(&self.kind, &self.write.namespace, &self.name);
         let encoded: Option<Bytes> = next.as_ref().map(|value| codec::encode(value.node()));
-        let intent = self.record_intent(live.as_deref(), encoded.as_deref()).await?;
         let expect = live
             .as_ref()
             .map_or(Expect::Absent, |entry| Expect::ModRevision(entry.mod_revision));
@@ -435,30 +434,22 @@ impl Change<'_> {
             let seen = Expect::ModRevision(charge.seen);
             txn = txn.expect(charge.key.clone(), seen).put(charge.key, charge.value);
         }
-        let changing = self.plane.changing(&self.kind);
-        let committed = self.plane.inner.store.commit(txn).await;
-        drop(changing);
+        let committed = {
+            let _changing = self.plane.changing(&self.kind);
+            self.commit_recorded(txn, live.as_deref(), encoded.as_deref()).await?
+        };
         let committed = match committed {
             Ok(committed) => committed,
-            Err(StoreError::Conflict { index, current, .. }) => {
-                self.record_outcome(intent, 409, "somebody else changed the object first", None);
-                if index > 0 {
-                    return Err(Attempt::QuotaRaced);
-                }
-                if matches!(self.write.body, Body::Create(_)) && current.is_some() {
-                    let (group, plural) = (&self.kind.gvk.group, &self.kind.plural);
-                    return Err(Attempt::Failed(Status::already_exists(group, plural, &self.name)));
-                }
-                return Err(Attempt::Raced);
+            // What is expected first is the object, then come quotas.
+            Err(StoreError::Conflict { index, .. }) if index > 0 => return Err(Attempt::QuotaRaced),
+            Err(StoreError::Conflict { current: Some(_), .. }) if matches!(self.write.body, Body::Create(_)) => {
+                let (group, plural) = (&self.kind.gvk.group, &self.kind.plural);
+                return Err(Attempt::Failed(Status::already_exists(group, plural, &self.name)));
             }
-            Err(error) => {
-                let status = fault::store(error);
-                self.record_outcome(intent, status.code(), &status.message, None);
-                return Err(Attempt::Failed(status));
-            }
+            Err(StoreError::Conflict { .. }) => return Err(Attempt::Raced),
+            Err(error) => return Err(Attempt::Failed(fault::store(error))),
         };
         let created = live.is_none();
-        self.record_outcome(intent, if created { 201 } else { 200 }, "", Some(committed.revision));
         self.plane.inner.metrics.writes(self.verb);
         if encoded.is_none() && self.kind.plural == "namespaces" {
             self.plane.forget_namespace(&self.name);

@@ -3,8 +3,9 @@
 use std::sync::PoisonError;
 
 use ridgeway_cluster::Status;
-use ridgeway_ledger::{Actor, Entry as Record, ObjectId, Phase, Verdict};
-use ridgeway_store::{Entry, Revision};
+use ridgeway_ledger::{Actor, Entry as Record, LedgerError, ObjectId, Phase, Verdict};
+use ridgeway_store::{Committed, Entry, StoreError, Txn};
+use tokio::sync::oneshot;
 
 use super::Change;
 use crate::fault;
@@ -17,6 +18,27 @@ fn digest(bytes: &[u8]) -> String {
         write!(out, "{b:02x}").expect("writing to a String cannot fail");
         out
     })
+}
+
+/// What came of a change, in its outcome's record.
+fn settle(outcome: &mut Record, done_code: u16, committed: &Result<Committed, StoreError>) {
+    let (code, message) = match committed {
+        Ok(committed) => {
+            outcome.detail.insert("revision".into(), committed.revision.to_string());
+            (done_code, String::new())
+        }
+        Err(StoreError::Conflict { .. }) => (409, "somebody else changed the object first".into()),
+        Err(error) => {
+            let status = fault::store(error.clone());
+            (status.code(), status.message)
+        }
+    };
+    outcome.code = code;
+    outcome.decision = Verdict {
+        allowed: code < 400,
+        by: String::new(),
+        message,
+    };
 }
 
 impl Change<'_> {
@@ -58,15 +80,55 @@ impl Change<'_> {
         self.evaluated.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Writes down what is about to happen; nothing is stored unless this is on disk.
-    pub(super) async fn record_intent(
+    /// Writes down what is about to happen, commits it and writes down what came of it. Nothing is stored unless the
+    /// intent is on disk. Once the intent is queued, all of it happens, whether or not somebody waits: the ledger's thread hands
+    /// the transaction to the store's, and that one the outcome to the ledger.
+    ///
+    /// # Errors
+    /// The intent could not be recorded; the inner error is the store's.
+    pub(super) async fn commit_recorded(
         &self,
+        txn: Txn,
         before: Option<&Entry>,
         after: Option<&[u8]>,
-    ) -> Result<Option<u64>, Status> {
+    ) -> Result<Result<Committed, StoreError>, Status> {
+        let store = &self.plane.inner.store;
         let Some(ledger) = self.plane.ledger() else {
-            return Ok(None);
+            return Ok(store.commit(txn).await);
         };
+        let mut outcome = self.record(Phase::Outcome);
+        let done_code = if before.is_some() { 200 } else { 201 };
+        let (reply, answer) = oneshot::channel();
+        let (store, outcomes) = (store.clone(), ledger.appender());
+        let then = move |intent: Result<u64, LedgerError>| {
+            let intent = match intent {
+                Ok(intent) => intent,
+                Err(error) => return drop(reply.send(Err(error))),
+            };
+            outcome.of = Some(intent);
+            let done = move |committed: Result<Committed, StoreError>| {
+                settle(&mut outcome, done_code, &committed);
+                if let Err(error) = outcomes.append_buffered(&outcome) {
+                    tracing::error!(%error, intent, "the outcome of a change could not be recorded");
+                }
+                drop(reply.send(Ok(committed)));
+            };
+            store.submit(txn, Box::new(done));
+        };
+        let queued = ledger.append_then(&self.intent(before, after), then).await;
+        let committed = match queued {
+            Ok(()) => answer.await.unwrap_or(Err(LedgerError::Closed)),
+            Err(error) => Err(error),
+        };
+        committed.map_err(|error| {
+            tracing::error!(%error, "the ledger refused an intent; the change was not made");
+            fault::internal(format!(
+                "the change was not made because it could not be recorded: {error}"
+            ))
+        })
+    }
+
+    fn intent(&self, before: Option<&Entry>, after: Option<&[u8]>) -> Record {
         let mut record = self.record(Phase::Intent);
         record.decision = Verdict {
             allowed: true,
@@ -86,33 +148,7 @@ impl Change<'_> {
                 .detail
                 .insert("beforeRevision".into(), entry.mod_revision.to_string());
         }
-        ledger.append(&record).await.map(Some).map_err(|error| {
-            tracing::error!(%error, "the ledger refused an intent; the change was not made");
-            fault::internal(format!(
-                "the change was not made because it could not be recorded: {error}"
-            ))
-        })
-    }
-
-    /// Writes down what came of it; durable with the next group of records.
-    pub(super) fn record_outcome(&self, intent: Option<u64>, code: u16, message: &str, revision: Option<Revision>) {
-        let (Some(ledger), Some(intent)) = (self.plane.ledger(), intent) else {
-            return;
-        };
-        let mut record = self.record(Phase::Outcome);
-        record.of = Some(intent);
-        record.code = code;
-        record.decision = Verdict {
-            allowed: code < 400,
-            by: String::new(),
-            message: message.into(),
-        };
-        if let Some(revision) = revision {
-            record.detail.insert("revision".into(), revision.to_string());
-        }
-        if let Err(error) = ledger.append_buffered(&record) {
-            tracing::error!(%error, intent, "the outcome of a change could not be recorded");
-        }
+        record
     }
 
     /// Records a refusal and hands it on.

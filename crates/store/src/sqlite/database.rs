@@ -13,6 +13,8 @@ use super::history::{entry, revision_of};
 use crate::error::StoreError;
 use crate::model::{Entry, Revision};
 
+/// Pages of write-ahead log after which the writer copies it itself.
+const LONG_LOG: u32 = 8192;
 /// "Ridg": marks the file as ours in the SQLite header.
 const APPLICATION_ID: i32 = 0x5269_6467;
 /// The schema that this release writes.
@@ -61,6 +63,10 @@ impl Database {
             });
         }
         connection.pragma_update(None, "synchronous", "FULL").map_err(attempt)?;
+        // The checkpointer keeps the log short; only when it cannot keep up, the writer does it itself.
+        connection
+            .pragma_update_and_check(None, "wal_autocheckpoint", LONG_LOG, |_| Ok(()))
+            .map_err(attempt)?;
         if let Some(max_bytes) = self.max_bytes {
             let page: u32 = connection
                 .pragma_query_value(None, "page_size", |row| row.get(0))
@@ -72,6 +78,15 @@ impl Database {
                 .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
                 .map_err(attempt)?;
         }
+        Ok(connection)
+    }
+
+    /// The connection that copies the write-ahead log into the file.
+    pub(crate) fn open_checkpointer(&self) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let attempt = |error| self.error("open", error);
+        let connection = Connection::open_with_flags(&self.path, flags).map_err(attempt)?;
+        connection.pragma_update(None, "synchronous", "FULL").map_err(attempt)?;
         Ok(connection)
     }
 

@@ -1,5 +1,6 @@
 //! The durable store: SQLite in WAL mode with one writer thread and group commit.
 
+mod checkpointer;
 mod database;
 mod history;
 mod writer;
@@ -16,15 +17,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::StoreError;
 use crate::hub::Core;
-use crate::model::{Committed, Entry, KeyRange, Page, RangeRequest, Revision, Txn};
+use crate::model::{Entry, KeyRange, Page, RangeRequest, Revision, Txn};
 use crate::state::{Changes, State, WindowBound};
-use crate::store::Store;
+use crate::store::{Done, Store};
 use crate::watch::{History, Watch};
+use checkpointer::Checkpointer;
 use database::Database;
 use writer::{Job, Writer};
-
-/// How many transactions may wait for the writer before committers wait to enqueue.
-const QUEUED_JOBS: usize = 1024;
 
 /// Where a fault can strike a group commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,8 +86,10 @@ impl Default for SqliteOptions {
 #[derive(Debug)]
 pub struct SqliteStore {
     past: Arc<Past>,
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Option<mpsc::UnboundedSender<Job>>,
     writer: Option<JoinHandle<()>>,
+    /// Dropped after the writer has ended.
+    checkpointer: Option<Checkpointer>,
     /// Released last: fields drop in order.
     _lock: File,
 }
@@ -127,8 +128,15 @@ impl SqliteStore {
             reader,
             database: database.clone(),
         });
-        let (jobs, queue) = mpsc::channel(QUEUED_JOBS);
-        let writer = Writer::new(past.clone(), database.clone(), connection, options.faults);
+        let (jobs, queue) = mpsc::unbounded_channel();
+        let checkpointer = Checkpointer::start(&database)?;
+        let writer = Writer::new(
+            past.clone(),
+            database.clone(),
+            connection,
+            checkpointer.due(),
+            options.faults,
+        );
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run(queue))
@@ -137,6 +145,7 @@ impl SqliteStore {
             past,
             jobs: Some(jobs),
             writer: Some(writer),
+            checkpointer: Some(checkpointer),
             _lock: lock,
         })
     }
@@ -147,11 +156,11 @@ impl SqliteStore {
         &self.past.database.path
     }
 
-    async fn submit<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
-        jobs.send(job(reply)).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)
+    fn send(&self, job: Job) -> Result<(), Job> {
+        match &self.jobs {
+            Some(jobs) => jobs.send(job).map_err(|refused| refused.0),
+            None => Err(job),
+        }
     }
 }
 
@@ -164,6 +173,7 @@ impl Drop for SqliteStore {
         {
             tracing::error!(path = %self.path().display(), "the store writer panicked");
         }
+        self.checkpointer = None;
         self.past.core.hub.close();
         // Watches may outlive the store, the connection must not: the next process starts with a clean WAL.
         *self.past.reader.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -305,8 +315,10 @@ impl Store for SqliteStore {
         }
     }
 
-    async fn commit(&self, txn: Txn) -> Result<Committed, StoreError> {
-        self.submit(|reply| Job::Commit { txn, reply }).await?
+    fn submit(&self, txn: Txn, done: Done) {
+        if let Err(Job::Commit { done, .. }) = self.send(Job::Commit { txn, done }) {
+            done(Err(StoreError::Closed));
+        }
     }
 
     async fn watch(&self, keys: KeyRange, from: Option<Revision>) -> Result<Watch, StoreError> {
@@ -314,6 +326,9 @@ impl Store for SqliteStore {
     }
 
     async fn compact(&self, revision: Revision) -> Result<(), StoreError> {
-        self.submit(|reply| Job::Compact { revision, reply }).await?
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Compact { revision, reply })
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
     }
 }

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
+use super::checkpointer::{self, Due};
 use super::database::{Database, stored_revision};
 use super::history::{changes, id_of};
 use super::{FaultPoint, Faults, Past};
 use crate::error::StoreError;
-use crate::model::{Committed, KeyRange, Revision, Txn};
+use crate::model::{KeyRange, Revision, Txn};
 use crate::state::{Batch, Commit};
+use crate::store::Done;
 
 /// The most transactions in one group commit.
 const GROUP: usize = 512;
@@ -22,12 +24,16 @@ const GROUP: usize = 512;
 /// How many row ids one step of a compaction examines between two group commits, in revisions.
 const COMPACTION_STEP: u64 = 2048;
 
-type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
-
 /// Work for the writer.
 pub(crate) enum Job {
-    Commit { txn: Txn, reply: Reply<Committed> },
-    Compact { revision: Revision, reply: Reply<()> },
+    Commit {
+        txn: Txn,
+        done: Done,
+    },
+    Compact {
+        revision: Revision,
+        reply: oneshot::Sender<Result<(), StoreError>>,
+    },
 }
 
 enum Failure {
@@ -52,7 +58,7 @@ struct Compaction {
     revision: Revision,
     /// Rows up to this revision have been examined.
     done: Revision,
-    reply: Reply<()>,
+    reply: oneshot::Sender<Result<(), StoreError>>,
 }
 
 /// The owner of the writing connection.
@@ -62,22 +68,30 @@ pub(crate) struct Writer {
     /// `None` after a failure, until the file could be opened again.
     connection: Option<Connection>,
     faults: Arc<dyn Faults>,
+    checkpoint: Due,
     compactions: Vec<Compaction>,
 }
 
 impl Writer {
-    pub(crate) fn new(past: Arc<Past>, database: Database, connection: Connection, faults: Arc<dyn Faults>) -> Self {
+    pub(crate) fn new(
+        past: Arc<Past>,
+        database: Database,
+        connection: Connection,
+        checkpoint: Due,
+        faults: Arc<dyn Faults>,
+    ) -> Self {
         Self {
             past,
             database,
             connection: Some(connection),
             faults,
+            checkpoint,
             compactions: Vec::new(),
         }
     }
 
     /// Works until the store is dropped and the queue is empty.
-    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+    pub(crate) fn run(mut self, mut queue: mpsc::UnboundedReceiver<Job>) {
         let mut group = Vec::new();
         loop {
             // A running compaction takes a step between groups instead of making committers wait for all of it.
@@ -89,7 +103,7 @@ impl Writer {
             let mut next = first;
             while let Some(job) = next {
                 match job {
-                    Job::Commit { txn, reply } => group.push((txn, reply)),
+                    Job::Commit { txn, done } => group.push((txn, done)),
                     Job::Compact { revision, reply } => self.begin_compaction(revision, reply),
                 }
                 next = if group.len() < GROUP {
@@ -108,10 +122,10 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, group: &mut Vec<(Txn, Reply<Committed>)>) {
+    fn commit(&mut self, group: &mut Vec<(Txn, Done)>) {
         if let Err(error) = self.ensure_connection() {
-            for (_, reply) in group.drain(..) {
-                let _ = reply.send(Err(error.clone()));
+            for (_, done) in group.drain(..) {
+                done(Err(error.clone()));
             }
             return;
         }
@@ -120,7 +134,7 @@ impl Writer {
             let mut batch = Batch::on(&state);
             let answers: Vec<_> = group
                 .drain(..)
-                .map(|(txn, reply)| (batch.evaluate(&state, txn), reply))
+                .map(|(txn, done)| (batch.evaluate(&state, txn), done))
                 .collect();
             (batch, answers)
         };
@@ -135,11 +149,9 @@ impl Writer {
                 Err(failure) => self.settle(failure, batch.revision()),
             }
         };
-        for (answer, reply) in answers {
+        for (answer, done) in answers {
             // Also a conflict may have been caused by a write of the same group that did not happen.
-            let answer = failed.clone().map_or(answer, Err);
-            // A committer that went away does not want its answer.
-            let _ = reply.send(answer);
+            done(failed.clone().map_or(answer, Err));
         }
     }
 
@@ -171,6 +183,11 @@ impl Writer {
         self.faults.strike(FaultPoint::BeforeCommit)?;
         transaction.commit()?;
         self.faults.strike(FaultPoint::AfterCommit)?;
+        if self.checkpoint.wrote(commits)
+            && let Err(error) = checkpointer::copy(connection)
+        {
+            tracing::warn!(%error, "the rest of the write-ahead log could not be copied; it is tried again");
+        }
         Ok(())
     }
 
@@ -236,7 +253,7 @@ impl Writer {
         Ok(())
     }
 
-    fn begin_compaction(&mut self, revision: Revision, reply: Reply<()>) {
+    fn begin_compaction(&mut self, revision: Revision, reply: oneshot::Sender<Result<(), StoreError>>) {
         let started = {
             let mut state = self.past.core.write();
             if revision <= state.compacted() {
