@@ -1,5 +1,6 @@
 //! What every control plane starts with: namespaces, roles and bindings, created through the pipeline like anything else.
 
+use futures_util::future::try_join_all;
 use ridgeway_cluster::{Causality, Cluster, Reason, Status, WriteOptions};
 use ridgeway_doc::{Node, Value};
 
@@ -22,9 +23,8 @@ pub async fn bootstrap(plane: &ControlPlane) -> Result<(), Status> {
     for text in SETS {
         let docs = ridgeway_doc::parse_yaml(text)
             .map_err(|error| fault::internal(format!("the built-in start-up objects cannot be read: {error}")))?;
-        for doc in docs {
-            ensure(&*cluster, doc.root().to_value()).await?;
-        }
+        // One set after the other, because roles live in namespaces; within a set together, so that they share their syncs.
+        try_join_all(docs.iter().map(|doc| ensure(&*cluster, doc.root().to_value()))).await?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use ridgeway_cluster::{Causality, Cluster, Reason, Status, WriteOptions};
 use ridgeway_doc::{Doc, parse_yaml};
 use ridgeway_krm::Gvk;
@@ -31,9 +32,12 @@ pub fn definitions() -> Vec<Doc> {
 /// Installs the custom resources, the namespace of Applications and the default project. Repeating it changes nothing.
 pub async fn install_crds(cluster: &dyn Cluster) -> Result<(), Status> {
     let options = || WriteOptions::by(MANAGER, Some(Causality::new("install:deliver"))).forced();
-    for definition in definitions() {
-        cluster.apply(definition.root().to_value(), options()).await?;
-    }
+    try_join_all(
+        definitions()
+            .iter()
+            .map(|definition| cluster.apply(definition.root().to_value(), options())),
+    )
+    .await?;
     let wanted: [Gvk; 4] = [
         names::application(),
         names::app_project(),
