@@ -185,7 +185,7 @@ fn parameters_are_judged_all_at_once() {
         .collect();
     let starts = [
         "name: `Order History` does not fit",
-        "owner: Owner is needed",
+        "owner: Owner is missing; set the parameter `owner`",
         "port: must be at least 1024",
         "callers/1: `Not_ok`",
         "colour: this template has no such parameter",

@@ -56,6 +56,9 @@ impl Identity {
 pub struct Causality(Arc<str>);
 
 impl Causality {
+    /// The annotation by which an object tells those who act on it what it goes back to.
+    pub const ANNOTATION: &str = "ridgeway.dev/causality";
+
     /// An id as text.
     pub fn new(id: impl Into<Arc<str>>) -> Causality {
         Causality(id.into())

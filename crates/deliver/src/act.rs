@@ -11,10 +11,9 @@ use ridgeway_sync::{HealthStatus, OperationPhase, PlanOptions, SyncOptions};
 
 use crate::compare::Comparison;
 use crate::controller::{Deliver, Memory};
-use crate::decide::Attempt;
 use crate::execute::Executor;
 use crate::live::Place;
-use crate::look::{Deployed, Look, Wanted, short};
+use crate::look::{Look, Synced, Wanted, short};
 use crate::operation::{Intent, Origin, Running};
 use crate::rollback::Quarantine;
 use crate::spec::{Application, Operation, Retry};
@@ -122,16 +121,16 @@ impl Deliver {
         look.operation_done |= matches!(running.intent.origin, Origin::Manual(_));
         let succeeded = phase == OperationPhase::Succeeded;
         if !running.intent.dry_run && running.intent.origin != Origin::SelfHeal {
-            look.attempt = Attempt {
+            look.attempt = Synced {
                 revision: running.intent.revision.clone(),
                 digest: running.intent.digest.clone(),
                 failure: (!succeeded).then(|| message.clone()),
-                finished: Some(look.now),
+                at: Some(look.now),
             };
         }
         let replaces = running.intent.is_full() && !running.intent.dry_run && running.intent.origin != Origin::SelfHeal;
         if replaces && (succeeded || running.changed) {
-            look.deployed = Deployed {
+            look.deployed = Synced {
                 revision: running.intent.revision.clone(),
                 digest: running.intent.digest.clone(),
                 at: Some(look.now),

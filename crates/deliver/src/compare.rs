@@ -1,11 +1,12 @@
 //! What an Application wants against what there is.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use ridgeway_doc::{Doc, Node};
+use ridgeway_cluster::Causality;
+use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::KindTable;
-use ridgeway_sync::{Diff, DiffOptions, Health, HealthStatus, Target, TrackingId, health};
+use ridgeway_sync::{Diff, DiffOptions, Health, HealthStatus, IgnoreRule, Target, TrackingId, health};
 
 use crate::desired::{DesiredObject, is_hook};
 use crate::live::{Live, Place, version};
@@ -190,7 +191,20 @@ impl Comparing<'_> {
 }
 
 /// The options of server-side apply for one Application.
-pub(crate) fn diff_options(ignore: Vec<ridgeway_sync::IgnoreRule>) -> DiffOptions {
+/// What a sync writes for those who act on an object; a commit that changes nothing else changes nothing.
+static CARRIED: LazyLock<Vec<IgnoreRule>> = LazyLock::new(|| {
+    let pointer = format!("/metadata/annotations/{}", Causality::ANNOTATION.replace('/', "~1"));
+    let mut rule = Value::object();
+    rule.set(&["group"], "*");
+    rule.set(&["kind"], "*");
+    rule.set(&["jsonPointers"], [pointer].into_iter().collect::<Value>());
+    let list: Value = [rule].into_iter().collect();
+    IgnoreRule::from_spec(Some(list.node())).unwrap_or_default()
+});
+
+pub(crate) fn diff_options(ignore: Vec<IgnoreRule>) -> DiffOptions {
+    let mut ignore = ignore;
+    ignore.extend(CARRIED.iter().cloned());
     DiffOptions {
         ignore,
         server_side_manager: Some(FIELD_MANAGER.into()),

@@ -3,49 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ridgeway_cluster::rfc3339;
-use ridgeway_doc::{Node, Value};
 
 use crate::compare::Comparison;
 use crate::live::Place;
-use crate::look::Deployed;
+use crate::look::Synced;
 use crate::spec::Automated;
-
-/// The last sync of a whole Application, as the status remembers it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Attempt {
-    pub(crate) revision: String,
-    pub(crate) digest: String,
-    pub(crate) failure: Option<String>,
-    pub(crate) finished: Option<Timestamp>,
-}
-
-impl Attempt {
-    pub(crate) fn read(status: Option<Node<'_>>) -> Attempt {
-        let Some(node) = status.and_then(|status| status.get("lastAttempt")) else {
-            return Attempt::default();
-        };
-        let part = |key: &str| node.str_at(&[key]).unwrap_or_default();
-        Attempt {
-            revision: part("revision").into(),
-            digest: part("digest").into(),
-            failure: node.str_at(&["failure"]).map(str::to_owned),
-            finished: part("finishedAt").parse().ok(),
-        }
-    }
-
-    pub(crate) fn write(&self, status: &mut Value) {
-        if self.revision.is_empty() {
-            return;
-        }
-        let mut value = Value::object();
-        value.set(&["revision"], &self.revision);
-        value.set(&["digest"], &self.digest);
-        value.set(&["failure"], self.failure.as_deref());
-        value.set(&["finishedAt"], self.finished.map(rfc3339));
-        status.set(&["lastAttempt"], value);
-    }
-}
 
 /// What a decision rests on.
 pub(crate) struct Situation<'a> {
@@ -53,8 +15,8 @@ pub(crate) struct Situation<'a> {
     /// The revision that should be deployed, and a digest of what it renders to.
     pub(crate) revision: &'a str,
     pub(crate) digest: &'a str,
-    pub(crate) deployed: &'a Deployed,
-    pub(crate) attempt: &'a Attempt,
+    pub(crate) deployed: &'a Synced,
+    pub(crate) attempt: &'a Synced,
     pub(crate) comparison: &'a Comparison,
     pub(crate) now: Timestamp,
     pub(crate) retry_failed: Duration,
@@ -120,7 +82,7 @@ pub(crate) fn decide(situation: &Situation<'_>) -> Decision {
         };
     }
     let failed = attempt.revision == revision && attempt.digest == digest && attempt.failure.is_some();
-    let rested = attempt.finished.is_none_or(|finished| {
+    let rested = attempt.at.is_none_or(|finished| {
         situation.now.duration_since(finished).as_secs() >= situation.retry_failed.as_secs() as i64
     });
     if failed && !rested {
@@ -176,20 +138,20 @@ mod tests {
     fn run(case: Case) -> Decision {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let synced = case.resources.iter().all(Resource::is_synced);
-        let deployed = Deployed {
+        let deployed = Synced {
             revision: case.deployed.into(),
             digest: "d".into(),
             at: Some(now),
             failure: None,
         };
         let attempt = match case.failed {
-            Some(ago) => Attempt {
+            Some(ago) => Synced {
                 revision: "r2".into(),
                 digest: "d".into(),
                 failure: Some("refused".into()),
-                finished: Some(Timestamp::from_second(1_700_000_000 - ago).unwrap()),
+                at: Some(Timestamp::from_second(1_700_000_000 - ago).unwrap()),
             },
-            None => Attempt::default(),
+            None => Synced::default(),
         };
         let automated = case.automated.map(|(prune, self_heal, allow_empty)| Automated {
             prune,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use ridgeway_cluster::{Causality, Cluster, DeleteOptions, Preconditions, Propagation, Reason, Status, WriteOptions};
-use ridgeway_doc::{Doc, Value};
+use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::Gvk;
 use ridgeway_sync::{Effect, Event, OperationPhase, Plan};
 use tokio::time::Instant;
@@ -208,17 +208,24 @@ impl Executor<'_> {
         options.dry_run = how.dry_run;
         let node = object.root();
         let place = Place::of(node);
+        let mut value = node.to_value();
+        if acted_on(node) {
+            value.set(
+                &["metadata", "annotations", Causality::ANNOTATION],
+                running.causality.as_str(),
+            );
+        }
         let deadline = Instant::now() + NEW_KIND;
         loop {
             let attempt = match (&place, how.replace) {
                 (Some(place), _) if how.dry_run && (how.anew || how.force) && self.live.get(place).is_some() => {
-                    self.try_new(node.to_value(), options.clone()).await
+                    self.try_new(value.clone(), options.clone()).await
                 }
-                (Some(place), true) => self.replace(place, node.to_value(), how.force, options.clone()).await,
+                (Some(place), true) => self.replace(place, value.clone(), how.force, options.clone()).await,
                 _ if node.str_at(&["metadata", "name"]).is_none() => {
-                    self.cluster.create(node.to_value(), options.clone()).await
+                    self.cluster.create(value.clone(), options.clone()).await
                 }
-                _ => self.cluster.apply(node.to_value(), options.clone()).await,
+                _ => self.cluster.apply(value.clone(), options.clone()).await,
             };
             let status = match attempt {
                 Ok(doc) => return Ok(doc),
@@ -255,7 +262,7 @@ impl Executor<'_> {
             }
             if how.force && !how.replace && matches!(status.reason, Reason::Invalid | Reason::Conflict) && !how.dry_run
             {
-                return self.recreate(place, node.to_value(), options).await;
+                return self.recreate(place, value.clone(), options).await;
             }
             return Err(status);
         }
@@ -409,5 +416,16 @@ fn transient(reason: Reason) -> bool {
             | Reason::Timeout
             | Reason::NotFound
             | Reason::AlreadyExists
+    )
+}
+/// Whether other planes act on objects of this kind, and should know why: what runs, what leads to it, what it stores in.
+fn acted_on(object: Node<'_>) -> bool {
+    let group = object
+        .text_at(&["apiVersion"])
+        .split_once('/')
+        .map_or("", |(group, _)| group);
+    matches!(
+        (group, object.text_at(&["kind"])),
+        ("apps", _) | ("batch", _) | ("", "Pod" | "Service" | "PersistentVolumeClaim") | ("policy", _)
     )
 }

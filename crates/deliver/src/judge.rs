@@ -8,7 +8,7 @@ use crate::compare::{Comparing, Comparison, diff_options};
 use crate::controller::{Deliver, Memory};
 use crate::decide::{Decision, Situation, decide};
 use crate::live::Place;
-use crate::look::{Deployed, Look, Wanted, short};
+use crate::look::{Look, Synced, Wanted, short};
 use crate::names;
 use crate::operation::Origin;
 use crate::rollback::{Seen, Verdict};
@@ -47,7 +47,7 @@ impl Deliver {
                 if look.trust.last_healthy.as_deref() == Some(&look.deployed.revision) && same {
                     look.trust.last_healthy = Some(revision.clone());
                 }
-                look.deployed = Deployed {
+                look.deployed = Synced {
                     revision,
                     digest: wanted.digest.clone(),
                     at,
@@ -91,6 +91,16 @@ impl Deliver {
             Verdict::Watch(pause) => {
                 look.again_in(pause);
                 false
+            }
+            Verdict::Stuck => {
+                let reason = look.trust.bad(&revision, "").map_or("", |entry| entry.reason.as_str());
+                let text = format!(
+                    "{} is bad, and no revision before it was ever healthy: {reason}",
+                    short(&revision)
+                );
+                tracing::info!(application = %look.app.key, %revision, reason, "a bad revision with none to go back to");
+                self.event(look.app.doc.root(), EventType::Warning, "RevisionUnhealthy", &text);
+                true
             }
             Verdict::Restore(restored) => {
                 let reason = look

@@ -7,20 +7,20 @@ use ridgeway_cluster::rfc3339;
 use ridgeway_doc::{Node, Value};
 use ridgeway_git::CommitId;
 
-use crate::decide::Attempt;
 use crate::desired::Desired;
 use crate::project::Project;
 use crate::rollback::Trust;
 use crate::spec::Application;
 use crate::status::Condition;
 
-/// What is deployed, as the status remembers it.
+/// A revision that was synced, as the status remembers it: the one that is deployed, or the one tried last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Deployed {
+pub(crate) struct Synced {
     pub(crate) revision: String,
     pub(crate) digest: String,
+    /// When its sync ended.
     pub(crate) at: Option<Timestamp>,
-    /// How its sync failed after it changed something.
+    /// How its sync failed, if it did.
     pub(crate) failure: Option<String>,
 }
 
@@ -48,8 +48,9 @@ pub(crate) struct Look<'a> {
     pub(crate) project: Project,
     pub(crate) now: Timestamp,
     pub(crate) trust: Trust,
-    pub(crate) deployed: Deployed,
-    pub(crate) attempt: Attempt,
+    pub(crate) deployed: Synced,
+    /// The last sync of the whole Application.
+    pub(crate) attempt: Synced,
     pub(crate) status: Value,
     pub(crate) conditions: Vec<Condition>,
     /// When to look again.
@@ -85,30 +86,34 @@ pub(crate) enum Pin {
     Waiting(String),
 }
 
-impl Deployed {
-    pub(crate) fn read(status: Option<Node<'_>>) -> Deployed {
-        let Some(node) = status.and_then(|status| status.get("deployed")) else {
-            return Deployed::default();
+/// Where the status keeps what is deployed: its field, and the name of the time in it.
+pub(crate) const DEPLOYED: (&str, &str) = ("deployed", "at");
+/// Where it keeps the last sync of the whole Application.
+pub(crate) const ATTEMPT: (&str, &str) = ("lastAttempt", "finishedAt");
+
+impl Synced {
+    pub(crate) fn read(status: Option<Node<'_>>, (field, time): (&str, &str)) -> Synced {
+        let Some(node) = status.and_then(|status| status.get(field)) else {
+            return Synced::default();
         };
-        let part = |key: &str| node.str_at(&[key]).unwrap_or_default();
-        Deployed {
-            revision: part("revision").into(),
-            digest: part("digest").into(),
-            at: part("at").parse().ok(),
+        Synced {
+            revision: node.text_at(&["revision"]).into(),
+            digest: node.text_at(&["digest"]).into(),
+            at: node.text_at(&[time]).parse().ok(),
             failure: node.str_at(&["failure"]).map(str::to_owned),
         }
     }
 
-    pub(crate) fn write(&self, status: &mut Value) {
+    pub(crate) fn write(&self, status: &mut Value, (field, time): (&str, &str)) {
         if self.revision.is_empty() {
             return;
         }
         let mut value = Value::object();
         value.set(&["revision"], &self.revision);
         value.set(&["digest"], &self.digest);
-        value.set(&["at"], self.at.map(rfc3339));
+        value.set(&[time], self.at.map(rfc3339));
         value.set(&["failure"], self.failure.as_deref());
-        status.set(&["deployed"], value);
+        status.set(&[field], value);
     }
 }
 

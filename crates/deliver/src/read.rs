@@ -11,7 +11,7 @@ use crate::compare::{Comparing, diff_options};
 use crate::controller::Deliver;
 use crate::desired::{Preparing, Renderings, unmarked};
 use crate::live::Place;
-use crate::look::Deployed;
+use crate::look::{DEPLOYED, Synced};
 use crate::names;
 use crate::rollback::Trust;
 use crate::spec::{AppKey, Application};
@@ -273,7 +273,7 @@ impl Deliver {
     pub fn trust(&self, namespace: &str, name: &str) -> Option<(String, Trust)> {
         let doc = self.application(&AppKey::new(namespace, name), None)?;
         let status = doc.root().get("status");
-        Some((Deployed::read(status).revision, Trust::read(status)))
+        Some((Synced::read(status, DEPLOYED).revision, Trust::read(status)))
     }
 }
 

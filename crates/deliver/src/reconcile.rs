@@ -9,9 +9,8 @@ use ridgeway_sync::IgnoreRule;
 
 use crate::compare::{Comparing, Comparison, diff_options};
 use crate::controller::{Deliver, Memory};
-use crate::decide::Attempt;
 use crate::desired::{Desired, Preparing, Rendering, Renderings};
-use crate::look::{Deployed, Look, Pin, Target, Wanted, short};
+use crate::look::{ATTEMPT, DEPLOYED, Look, Pin, Synced, Target, Wanted, short};
 use crate::names;
 use crate::project::Project;
 use crate::promotion::{PromotionSpec, StageStatus};
@@ -43,8 +42,8 @@ impl Deliver {
             project: Project::permissive(&app.project),
             now,
             trust: Trust::read(status),
-            deployed: Deployed::read(status),
-            attempt: Attempt::read(status),
+            deployed: Synced::read(status, DEPLOYED),
+            attempt: Synced::read(status, ATTEMPT),
             status: status.map_or_else(Value::object, Node::to_value),
             conditions: Vec::new(),
             again: self.options.resync,
@@ -335,6 +334,19 @@ impl Deliver {
         let Some(quarantine) = quarantine.filter(|_| look.app.rolls_back() && !target.waiting) else {
             return Some(head.clone());
         };
+        if quarantine.restored.is_empty() {
+            look.condition(
+                status::QUARANTINED,
+                format!(
+                    "{} is bad since {} ({}), and no revision before it was ever healthy: it stays deployed, and goes no \
+                     further; push a commit that mends it, which is tried at once, or set right what it waits for",
+                    head.commit.short(),
+                    quarantine.since,
+                    quarantine.reason,
+                ),
+            );
+            return Some(head.clone());
+        }
         let restored = quarantine.restored.parse().ok()?;
         look.condition(
             status::QUARANTINED,

@@ -9,7 +9,7 @@ use ridgeway_sync::{Health, HealthStatus};
 
 use crate::compare::Comparison;
 use crate::controller::{Deliver, Memory, Work};
-use crate::look::{Look, Target, Wanted, short};
+use crate::look::{ATTEMPT, DEPLOYED, Look, Target, Wanted, short};
 use crate::names;
 use crate::status::{self};
 
@@ -87,8 +87,8 @@ impl Deliver {
 
     pub(crate) async fn write_status(&self, mut look: Look<'_>, memory: &mut Memory) {
         look.trust.write(&mut look.status);
-        look.deployed.write(&mut look.status);
-        look.attempt.write(&mut look.status);
+        look.deployed.write(&mut look.status, DEPLOYED);
+        look.attempt.write(&mut look.status, ATTEMPT);
         let app = look.app;
         let old = app.status();
         let conditions = status::conditions(

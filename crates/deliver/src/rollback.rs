@@ -23,7 +23,7 @@ pub struct Quarantine {
     pub since: String,
     /// What went wrong.
     pub reason: String,
-    /// The revision that was restored in its place.
+    /// The revision that was restored in its place; empty when there was none that had ever been healthy: then it stays.
     pub restored: String,
 }
 
@@ -70,6 +70,8 @@ pub enum Verdict {
     Watch(Duration),
     /// The deployed revision is bad; deploy this one.
     Restore(String),
+    /// The deployed revision is found bad just now, and none before it was ever healthy: it stays, and is marked.
+    Stuck,
 }
 
 impl Trust {
@@ -94,17 +96,21 @@ impl Trust {
                 // It was healthy for long enough: what broke is not the revision, and an older one would not mend it.
                 return Verdict::Fine;
             }
-            let Some(restored) = self.last_healthy.clone() else {
+            let restored = self.last_healthy.clone();
+            let known = self
+                .bad(seen.deployed, "")
+                .is_some_and(|entry| entry.reason == reason && entry.restored.is_empty());
+            if restored.is_none() && known {
                 return Verdict::Fine;
-            };
+            }
             self.quarantine(Quarantine {
                 revision: seen.deployed.to_owned(),
                 digest: seen.digest.to_owned(),
                 since: rfc3339(seen.now),
                 reason,
-                restored: restored.clone(),
+                restored: restored.clone().unwrap_or_default(),
             });
-            return Verdict::Restore(restored);
+            return restored.map_or(Verdict::Stuck, Verdict::Restore);
         }
         match seen.health {
             HealthStatus::Healthy | HealthStatus::Suspended => {
@@ -118,6 +124,9 @@ impl Trust {
                 let healthy = seen.now.duration_since(since);
                 // The first revision of all is taken for good at once: there is nothing better to fall back on.
                 if healthy >= signed(seen.window) || self.last_healthy.is_none() {
+                    // A first revision that was marked may come round: what it waited for is there now.
+                    self.quarantined
+                        .retain(|entry| entry.revision != seen.deployed || !entry.restored.is_empty());
                     self.last_healthy = Some(seen.deployed.to_owned());
                     return Verdict::Fine;
                 }
@@ -357,10 +366,23 @@ mod tests {
         let mut w = world();
         assert_eq!(
             w.full(0, "r1", HealthStatus::Progressing, Some("hook failed")),
-            Verdict::Fine
+            Verdict::Stuck
         );
-        assert!(w.trust.quarantined.is_empty());
-        w.at(1, "r1", HealthStatus::Healthy);
+        assert_eq!(
+            w.full(1, "r1", HealthStatus::Progressing, Some("hook failed")),
+            Verdict::Fine,
+            "marked once"
+        );
+        assert_eq!(w.trust.bad("r1", "").unwrap().restored, "");
+        assert_eq!(
+            w.at(2, "r2", HealthStatus::Degraded),
+            Verdict::Stuck,
+            "the next one is judged by itself"
+        );
+        w.at(3, "r2", HealthStatus::Healthy);
+        assert!(w.trust.bad("r2", "").is_none(), "it came round");
+        w.at(4, "r1", HealthStatus::Healthy);
+        w.trust.last_healthy = Some("r1".into());
         assert_eq!(
             w.full(2, "r2", HealthStatus::Healthy, Some("hook failed")),
             Verdict::Restore("r1".into())

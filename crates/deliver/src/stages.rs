@@ -4,7 +4,7 @@ use ridgeway_cluster::{Body, EventType, PatchKind, Write, WriteOptions};
 use ridgeway_doc::{Node, Value};
 
 use crate::controller::{Deliver, Work, key_of};
-use crate::look::Deployed;
+use crate::look::{DEPLOYED, Synced};
 use crate::names;
 use crate::promotion::{PromotionSpec, StagePhase, StageSeen, StageStatus, step};
 use crate::rollback::Trust;
@@ -126,7 +126,7 @@ impl Deliver {
         StageSeen {
             exists: true,
             target: part(&["sync", "revision"]),
-            deployed: Deployed::read(status).revision,
+            deployed: Synced::read(status, DEPLOYED).revision,
             synced: !busy && part(&["sync", "status"]) == "Synced",
             health: part(&["health", "status"]),
             quarantined: Trust::read(status)

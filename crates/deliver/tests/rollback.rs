@@ -7,6 +7,7 @@ mod world;
 
 use std::time::{Duration, Instant};
 
+use ridgeway_cluster::{DeleteOptions, WriteOptions};
 use ridgeway_deliver::application;
 use world::{World, at, condition, config_map, deployment, gvk, job};
 
@@ -283,4 +284,38 @@ async fn what_was_learnt_survives_a_restart() {
         .commit("shop", &[("deploy/web.yaml", &deployment("web", "v3", ""))])
         .await;
     world.deployed("shop", fixed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_revision_that_is_bad_is_marked_and_the_next_commit_is_tried() {
+    let world = World::start().await;
+    let bad = world
+        .commit("shop", &[("deploy/web.yaml", &deployment("web", "v1-broken", ""))])
+        .await;
+    world.application("shop", "shop", "deploy").await;
+    let app = world
+        .app_until("shop", |app| condition(app, "RevisionQuarantined").is_some())
+        .await;
+    let why = condition(&app, "RevisionQuarantined").unwrap();
+    for wanted in [&*bad.short(), "CrashLoopBackOff", "ever healthy", "push a commit"] {
+        assert!(why.contains(wanted), "{wanted:?} is missing: {why}");
+    }
+    world.event("shop", "RevisionUnhealthy").await;
+    // It is still looked after, and the status does not change for nothing.
+    let web = gvk("apps", "v1", "Deployment");
+    let options = WriteOptions::by("kubectl", None);
+    world
+        .user
+        .delete(&web, "shop", "web", DeleteOptions::default(), options)
+        .await
+        .unwrap();
+    world
+        .app_until("shop", |app| at(app, &["status", "health", "status"]) == "Degraded")
+        .await;
+    let fixed = world
+        .commit("shop", &[("deploy/web.yaml", &deployment("web", "v2", ""))])
+        .await;
+    let app = world.deployed("shop", fixed).await;
+    assert_eq!(image(&world).await, "v2");
+    assert!(condition(&app, "RevisionQuarantined").is_none());
 }

@@ -120,6 +120,18 @@ async fn hand_edits_are_put_right_and_leave_a_trace() {
         !ledger.query(&query).unwrap().records.is_empty(),
         "syncs carry their commit"
     );
+    for (resource, verb) in [("replicasets", "create"), ("pods", "create"), ("pods", "patch")] {
+        let query = Query {
+            resource: resource.into(),
+            verb: verb.into(),
+            ..query.clone()
+        };
+        let records = ledger.query(&query).unwrap().records;
+        assert!(
+            !records.is_empty(),
+            "{verb} {resource}: what is made of a commit's objects carries it too"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

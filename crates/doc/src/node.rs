@@ -281,6 +281,11 @@ impl<'a> Node<'a> {
         self.at(path).and_then(Node::as_str)
     }
 
+    /// The text at a path of keys; nothing where there is no text.
+    pub fn text_at(self, path: &[&str]) -> &'a str {
+        self.str_at(path).unwrap_or_default()
+    }
+
     /// The item at an index, if the node is an array that long.
     pub fn item(self, index: usize) -> Option<Node<'a>> {
         match self.0 {

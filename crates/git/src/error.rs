@@ -113,7 +113,7 @@ pub enum GitError {
         why: &'static str,
     },
     /// A file larger than what is read.
-    #[error("{path} has {size} bytes; files of more than {limit} bytes are not read")]
+    #[error("{path} has {size} bytes; files of more than {} MiB are not read: split it, or keep it out of what is deployed", .limit >> 20)]
     TooLarge {
         /// The file.
         path: String,

@@ -115,7 +115,7 @@ impl Nodes {
                 return Ok(Some(left));
             }
         }
-        self.remove(pod, Some(0)).await?;
+        self.remove(pod, Some(0), None).await?;
         Ok(None)
     }
 

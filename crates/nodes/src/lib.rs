@@ -9,6 +9,7 @@
 //! does is read from its tag ([`SimulatedRuntime`]). Node labels say so.
 
 mod access;
+mod budget;
 mod claim;
 pub mod cron;
 mod kubelet;
@@ -82,11 +83,12 @@ pub(crate) enum Worked {
     Node,
     Service,
     Ingress,
+    Budget,
 }
 
 impl Worked {
     /// Nodes first: Pods are placed on what is known.
-    const ALL: [Worked; 11] = [
+    const ALL: [Worked; 12] = [
         Worked::Node,
         Worked::Deployment,
         Worked::ReplicaSet,
@@ -98,6 +100,7 @@ impl Worked {
         Worked::Claim,
         Worked::Service,
         Worked::Ingress,
+        Worked::Budget,
     ];
 
     pub(crate) fn gvk(self) -> Gvk {
@@ -113,6 +116,7 @@ impl Worked {
             Worked::Node => Gvk::new("", "v1", "Node"),
             Worked::Service => Gvk::new("", "v1", "Service"),
             Worked::Ingress => Gvk::new("networking.k8s.io", "v1", "Ingress"),
+            Worked::Budget => Gvk::new("policy", "v1", "PodDisruptionBudget"),
         }
     }
 
@@ -131,6 +135,7 @@ pub struct Nodes {
     pub(crate) scheduler: scheduler::Scheduler,
     pub(crate) kubelet: kubelet::Kubelet,
     selectors: traffic::Selectors,
+    budgets: traffic::Selectors,
     events: OnceLock<EventRecorder>,
     /// How often in a row a key has failed.
     failures: Mutex<HashMap<Key, u32>>,
@@ -148,6 +153,7 @@ impl Nodes {
             scheduler: scheduler::Scheduler::default(),
             kubelet: kubelet::Kubelet::default(),
             selectors: traffic::Selectors::default(),
+            budgets: traffic::Selectors::default(),
             events: OnceLock::new(),
             failures: Mutex::default(),
         })
@@ -178,9 +184,9 @@ impl Nodes {
         }
     }
 
-    /// Lines of a container's log, oldest first. `None` when no such container has run here.
-    pub fn logs(&self, namespace: &str, pod: &str, container: &str) -> Option<Vec<LogLine>> {
-        self.options.runtime.logs(namespace, pod, container)
+    /// Lines of a container's latest run (or of the one before), oldest first. `None` when there was no such run here.
+    pub fn logs(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<Vec<LogLine>> {
+        self.options.runtime.logs(namespace, pod, container, previous)
     }
 
     fn follow(self: &Arc<Self>, kind: Worked) -> Arc<Reflector> {
@@ -202,7 +208,8 @@ impl Nodes {
         let (old, new) = (change.old.as_ref(), change.new.as_ref());
         match kind {
             Worked::Node => self.scheduler.see_node(&change.key.1, new),
-            Worked::Service => self.selectors.see(&change.key, new),
+            Worked::Service => self.selectors.see(&change.key, new.and_then(traffic::service_selector)),
+            Worked::Budget => self.budgets.see(&change.key, new.and_then(budget::selector)),
             Worked::Pod => {
                 // Addresses given out by an earlier run of the platform are taken.
                 let ip = new.map_or("", |doc| text(doc.root(), &["status", "podIP"]));
@@ -215,7 +222,7 @@ impl Nodes {
                 }
                 if traffic::endpoint_changed(old, new) {
                     for doc in [old, new].into_iter().flatten() {
-                        self.wake_services(doc);
+                        self.wake_selecting(doc);
                     }
                 }
             }
@@ -236,17 +243,18 @@ impl Nodes {
         }
     }
 
-    fn wake_services(&self, pod: &Doc) {
+    /// Queues the Services and disruption budgets that select a Pod.
+    fn wake_selecting(&self, pod: &Doc) {
         let namespace = text(pod.root(), &["metadata", "namespace"]);
-        for name in self
-            .selectors
-            .selecting(namespace, pod.root().at(&["metadata", "labels"]))
-        {
-            self.queue.add(Key {
-                kind: Worked::Service,
-                namespace: namespace.to_owned(),
-                name,
-            });
+        let labels = pod.root().at(&["metadata", "labels"]);
+        for (kind, selectors) in [(Worked::Service, &self.selectors), (Worked::Budget, &self.budgets)] {
+            for name in selectors.selecting(namespace, labels) {
+                self.queue.add(Key {
+                    kind,
+                    namespace: namespace.to_owned(),
+                    name,
+                });
+            }
         }
     }
 
@@ -260,7 +268,7 @@ impl Nodes {
                 ..ListOptions::default()
             };
             for pod in self.cluster.list(&Worked::Pod.gvk(), None, &here).await?.items {
-                self.remove(&pod, Some(0)).await?;
+                self.remove(&pod, Some(0), None).await?;
             }
         }
         let sets = self
@@ -341,6 +349,7 @@ impl Nodes {
             Worked::Claim => self.claim(&object).await,
             Worked::Service => self.service(&object).await,
             Worked::Ingress => self.ingress(&object).await,
+            Worked::Budget => self.budget(&object).await,
             Worked::Node => Ok(None),
         }
     }

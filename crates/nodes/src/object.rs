@@ -71,6 +71,7 @@ pub(crate) fn pod_of(template: Node<'_>, owner: Node<'_>) -> Value {
     if let Some(spec) = template.get("spec") {
         pod.set(&["spec"], spec);
     }
+    crate::access::hand_on(crate::access::cause(owner).as_ref(), &mut pod);
     pod
 }
 

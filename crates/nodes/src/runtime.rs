@@ -58,8 +58,8 @@ pub trait Runtime: Send + Sync {
     fn stop(&self, namespace: &str, pod: &str) -> Duration;
     /// Forgets a Pod that is gone, with its logs.
     fn forget(&self, namespace: &str, pod: &str);
-    /// The log of a container, oldest line first.
-    fn logs(&self, namespace: &str, pod: &str, container: &str) -> Option<Vec<LogLine>>;
+    /// The log of a container's latest run, or of the one before it, oldest line first. `None` when there was no such run.
+    fn logs(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<Vec<LogLine>>;
 }
 
 /// What an image does, read from its tag.
@@ -101,8 +101,8 @@ impl Behaviour {
 
 /// Namespace and name of a Pod.
 type PodKey = (String, String);
-/// A container's name and a line that it wrote.
-type ContainerLine = (String, LogLine);
+/// A container's name, which run of it, and a line that it wrote.
+type ContainerLine = (String, u32, LogLine);
 
 /// The simulation: nothing runs, tags say what would happen.
 #[derive(Default)]
@@ -124,6 +124,7 @@ impl SimulatedRuntime {
         }
         lines.push((
             container.name.into(),
+            container.restart,
             LogLine {
                 time: container.now.into(),
                 text,
@@ -164,16 +165,23 @@ impl Runtime for SimulatedRuntime {
         self.logs.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
     }
 
-    fn logs(&self, namespace: &str, pod: &str, container: &str) -> Option<Vec<LogLine>> {
+    fn logs(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<Vec<LogLine>> {
         let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = logs.get(&(namespace.to_owned(), pod.to_owned()))?;
-        Some(
-            lines
-                .iter()
-                .filter(|(name, _)| name == container)
-                .map(|(_, line)| line.clone())
-                .collect(),
-        )
+        let mut runs: Vec<u32> = lines
+            .iter()
+            .filter(|(name, ..)| name == container)
+            .map(|(_, run, _)| *run)
+            .collect();
+        runs.dedup();
+        let wanted = runs.iter().rev().nth(usize::from(previous));
+        if previous && wanted.is_none() {
+            return None;
+        }
+        let of_run = lines
+            .iter()
+            .filter(|(name, run, _)| name == container && Some(run) == wanted);
+        Some(of_run.map(|(.., line)| line.clone()).collect())
     }
 }
 
@@ -193,5 +201,34 @@ mod tests {
         ] {
             assert_eq!(Behaviour::of(image), behaviour, "{image}");
         }
+    }
+
+    #[test]
+    fn logs_are_told_by_run() {
+        let runtime = SimulatedRuntime::default();
+        let start = |restart: u32, now: &str| {
+            runtime.start(&Container {
+                namespace: "shop",
+                pod: "web",
+                name: "app",
+                image: "web:broken",
+                finite: false,
+                now,
+                restart,
+            });
+        };
+        start(0, "first");
+        assert!(runtime.logs("shop", "web", "app", true).is_none());
+        start(1, "second");
+        start(2, "third");
+        let times = |previous| {
+            let lines = runtime.logs("shop", "web", "app", previous).unwrap();
+            let mut times: Vec<_> = lines.into_iter().map(|line| line.time).collect();
+            times.dedup();
+            times
+        };
+        assert_eq!(times(false), ["third"]);
+        assert_eq!(times(true), ["second"]);
+        assert!(runtime.logs("shop", "other", "app", false).is_none());
     }
 }

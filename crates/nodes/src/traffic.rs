@@ -12,25 +12,21 @@ use crate::kubelet::serves;
 use crate::object::{controlled_by, number, template_hash, text};
 use crate::{Nodes, Worked};
 
-/// The selectors of the Services there are, so that a Pod's change finds them.
+/// The selectors of the Services (or budgets) there are, so that a Pod's change finds them.
 #[derive(Default)]
 pub(crate) struct Selectors(Mutex<HashMap<(String, String), LabelSelector>>);
 
 impl Selectors {
-    /// A Service came, changed or went.
-    pub(crate) fn see(&self, key: &(String, String), service: Option<&Doc>) {
+    /// An object that selects Pods came, changed or went.
+    pub(crate) fn see(&self, key: &(String, String), selector: Option<LabelSelector>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let selector = service.and_then(|doc| doc.root().at(&["spec", "selector"]));
-        match selector
-            .filter(|s| !s.is_empty())
-            .and_then(|s| LabelSelector::from_map(s).ok())
-        {
+        match selector {
             Some(selector) => drop(all.insert(key.clone(), selector)),
             None => drop(all.remove(key)),
         }
     }
 
-    /// The Services of a namespace that select an object's labels.
+    /// Those of a namespace that select an object's labels.
     pub(crate) fn selecting(&self, namespace: &str, labels: Option<Node<'_>>) -> Vec<String> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let here = all
@@ -38,6 +34,12 @@ impl Selectors {
             .filter(|((ns, _), selector)| ns == namespace && selector.matches(labels));
         here.map(|((_, name), _)| name.clone()).collect()
     }
+}
+
+/// Which Pods a Service leads to, if it says so.
+pub(crate) fn service_selector(service: &Doc) -> Option<LabelSelector> {
+    let selector = service.root().at(&["spec", "selector"]).filter(|s| !s.is_empty())?;
+    LabelSelector::from_map(selector).ok()
 }
 
 /// Whether a Pod's change matters to Services.
@@ -83,8 +85,7 @@ impl Nodes {
             status.set(&["loadBalancer", "ingress"], book_address(node));
             self.set_status(service, status).await?;
         }
-        let selector = node.at(&["spec", "selector"]).filter(|s| !s.is_empty());
-        let Some(selector) = selector.and_then(|s| LabelSelector::from_map(s).ok()) else {
+        let Some(selector) = service_selector(service) else {
             return Ok(None);
         };
         let namespace = text(node, &["metadata", "namespace"]);

@@ -314,16 +314,16 @@ async fn a_restart_of_the_platform_changes_no_pod() {
     let mut world = World::new().await;
     world.apply(&pod("web", WEB)).await;
     let before = world.until("running", &core("Pod"), "web", ready).await;
-    assert!(world.nodes.logs("default", "web", "app").is_some());
+    assert!(world.nodes.logs("default", "web", "app", false).is_some());
     world.restart();
     for _ in 0..200 {
-        if world.nodes.logs("default", "web", "app").is_some() {
+        if world.nodes.logs("default", "web", "app", false).is_some() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(
-        world.nodes.logs("default", "web", "app").is_some(),
+        world.nodes.logs("default", "web", "app", false).is_some(),
         "the new nodes took the Pod over"
     );
     world.apply(&pod("next", WEB)).await;
@@ -365,4 +365,44 @@ async fn a_hundred_pods_are_up_in_seconds() {
         (0..3).all(|i| on(&format!("simulated-{i}")) >= 32),
         "spread over the nodes"
     );
+}
+
+#[tokio::test]
+async fn a_disruption_budget_follows_its_pods() {
+    let world = World::new().await;
+    world
+        .apply(
+            "{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: web, namespace: default}, spec: \
+             {maxUnavailable: 1, selector: {matchLabels: {app: web}}}}",
+        )
+        .await;
+    let gvk = Gvk::new("policy", "v1", "PodDisruptionBudget");
+    world
+        .until("nothing to take away", &gvk, "web", |n| {
+            number(n, &["status", "observedGeneration"]) == 1 && number(n, &["status", "disruptionsAllowed"]) == 0
+        })
+        .await;
+    let deployment = |replicas: u32| {
+        format!(
+            "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: web, namespace: default}}, spec: {{replicas: {replicas}, \
+             selector: {{matchLabels: {{app: web}}}}, template: {{metadata: {{labels: {{app: web}}}}, spec: {{{WEB}}}}}}}}}"
+        )
+    };
+    world.apply(&deployment(3)).await;
+    let budget = world
+        .until("one of three", &gvk, "web", |n| {
+            number(n, &["status", "currentHealthy"]) == 3 && number(n, &["status", "disruptionsAllowed"]) == 1
+        })
+        .await;
+    assert_eq!(number(budget.root(), &["status", "desiredHealthy"]), 2);
+    assert_eq!(
+        condition(budget.root(), "DisruptionAllowed").and_then(|c| c.str_at(&["status"])),
+        Some("True")
+    );
+    world.apply(&deployment(0)).await;
+    world
+        .until("nothing again", &gvk, "web", |n| {
+            number(n, &["status", "currentHealthy"]) == 0 && number(n, &["status", "disruptionsAllowed"]) == 0
+        })
+        .await;
 }

@@ -10,6 +10,8 @@ pub(crate) fn start(format: LogFormat, filter: &str) -> Result<()> {
         .with_context(|| format!("--log {filter:?} is no filter; write `info` or `info,ridgeway_deliver=debug`"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Where logs go to a full disk, a line is lost; telling that on the same stream would end the task that logs.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => builder.init(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ridgeway_apiserver::{LogQuery, LogSource};
-use ridgeway_cluster::Status;
+use ridgeway_cluster::{Reason, Status};
 use ridgeway_nodes::Nodes;
 use tokio::sync::mpsc;
 
@@ -14,8 +14,8 @@ impl LogSource for NodeLogs {
     fn logs(&self, query: &LogQuery) -> Result<mpsc::Receiver<String>, Status> {
         let lines = self
             .0
-            .logs(&query.namespace, &query.pod, &query.container)
-            .ok_or_else(|| Status::not_found("", "pods/log", &query.pod))?;
+            .logs(&query.namespace, &query.pod, &query.container, query.previous)
+            .ok_or_else(|| missing(query))?;
         let skip = query.tail.map_or(0, |tail| lines.len().saturating_sub(tail));
         let (sender, receiver) = mpsc::channel(lines.len().max(1));
         for line in lines.into_iter().skip(skip) {
@@ -33,4 +33,18 @@ impl LogSource for NodeLogs {
         }
         Ok(receiver)
     }
+}
+
+/// Says why there is no log, in the words that kubectl users know.
+fn missing(query: &LogQuery) -> Status {
+    if query.previous {
+        return Status::new(
+            Reason::BadRequest,
+            format!(
+                "previous terminated container {:?} in pod {:?} not found",
+                query.container, query.pod
+            ),
+        );
+    }
+    Status::not_found("", "pods/log", &query.pod)
 }

@@ -43,6 +43,8 @@ pub const CORPORA: &[(&str, Runner)] = &[
     ("pod-security-standards", pod_security_standards),
     ("kyverno-policies", kyverno_policies),
     ("gatekeeper-library", gatekeeper_library),
+    ("opa-rego-v1", opa_rego_v1),
+    ("cel-spec", cel_spec),
 ];
 
 /// Files under a folder with an extension, sorted.
@@ -143,6 +145,27 @@ fn kyverno_policies(root: &Path) -> Result<Tally> {
 /// Suites of `gator verify`.
 fn gatekeeper_library(root: &Path) -> Result<Tally> {
     Ok(of_policy(ridgeway_policy::corpus::gator::run(
+        &Texts,
+        &root.to_string_lossy(),
+    )))
+}
+
+/// The conformance tests of the expression language; the unit is one test.
+fn cel_spec(root: &Path) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for row in ridgeway_policy::corpus::cel_spec::run(&Texts, &root.to_string_lossy()).rows {
+        match row.outcome {
+            ridgeway_policy::corpus::RowOutcome::Passed => tally.case(row.name, Ok(())),
+            ridgeway_policy::corpus::RowOutcome::Failed => tally.case(row.name, Err(row.detail)),
+            ridgeway_policy::corpus::RowOutcome::Skipped => tally.skip(row.name, row.detail),
+        }
+    }
+    Ok(tally)
+}
+
+/// Cases of the Rego language.
+fn opa_rego_v1(root: &Path) -> Result<Tally> {
+    Ok(of_policy(ridgeway_policy::corpus::rego_v1::run(
         &Texts,
         &root.to_string_lossy(),
     )))

@@ -206,6 +206,21 @@ impl Kube {
         Ok(value)
     }
 
+    /// Posts raw bytes; gives the status and what was answered, also when that came before all was sent.
+    pub fn post_bytes(&self, path: &str, content_type: &str, body: &[u8]) -> Result<(u16, String)> {
+        let mut request =
+            ureq::http::Request::post(format!("{}{path}", self.server)).header("content-type", content_type);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let mut response = self
+            .agent
+            .run(request.body(body)?)
+            .with_context(|| format!("POST {path}"))?;
+        let text = response.body_mut().with_config().limit(1 << 20).read_to_string()?;
+        Ok((response.status().as_u16(), text))
+    }
+
     /// The body of a GET as it arrives; for watches.
     pub fn stream(&self, path: &str) -> Result<impl std::io::Read + Send + use<>> {
         let mut request = ureq::http::Request::get(format!("{}{path}", self.server));

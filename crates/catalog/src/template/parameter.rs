@@ -77,7 +77,13 @@ pub(super) fn complete(pages: &[Page<'_>], given: Node<'_>) -> Result<Value, Vec
                 }
                 (None, None) if page.required().any(|required| required == name) => {
                     let title = schema.str_at(&["title"]).unwrap_or(name);
-                    errors.push(TemplateError::parameter(pointer, format!("{title} is needed")));
+                    let what = ["ui:help", "description"]
+                        .iter()
+                        .find_map(|part| schema.str_at(&[part]))
+                        .map(|text| format!(": {}", text.trim().trim_end_matches('.')))
+                        .unwrap_or_default();
+                    let message = format!("{title} is missing; set the parameter `{name}`{what}");
+                    errors.push(TemplateError::parameter(pointer, message));
                 }
                 (None, None) => {}
             }

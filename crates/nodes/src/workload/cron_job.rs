@@ -42,7 +42,7 @@ impl Nodes {
             let policy = text(node, &["spec", "concurrencyPolicy"]);
             if policy == "Replace" {
                 for job in active.drain(..) {
-                    self.remove(job, None).await?;
+                    self.remove(job, None, None).await?;
                 }
             }
             if policy != "Forbid" || active.is_empty() {
@@ -134,7 +134,7 @@ impl Nodes {
             let mut ended: Vec<&&Doc> = finished.iter().filter(|job| holds(job.root(), condition)).collect();
             ended.sort_by_key(|job| text(job.root(), &["status", "startTime"]).to_owned());
             for job in ended.iter().take(ended.len().saturating_sub(keep)) {
-                self.remove(job, None).await?;
+                self.remove(job, None, None).await?;
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ridgeway_cluster::Status;
 use ridgeway_doc::{Doc, Value};
 
+use crate::access::cause;
 use crate::kubelet::{available, serves};
 use crate::object::{active, number, pod_of, template_hash, text};
 use crate::{Nodes, Worked};
@@ -25,7 +26,7 @@ impl Nodes {
         let lost = |pod: &&Doc| !nodes.iter().any(|name| name == text(pod.root(), &["spec", "nodeName"]));
         let misplaced: Vec<&Doc> = pods.iter().filter(|pod| active(pod.root())).filter(lost).collect();
         for pod in &misplaced {
-            self.remove(pod, None).await?;
+            self.remove(pod, None, cause(root)).await?;
         }
         for name in &nodes {
             let mut here = pods
@@ -52,13 +53,13 @@ impl Nodes {
                         replacing |= !serves(pod.root());
                     } else if !replacing && text(root, &["spec", "updateStrategy", "type"]) != "OnDelete" {
                         // One node at a time.
-                        self.remove(pod, None).await?;
+                        self.remove(pod, None, cause(root)).await?;
                         replacing = true;
                     }
                 }
             }
             for double in here {
-                self.remove(double, None).await?;
+                self.remove(double, None, cause(root)).await?;
             }
         }
         let wanted = nodes.len() as i64;

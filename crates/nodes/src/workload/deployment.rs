@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use ridgeway_cluster::{EventType, Status};
+use ridgeway_cluster::{Causality, EventType, Status};
 use ridgeway_doc::{Doc, Node, Value};
 
+use crate::access::{cause, hand_on};
 use crate::object::{condition, conditioned, controlled_by, number, template_hash, text};
 use crate::rollout::{self, Bounds, Set, Step};
 use crate::{Nodes, Worked};
@@ -80,7 +81,7 @@ impl Nodes {
     async fn scale_set(&self, node: Node<'_>, set: &Doc, wanted: i64) -> Result<(), Status> {
         let is = number(set.root(), &["spec", "replicas"]).unwrap_or(0);
         if is != wanted {
-            self.scale(set, wanted).await?;
+            self.scale(set, wanted, cause(node)).await?;
             let (direction, name) = (
                 if is < wanted { "up" } else { "down" },
                 text(set.root(), &["metadata", "name"]),
@@ -110,11 +111,12 @@ impl Nodes {
             .into_iter()
             .flatten()
         {
-            if key != LAST_APPLIED {
+            if key != LAST_APPLIED && key != Causality::ANNOTATION {
                 set.set(&["metadata", "annotations", key], value);
             }
         }
         set.set(&["metadata", "annotations", REVISION], revision.to_string());
+        hand_on(cause(node).as_ref(), &mut set);
         set.set(&["spec", "replicas"], 0i64);
         if let Some(seconds) = node.at(&["spec", "minReadySeconds"]) {
             set.set(&["spec", "minReadySeconds"], seconds);
@@ -252,7 +254,7 @@ impl Nodes {
             })
             .collect();
         for set in empty.iter().take(empty.len().saturating_sub(keep)) {
-            self.remove(set, None).await?;
+            self.remove(set, None, cause(node)).await?;
         }
         Ok(())
     }

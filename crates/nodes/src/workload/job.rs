@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use ridgeway_cluster::{EventType, Status};
 use ridgeway_doc::{Doc, Node, Value};
 
+use crate::access::cause;
 use crate::kubelet::serves;
 use crate::object::{active, condition, conditioned, holds, number, pod_of, text};
 use crate::{Nodes, Worked};
@@ -67,7 +68,7 @@ impl Nodes {
             }
         } else {
             for pod in running {
-                self.remove(pod, None).await?;
+                self.remove(pod, None, cause(node)).await?;
             }
             live = 0;
         }
@@ -132,6 +133,6 @@ impl Nodes {
         if left.is_positive() {
             return Ok(Some(left.unsigned_abs() + Duration::from_millis(20)));
         }
-        self.remove(job, None).await.map(|()| None)
+        self.remove(job, None, None).await.map(|()| None)
     }
 }

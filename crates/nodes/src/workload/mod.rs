@@ -7,21 +7,25 @@ mod job;
 mod replica_set;
 mod stateful_set;
 
-use ridgeway_cluster::Status;
+use ridgeway_cluster::{Causality, Status};
 use ridgeway_doc::{Doc, Value};
 
 use crate::Nodes;
 use crate::object::text;
 
 impl Nodes {
-    /// Sets `spec.replicas` of a set, if it is another number.
-    async fn scale(&self, set: &Doc, replicas: i64) -> Result<(), Status> {
+    /// Sets `spec.replicas` of a set, if it is another number. What makes it so is handed on to the set.
+    async fn scale(&self, set: &Doc, replicas: i64, cause: Option<Causality>) -> Result<(), Status> {
         if crate::object::number(set.root(), &["spec", "replicas"]) == Some(replicas) {
             return Ok(());
         }
         let mut patch = Value::object();
         patch.set(&["spec", "replicas"], replicas);
-        self.patch(set, "", patch).await.map(drop)
+        let said = cause.as_ref().map(Causality::as_str);
+        if said.is_some() || crate::access::cause(set.root()).is_some() {
+            patch.set(&["metadata", "annotations", Causality::ANNOTATION], said);
+        }
+        self.patch_for(cause, set, "", patch).await.map(drop)
     }
 }
 

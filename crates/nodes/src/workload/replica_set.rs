@@ -6,6 +6,7 @@ use ridgeway_cluster::{EventType, Status};
 use ridgeway_doc::{Doc, Node, Value};
 
 use super::give_up_order;
+use crate::access::cause;
 use crate::kubelet::{available, serves};
 use crate::object::{active, number, pod_of, text};
 use crate::{Nodes, Worked};
@@ -37,7 +38,7 @@ impl Nodes {
             let surplus = running.len() - wanted;
             give_up_order(&mut running);
             for pod in running.drain(..surplus) {
-                self.remove(pod, None).await?;
+                self.remove(pod, None, cause(node)).await?;
             }
         }
         let ready = running.iter().filter(|pod| serves(pod.root())).count() as i64;

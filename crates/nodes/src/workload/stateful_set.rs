@@ -5,6 +5,7 @@ use std::time::Duration;
 use ridgeway_cluster::{Reason, Status};
 use ridgeway_doc::{Doc, Node, Value};
 
+use crate::access::cause;
 use crate::kubelet::{available, serves};
 use crate::object::{number, pod_of, template_hash, text};
 use crate::{Nodes, Worked};
@@ -39,7 +40,7 @@ impl Nodes {
         surplus.sort_by_key(|pod| std::cmp::Reverse(ordinal(pod)));
         for pod in surplus.iter().take(if parallel { usize::MAX } else { 1 }) {
             if pod.root().at(&["metadata", "deletionTimestamp"]).is_none() {
-                self.remove(pod, None).await?;
+                self.remove(pod, None, cause(node)).await?;
             }
         }
         let all_serve = (0..replicas).all(|i| at(i).is_some_and(|pod| serves(pod.root())));
@@ -133,7 +134,7 @@ impl Nodes {
         let partition = number(node, &["spec", "updateStrategy", "rollingUpdate", "partition"]).unwrap_or(0);
         let outdated = |pod: &&Doc| text(pod.root(), &["metadata", "labels", REVISION]) != update;
         match (partition..replicas).rev().filter_map(at).find(outdated) {
-            Some(pod) => self.remove(pod, None).await,
+            Some(pod) => self.remove(pod, None, cause(node)).await,
             None => Ok(()),
         }
     }

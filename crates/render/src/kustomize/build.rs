@@ -61,14 +61,14 @@ pub(super) fn build(recorder: &Recorder<'_>, dir: &str, options: &KustomizeOptio
 pub(super) struct Builder<'r, 'f> {
     recorder: &'r Recorder<'f>,
     /// The directories being built, the outermost first.
-    open: Vec<String>,
+    open: Vec<(String, String)>,
     visits: usize,
 }
 
 impl Builder<'_, '_> {
     /// Builds one kustomization on top of what is there (nothing, unless it is a component).
     fn accumulate(&mut self, this: &Kustomization, mut gathered: Gathered) -> Result<Gathered, RenderError> {
-        self.open.push(this.dir.clone());
+        self.open.push((this.dir.clone(), this.file.clone()));
         self.visits += 1;
         let mut faults = Vec::new();
         for (field, item) in this.items("resources").chain(this.items("bases")) {
@@ -164,9 +164,9 @@ impl Builder<'_, '_> {
                 )
                 .into());
         }
-        if let Some(at) = self.open.iter().position(|open| *open == dir) {
-            let mut chain: Vec<&str> = self.open[at..].iter().map(String::as_str).collect();
-            chain.push(&dir);
+        if let Some(at) = self.open.iter().position(|(open, _)| *open == dir) {
+            let mut chain: Vec<&str> = self.open[at..].iter().map(|(_, file)| file.as_str()).collect();
+            chain.push(&self.open[at].1);
             let message = format!("this makes a cycle: {}; remove one of the links", chain.join(" -> "));
             return Err(this.fault(item, field, message).into());
         }

@@ -352,7 +352,7 @@ fn faults_name_file_line_and_remedy() {
         ),
         (
             "== kustomization.yaml\nresources: [x]\n== x/kustomization.yaml\nresources: [../y]\n== y/kustomization.yaml\nresources: [../x]\n",
-            "y/kustomization.yaml:1: resources[0]: this makes a cycle: x -> y -> x",
+            "y/kustomization.yaml:1: resources[0]: this makes a cycle: x/kustomization.yaml -> y/kustomization.yaml -> x/kustomization.yaml; remove one of the links",
         ),
         (
             "== kustomization.yaml\nresources: [a.yaml, a.yaml]\n",

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod delivery;
+mod policies;
 mod portal;
 mod refusals;
 mod restore;
@@ -162,6 +163,7 @@ pub fn play(options: Options) -> Result<(usize, usize)> {
     }
     refusals::play(&world, &mut report);
     access::play(&world, &mut report);
+    policies::play(&world, &mut report);
     delivery::play(&world, &mut report);
     portal::play(&world, &mut report);
     audit::play(&world, &mut report);
@@ -170,7 +172,7 @@ pub fn play(options: Options) -> Result<(usize, usize)> {
 }
 
 /// Runs git and gives its output.
-pub(crate) fn git(folder: &Path, args: &[&str]) -> Result<String> {
+pub fn git(folder: &Path, args: &[&str]) -> Result<String> {
     let output = Command::new("git")
         .args(args)
         .current_dir(folder)
