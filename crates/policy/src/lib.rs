@@ -36,6 +36,7 @@ mod semver;
 mod source;
 mod verdict;
 
+pub use cel_policy::expression_type;
 pub use gatekeeper::constraint_crd;
 pub use image::Image;
 pub use jmespath::{Evaluator, Expression, Fault, Scope, SyntaxError, Val};

@@ -1,11 +1,14 @@
 //! Evaluation over a scope.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
+use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::{Cel, Expr, Literal, Loop, LoopKind, Operator, Program, library};
+use super::ast::{Expr, Literal, MessageKind};
+use super::message::Message;
+use super::text::Text;
+use super::{Cel, Program, library, operators};
 use crate::budget::{Exhausted, Fuel};
 use crate::request::Data;
 
@@ -35,13 +38,21 @@ pub(super) fn fail<T>(message: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Invalid(message.into()))
 }
 
+/// The values of a block: what is still to be computed is `None`.
+struct Block<'a> {
+    slots: Arc<[Expr]>,
+    values: Vec<Option<Answer<'a>>>,
+}
+
 /// Evaluates programs within one scope and one budget.
 pub(crate) struct Evaluator<'e, 'a> {
-    scope: &'e dyn Scope<'a>,
-    fuel: &'e Fuel,
+    pub(super) scope: &'e dyn Scope<'a>,
+    pub(super) fuel: &'e Fuel,
     pub(super) now: Option<Timestamp>,
     pub(super) data: &'a dyn Data,
-    locals: RefCell<Vec<(Box<str>, Cel<'a>)>>,
+    /// What macros have bound, by slot.
+    pub(super) locals: RefCell<Vec<Cel<'a>>>,
+    block: RefCell<Option<Block<'a>>>,
 }
 
 impl<'e, 'a> Evaluator<'e, 'a> {
@@ -57,6 +68,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             now,
             data,
             locals: RefCell::default(),
+            block: RefCell::default(),
         }
     }
 
@@ -67,8 +79,12 @@ impl<'e, 'a> Evaluator<'e, 'a> {
 
     /// The value of a program that does not see the names bound around it.
     pub(crate) fn run_apart(&self, program: &Program) -> Answer<'a> {
+        self.apart(&program.ast)
+    }
+
+    fn apart(&self, expr: &Expr) -> Answer<'a> {
         let around = self.locals.take();
-        let out = self.eval(&program.ast);
+        let out = self.eval(expr);
         self.locals.replace(around);
         out
     }
@@ -81,136 +97,63 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         }
     }
 
-    fn local(&self, name: &str) -> Option<Cel<'a>> {
-        self.locals
-            .borrow()
-            .iter()
-            .rev()
-            .find(|(bound, _)| &**bound == name)
-            .map(|(_, value)| value.clone())
-    }
-
-    /// Whether a name stands for a module of functions here.
-    fn is_module(&self, name: &str) -> bool {
-        library::MODULES.contains(&name) && self.local(name).is_none() && self.scope.lookup(name).is_none()
-    }
-
-    fn with<T>(&self, bindings: Vec<(&str, Cel<'a>)>, run: impl FnOnce() -> T) -> T {
-        let depth = self.locals.borrow().len();
-        self.locals
-            .borrow_mut()
-            .extend(bindings.into_iter().map(|(name, value)| (name.into(), value)));
-        let out = run();
-        self.locals.borrow_mut().truncate(depth);
+    /// Evaluates with one more bound value.
+    fn with(&self, value: Cel<'a>, body: &Expr) -> Answer<'a> {
+        self.locals.borrow_mut().push(value);
+        let out = self.eval(body);
+        self.locals.borrow_mut().pop();
         out
     }
 
-    fn eval(&self, expr: &Expr) -> Answer<'a> {
+    pub(super) fn eval(&self, expr: &Expr) -> Answer<'a> {
         self.fuel.burn(1)?;
         match expr {
-            Expr::Literal(literal) => Ok(match literal {
-                Literal::Null => Cel::Null,
-                Literal::Bool(b) => Cel::Bool(*b),
-                Literal::Int(i) => Cel::Int(*i),
-                Literal::Uint(u) => Cel::Uint(*u),
-                Literal::Double(d) => Cel::Double(*d),
-                Literal::Text(text) => Cel::text(&**text),
-                Literal::Bytes(bytes) => Cel::Bytes(bytes.as_slice().into()),
-            }),
-            Expr::Ident(name) => match self.local(name).or_else(|| self.scope.lookup(name)) {
-                Some(value) => Ok(value),
-                None => match library::type_named(name) {
-                    Some(kind) => Ok(Cel::Type(kind)),
-                    None => fail(format!("undeclared reference to '{name}'")),
-                },
+            Expr::Literal(literal) => Ok(constant(literal)),
+            Expr::Local(at) => match self.locals.borrow().get(*at) {
+                Some(value) => Ok(value.clone()),
+                None => fail("a variable of a macro is used outside of it"),
             },
+            Expr::Global(name) | Expr::Ident { name, .. } => match self.scope.lookup(name) {
+                Some(value) => Ok(value),
+                None => fail(format!("undeclared reference to '{name}'")),
+            },
+            Expr::Type(name) => Ok(Cel::Type(name.clone())),
+            Expr::Constant(kind, number) => Ok(Cel::Enum(kind.clone(), *number)),
             Expr::Select {
                 operand,
                 field,
                 optional,
             } => self.select(operand, field, *optional),
-            Expr::Has { operand, field } => {
-                if let Some(found) = self.variable(operand, field) {
-                    return found.map(|_| Cel::Bool(true));
-                }
-                match self.eval(operand)? {
-                    Cel::Optional(None) => Ok(Cel::Bool(false)),
-                    Cel::Optional(Some(inner)) => Ok(Cel::Bool(inner.field(field).is_some())),
-                    value if value.is_map() => {
-                        Ok(Cel::Bool(value.field(field).is_some_and(|v| !matches!(v, Cel::Null))))
-                    }
-                    other => fail(format!("no such key: {field} (a {} has no fields)", other.type_name())),
-                }
-            }
+            Expr::Has { operand, field } => self.has(operand, field),
             Expr::Index {
                 operand,
                 index,
                 optional,
-            } => {
-                let (value, index) = (self.eval(operand)?, self.eval(index)?);
-                let chained = matches!(value, Cel::Optional(_));
-                let inner = match &value {
-                    Cel::Optional(None) => return Ok(Cel::Optional(None)),
-                    Cel::Optional(Some(inner)) => inner,
-                    other => other,
-                };
-                match inner.index(&index) {
-                    Some(found) if *optional || chained => Ok(Cel::some(found)),
-                    Some(found) => Ok(found),
-                    None if *optional || chained => Ok(Cel::Optional(None)),
-                    None => fail(format!("no such key: {}", index.print().unwrap_or_default())),
-                }
-            }
+            } => self.index(operand, index, *optional),
             Expr::Call {
                 target,
                 name,
                 arguments,
             } => self.call(target.as_deref(), name, arguments),
-            Expr::List(items) => {
-                let mut out = Vec::with_capacity(items.len());
-                for (item, optional) in items {
-                    match (self.eval(item)?, optional) {
-                        (Cel::Optional(inner), true) => out.extend(inner.map(|inner| (*inner).clone())),
-                        (value, _) => out.push(value),
-                    }
-                }
-                Ok(Cel::list(out))
-            }
-            Expr::Map(members) => {
-                let mut out = Vec::with_capacity(members.len());
-                for (key, value, optional) in members {
-                    let key = self.eval(key)?;
-                    match (self.eval(value)?, optional) {
-                        (Cel::Optional(inner), true) => out.extend(inner.map(|inner| (key, (*inner).clone()))),
-                        (value, _) => out.push((key, value)),
-                    }
-                }
-                Ok(Cel::map(out))
-            }
-            Expr::Message { fields } => {
-                let mut out = Vec::with_capacity(fields.len());
-                for (name, value, optional) in fields {
-                    let key = Cel::text(&**name);
-                    match (self.eval(value)?, optional) {
-                        (Cel::Optional(inner), true) => out.extend(inner.map(|inner| (key, (*inner).clone()))),
-                        (value, _) => out.push((key, value)),
-                    }
-                }
-                Ok(Cel::map(out))
-            }
+            Expr::List(items) => self.list(items),
+            Expr::Map(members) => self.map(members),
+            Expr::Message { name, fields, kind, .. } => self.message(name, fields, kind.as_ref()),
+            Expr::Convert { types, name, argument } => match self.eval(argument)? {
+                Cel::Int(i) => match i32::try_from(i) {
+                    Ok(number) => Ok(Cel::Enum(name.clone(), number)),
+                    Err(_) => fail(format!("{i} is out of the range of {name}")),
+                },
+                Cel::Text(text) => match types.number(name, &text) {
+                    Some(number) => Ok(Cel::Enum(name.clone(), number)),
+                    None => fail(format!("invalid value: {name} has no constant {:?}", &*text)),
+                },
+                other => fail(format!("no such overload: {name}({})", other.type_name())),
+            },
             Expr::Not(inner) => match self.eval(inner)? {
                 Cel::Bool(b) => Ok(Cel::Bool(!b)),
                 other => fail(format!("no such overload: !{}", other.type_name())),
             },
-            Expr::Negate(inner) => match self.eval(inner)? {
-                Cel::Int(i) => i
-                    .checked_neg()
-                    .map(Cel::Int)
-                    .ok_or_else(|| Fault::Invalid("integer overflow".into())),
-                Cel::Double(d) => Ok(Cel::Double(-d)),
-                Cel::Duration(d) => Ok(Cel::Duration(-d)),
-                other => fail(format!("no such overload: -{}", other.type_name())),
-            },
+            Expr::Negate(inner) => operators::negate(&self.eval(inner)?),
             Expr::And(left, right) => self.logic(left, right, false),
             Expr::Or(left, right) => self.logic(left, right, true),
             Expr::Ternary(condition, yes, no) => match self.eval(condition)? {
@@ -220,39 +163,208 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             },
             Expr::Binary(operator, left, right) => {
                 let (left, right) = (self.eval(left)?, self.eval(right)?);
-                self.fuel
-                    .burn((left.len().min(1 << 20) + right.len().min(1 << 20)) as u64 / 16)?;
-                binary(*operator, &left, &right)
+                self.pay(&left)?;
+                self.pay(&right)?;
+                operators::binary(*operator, &left, &right)
             }
             Expr::Loop(inner) => self.repeat(inner),
             Expr::Optional {
-                operand,
-                name,
-                body,
-                flat,
+                operand, body, flat, ..
             } => match self.eval(operand)? {
                 Cel::Optional(None) => Ok(Cel::Optional(None)),
                 Cel::Optional(Some(inner)) => {
-                    let value = self.with(vec![(name, (*inner).clone())], || self.eval(body))?;
-                    Ok(if *flat { value } else { Cel::some(value) })
+                    let value = self.with((*inner).clone(), body)?;
+                    match (*flat, value) {
+                        (true, value @ Cel::Optional(_)) => Ok(value),
+                        (true, other) => fail(format!("optFlatMap needs an optional, not a {}", other.type_name())),
+                        (false, value) => Ok(Cel::some(value)),
+                    }
                 }
                 other => fail(format!("optMap is for optionals, not for a {}", other.type_name())),
             },
-            Expr::Bind { name, value, body } => {
+            Expr::Bind { value, body, .. } => {
                 let value = self.eval(value)?;
-                self.with(vec![(name, value)], || self.eval(body))
+                self.with(value, body)
+            }
+            Expr::Block { slots, body } => {
+                let around = self.block.replace(Some(Block {
+                    slots: slots.clone(),
+                    values: slots.iter().map(|_| None).collect(),
+                }));
+                let out = self.eval(body);
+                self.block.replace(around);
+                out
+            }
+            Expr::Slot(at) => self.slot(*at),
+        }
+    }
+
+    /// Takes the price of handling a value; containers cost what they hold, however deep.
+    pub(super) fn pay(&self, value: &Cel<'a>) -> Result<(), Fault> {
+        match value {
+            Cel::List(_) | Cel::Map(_) => {
+                self.fuel.burn(value.weight())?;
+                match value {
+                    Cel::List(items) => items.iter().try_for_each(|item| self.pay(item)),
+                    Cel::Map(members) => members.iter().try_for_each(|(_, member)| self.pay(member)),
+                    _ => Ok(()),
+                }
+            }
+            Cel::Node(node) => Ok(self.fuel.burn(node.len() as u64)?),
+            Cel::Text(_) | Cel::Bytes(_) => Ok(self.fuel.burn(value.weight() / 16)?),
+            _ => Ok(()),
+        }
+    }
+
+    fn slot(&self, at: usize) -> Answer<'a> {
+        let slots = match &*self.block.borrow() {
+            Some(block) => match block.values.get(at) {
+                Some(Some(known)) => return known.clone(),
+                _ => block.slots.clone(),
+            },
+            None => return fail("a value of a block is used outside of it"),
+        };
+        let Some(expr) = slots.get(at) else {
+            return fail("there is no such value in the block");
+        };
+        let value = self.apart(expr);
+        if let Some(place) = self
+            .block
+            .borrow_mut()
+            .as_mut()
+            .and_then(|block| block.values.get_mut(at))
+        {
+            *place = Some(value.clone());
+        }
+        value
+    }
+
+    fn has(&self, operand: &Expr, field: &str) -> Answer<'a> {
+        if let Some(found) = self.variable(operand, field) {
+            return found.map(|_| Cel::Bool(true));
+        }
+        let value = self.eval(operand)?;
+        let inner = match &value {
+            Cel::Optional(None) => return Ok(Cel::Bool(false)),
+            Cel::Optional(Some(inner)) => inner,
+            other => other,
+        };
+        match inner.has(field) {
+            Some(set) => Ok(Cel::Bool(set)),
+            None => fail(format!("no such field: {field} (in a {})", inner.type_name())),
+        }
+    }
+
+    fn index(&self, operand: &Expr, index: &Expr, optional: bool) -> Answer<'a> {
+        let (value, index) = (self.eval(operand)?, self.eval(index)?);
+        let chained = matches!(value, Cel::Optional(_));
+        let inner = match &value {
+            Cel::Optional(None) => return Ok(Cel::Optional(None)),
+            Cel::Optional(Some(inner)) => inner,
+            other => other,
+        };
+        if inner.is_map() && !matches!(index, Cel::Text(_) | Cel::Bool(_)) && !index.is_number() {
+            return fail(format!("unsupported key type: {}", index.type_name()));
+        }
+        if !inner.is_map() && !inner.is_list() {
+            return fail(format!(
+                "no such overload: {}[{}]",
+                inner.type_name(),
+                index.type_name()
+            ));
+        }
+        match inner.index(&index) {
+            Some(found) if optional || chained => Ok(Cel::some(found)),
+            Some(found) => Ok(found),
+            None if optional || chained => Ok(Cel::Optional(None)),
+            None if inner.is_list() => fail(format!(
+                "index out of range: {} of {} items",
+                index.print().unwrap_or_default(),
+                inner.len()
+            )),
+            None => fail(format!("no such key: {}", index.print().unwrap_or_default())),
+        }
+    }
+
+    fn list(&self, items: &[(Expr, bool)]) -> Answer<'a> {
+        let mut out = Vec::with_capacity(items.len());
+        for (item, optional) in items {
+            match (self.eval(item)?, optional) {
+                (Cel::Optional(inner), true) => out.extend(inner.map(|inner| (*inner).clone())),
+                (other, true) => return fail(format!("`?` needs an optional, not a {}", other.type_name())),
+                (value, false) => out.push(value),
             }
         }
+        Ok(Cel::list(out))
+    }
+
+    fn map(&self, members: &[(Expr, Expr, bool)]) -> Answer<'a> {
+        let mut out: Vec<(Cel<'a>, Cel<'a>)> = Vec::with_capacity(members.len());
+        for (key, value, optional) in members {
+            let key = self.eval(key)?;
+            if !matches!(key, Cel::Text(_) | Cel::Bool(_) | Cel::Int(_) | Cel::Uint(_)) {
+                return fail(format!("unsupported key type: {}", key.type_name()));
+            }
+            let value = match (self.eval(value)?, optional) {
+                (Cel::Optional(Some(inner)), true) => (*inner).clone(),
+                (Cel::Optional(None), true) => continue,
+                (other, true) => return fail(format!("`?` needs an optional, not a {}", other.type_name())),
+                (value, false) => value,
+            };
+            self.fuel.burn(out.len() as u64 / 8)?;
+            if out.iter().any(|(known, _)| known.same(&key)) {
+                return fail(format!("repeated key: {}", key.print().unwrap_or_default()));
+            }
+            out.push((key, value));
+        }
+        Ok(Cel::map(out))
+    }
+
+    fn message(&self, name: &str, fields: &[(Arc<str>, Expr, bool)], kind: Option<&MessageKind>) -> Answer<'a> {
+        let mut values = Vec::with_capacity(fields.len());
+        for (field, value, optional) in fields {
+            match (self.eval(value)?, optional) {
+                (Cel::Optional(Some(inner)), true) => values.push((field, (*inner).clone())),
+                (Cel::Optional(None), true) => {}
+                (other, true) => return fail(format!("`?` needs an optional, not a {}", other.type_name())),
+                (value, false) => values.push((field, value)),
+            }
+        }
+        let Some(kind) = kind else {
+            // Kubernetes' objects to apply and patches are plain objects.
+            if name.is_empty() {
+                return fail("a message needs a type");
+            }
+            let member = |(field, value): (&Arc<str>, Cel<'a>)| (Cel::text(field.clone()), value);
+            return Ok(Cel::map(values.into_iter().map(member).collect()));
+        };
+        let mut message = Message::new(&kind.types, &kind.descriptor, kind.strong_enums);
+        for (field, value) in values {
+            message.set(field, value)?;
+        }
+        message.finish()
     }
 
     /// `variables.name`, when the operand is that map.
     fn variable(&self, operand: &Expr, field: &str) -> Option<Answer<'a>> {
-        let Expr::Ident(name) = operand else { return None };
-        if &**name != "variables" || self.local(name).is_some() {
+        let Expr::Global(name) = operand else { return None };
+        if &**name != "variables" {
             return None;
         }
-        let found = self.scope.variable(self, field);
-        Some(found.unwrap_or_else(|| fail(format!("no such key: {field} (there is no variable of that name)"))))
+        match self.scope.variable(self, field) {
+            Some(found) => Some(found),
+            // It may be a value of that name instead.
+            None if self
+                .scope
+                .lookup(name)
+                .is_some_and(|value| value.field(field).is_some()) =>
+            {
+                None
+            }
+            None => Some(fail(format!(
+                "no such key: {field} (there is no variable of that name)"
+            ))),
+        }
     }
 
     fn select(&self, operand: &Expr, field: &str, optional: bool) -> Answer<'a> {
@@ -265,11 +377,24 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             Cel::Optional(Some(inner)) => (&**inner, true),
             other => (other, false),
         };
+        let optional = optional || chained;
+        if let Cel::Message(message) = inner
+            && optional
+        {
+            return match message.has(field) {
+                Some(true) => Ok(message.get(field).map_or(Cel::Optional(None), Cel::some)),
+                Some(false) => Ok(Cel::Optional(None)),
+                None => fail(format!("no such field: {field}")),
+            };
+        }
         match inner.field(field) {
-            Some(found) if optional || chained => Ok(Cel::some(found)),
+            // In a document `null` is as good as nothing.
+            Some(Cel::Null) if optional && matches!(inner, Cel::Node(_)) => Ok(Cel::Optional(None)),
+            Some(found) if optional => Ok(Cel::some(found)),
             Some(found) => Ok(found),
-            None if optional || chained => Ok(Cel::Optional(None)),
-            None => fail(format!("no such key: {field}")),
+            None if inner.is_map() && optional => Ok(Cel::Optional(None)),
+            None if inner.is_map() => fail(format!("no such key: {field}")),
+            None => fail(format!("no such field: {field} (in a {})", inner.type_name())),
         }
     }
 
@@ -280,106 +405,20 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             other => fail(format!("no such overload: a {} in a condition", other.type_name())),
         };
         match side(left) {
-            Ok(truth) if truth == deciding => Ok(Cel::Bool(deciding)),
+            Ok(b) if b == deciding => Ok(Cel::Bool(deciding)),
             Err(Fault::Exhausted(e)) => Err(e.into()),
-            left => match (left, side(right)) {
-                (_, Ok(truth)) if truth == deciding => Ok(Cel::Bool(deciding)),
-                (Err(fault), _) | (_, Err(fault)) => Err(fault),
-                _ => Ok(Cel::Bool(!deciding)),
+            Ok(_) => side(right).map(Cel::Bool),
+            Err(fault) => match side(right) {
+                Ok(b) if b == deciding => Ok(Cel::Bool(deciding)),
+                Err(Fault::Exhausted(e)) => Err(e.into()),
+                _ => Err(fault),
             },
         }
     }
 
-    fn repeat(&self, inner: &Loop) -> Answer<'a> {
-        let range = self.eval(&inner.range)?;
-        let range = match range {
-            Cel::Optional(Some(value)) => (*value).clone(),
-            other => other,
-        };
-        let pairs: Vec<(Cel<'a>, Cel<'a>)> = if range.is_map() {
-            range.members()
-        } else if range.is_list() {
-            range
-                .items()
-                .into_iter()
-                .enumerate()
-                .map(|(i, item)| (Cel::Int(i as i64), item))
-                .collect()
-        } else {
-            return fail(format!("a {} has no elements", range.type_name()));
-        };
-        let (first, second) = &inner.names;
-        let step = |key: &Cel<'a>, value: &Cel<'a>, body: &Expr| {
-            let bindings = match second {
-                Some(second) => vec![(&**first, key.clone()), (&**second, value.clone())],
-                // A map is gone through by its keys.
-                None if range.is_map() => vec![(&**first, key.clone())],
-                None => vec![(&**first, value.clone())],
-            };
-            self.with(bindings, || self.eval(body))
-        };
-        let truth = |answer: Answer<'a>| match answer? {
-            Cel::Bool(b) => Ok(b),
-            other => fail(format!("the condition of a macro gives a {}", other.type_name())),
-        };
-        let mut fault = None;
-        let (mut hits, mut out, mut members) = (0, Vec::new(), Vec::new());
-        for (key, value) in &pairs {
-            match inner.kind {
-                LoopKind::All | LoopKind::Exists => match truth(step(key, value, &inner.body)) {
-                    Ok(b) if b == (inner.kind == LoopKind::Exists) => return Ok(Cel::Bool(b)),
-                    Ok(_) => {}
-                    Err(Fault::Exhausted(e)) => return Err(e.into()),
-                    Err(other) => fault = fault.or(Some(other)),
-                },
-                LoopKind::ExistsOne => hits += usize::from(truth(step(key, value, &inner.body))?),
-                LoopKind::Filter => {
-                    if truth(step(key, value, &inner.body))? {
-                        if range.is_map() {
-                            members.push((key.clone(), value.clone()))
-                        } else {
-                            out.push(value.clone())
-                        }
-                    }
-                }
-                LoopKind::Map | LoopKind::TransformMap => {
-                    if let Some(condition) = &inner.condition
-                        && !truth(step(key, value, condition))?
-                    {
-                        continue;
-                    }
-                    let made = step(key, value, &inner.body)?;
-                    if inner.kind == LoopKind::Map {
-                        out.push(made)
-                    } else {
-                        members.push((key.clone(), made))
-                    }
-                }
-            }
-        }
-        if let Some(fault) = fault {
-            return Err(fault);
-        }
-        Ok(match inner.kind {
-            LoopKind::All => Cel::Bool(true),
-            LoopKind::Exists => Cel::Bool(false),
-            LoopKind::ExistsOne => Cel::Bool(hits == 1),
-            LoopKind::TransformMap => Cel::map(members),
-            // Filtering a map gives its keys.
-            LoopKind::Filter if range.is_map() => Cel::list(members.into_iter().map(|(key, _)| key).collect()),
-            LoopKind::Map | LoopKind::Filter => Cel::list(out),
-        })
-    }
-
     fn call(&self, target: Option<&Expr>, name: &str, arguments: &[Expr]) -> Answer<'a> {
-        let module = match target {
-            Some(Expr::Ident(module)) if self.is_module(module) => Some(&**module),
-            _ => None,
-        };
         // The alternative of an optional is only looked at when it is needed.
-        if module.is_none()
-            && let (Some(target), "orValue" | "or", [alternative]) = (target, name, arguments)
-        {
+        if let (Some(target), "orValue" | "or", [alternative]) = (target, name, arguments) {
             return match self.eval(target)? {
                 Cel::Optional(Some(inner)) if name == "orValue" => Ok((*inner).clone()),
                 found @ Cel::Optional(Some(_)) => Ok(found),
@@ -388,120 +427,30 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 other => Ok(other),
             };
         }
-        let receiver = match (module, target) {
-            (None, Some(target)) => Some(self.eval(target)?),
-            _ => None,
-        };
+        let receiver = target.map(|target| self.eval(target)).transpose()?;
         let mut values = Vec::with_capacity(arguments.len());
         for argument in arguments {
             values.push(self.eval(argument)?);
         }
-        let size: usize = receiver.iter().chain(&values).map(Cel::len).sum();
-        self.fuel.burn(size as u64 / 16 + 1)?;
-        match module {
-            Some(module) => library::in_module(self, module, name, &values),
-            None => match receiver {
-                Some(receiver) => library::method(&receiver, name, &values),
-                None => library::global(self, name, &values),
-            },
+        if !matches!(name, "size" | "hasValue" | "value" | "first" | "last" | "type" | "dyn") {
+            receiver.iter().chain(&values).try_for_each(|value| self.pay(value))?;
+        }
+        match (receiver, name.split_once('.')) {
+            (Some(receiver), _) => library::method(self, &receiver, name, &values),
+            (None, Some((module, function))) => library::in_module(self, module, function, &values),
+            (None, None) => library::global(self, name, &values),
         }
     }
 }
 
-fn binary<'a>(operator: Operator, left: &Cel<'a>, right: &Cel<'a>) -> Answer<'a> {
-    let overload = || {
-        let sign = match operator {
-            Operator::Add => "+",
-            Operator::Subtract => "-",
-            Operator::Multiply => "*",
-            Operator::Divide => "/",
-            Operator::Modulo => "%",
-            Operator::In => "in",
-            _ => "<",
-        };
-        fail(format!(
-            "no such overload: {} {sign} {}",
-            left.type_name(),
-            right.type_name()
-        ))
-    };
-    let ordered = |wanted: fn(std::cmp::Ordering) -> bool| match left.order(right) {
-        Some(order) => Ok(Cel::Bool(wanted(order))),
-        None => overload(),
-    };
-    match operator {
-        Operator::Equal => Ok(Cel::Bool(left.same(right))),
-        Operator::NotEqual => Ok(Cel::Bool(!left.same(right))),
-        Operator::Less => ordered(std::cmp::Ordering::is_lt),
-        Operator::LessOrEqual => ordered(std::cmp::Ordering::is_le),
-        Operator::Greater => ordered(std::cmp::Ordering::is_gt),
-        Operator::GreaterOrEqual => ordered(std::cmp::Ordering::is_ge),
-        Operator::In if right.is_list() => Ok(Cel::Bool(right.items().iter().any(|item| item.same(left)))),
-        Operator::In if right.is_map() => Ok(Cel::Bool(right.index(left).is_some())),
-        Operator::In => overload(),
-        Operator::Add => match (left, right) {
-            (Cel::Text(a), Cel::Text(b)) => Ok(Cel::Text(Cow::Owned(format!("{a}{b}")))),
-            (Cel::Bytes(a), Cel::Bytes(b)) => Ok(Cel::Bytes([&**a, &**b].concat().into())),
-            (Cel::Duration(a), Cel::Duration(b)) => Ok(Cel::Duration(a.saturating_add(*b))),
-            (Cel::Time(t), Cel::Duration(d)) | (Cel::Duration(d), Cel::Time(t)) => shift(*t, *d),
-            (a, b) if a.is_list() && b.is_list() => Ok(Cel::list(a.items().into_iter().chain(b.items()).collect())),
-            _ => arithmetic(operator, left, right).unwrap_or_else(overload),
-        },
-        Operator::Subtract => match (left, right) {
-            (Cel::Duration(a), Cel::Duration(b)) => Ok(Cel::Duration(a.saturating_sub(*b))),
-            (Cel::Time(t), Cel::Duration(d)) => shift(*t, d.saturating_neg()),
-            (Cel::Time(a), Cel::Time(b)) => {
-                let nanos = a.as_nanosecond() - b.as_nanosecond();
-                Ok(Cel::Duration(nanos.clamp(i64::MIN.into(), i64::MAX.into()) as i64))
-            }
-            _ => arithmetic(operator, left, right).unwrap_or_else(overload),
-        },
-        _ => arithmetic(operator, left, right).unwrap_or_else(overload),
+fn constant<'a>(literal: &Literal) -> Cel<'a> {
+    match literal {
+        Literal::Null => Cel::Null,
+        Literal::Bool(b) => Cel::Bool(*b),
+        Literal::Int(i) => Cel::Int(*i),
+        Literal::Uint(u) => Cel::Uint(*u),
+        Literal::Double(d) => Cel::Double(*d),
+        Literal::Text(text) => Cel::Text(Text::Shared(text.clone())),
+        Literal::Bytes(bytes) => Cel::Bytes((&**bytes).into()),
     }
-}
-
-fn shift<'a>(time: Timestamp, nanos: i64) -> Answer<'a> {
-    match time.checked_add(SignedDuration::from_nanos(nanos)) {
-        Ok(time) => Ok(Cel::Time(time)),
-        Err(_) => fail("the time is out of range"),
-    }
-}
-
-/// Arithmetic of numbers of one type; `None` when the operands are none.
-fn arithmetic<'a>(operator: Operator, left: &Cel<'a>, right: &Cel<'a>) -> Option<Answer<'a>> {
-    let by_zero = || fail("division by zero");
-    Some(match (left, right) {
-        (Cel::Int(a), Cel::Int(b)) => {
-            let out = match operator {
-                Operator::Add => a.checked_add(*b),
-                Operator::Subtract => a.checked_sub(*b),
-                Operator::Multiply => a.checked_mul(*b),
-                Operator::Divide | Operator::Modulo if *b == 0 => return Some(by_zero()),
-                Operator::Divide => a.checked_div(*b),
-                _ => a.checked_rem(*b),
-            };
-            out.map(Cel::Int)
-                .ok_or_else(|| Fault::Invalid("integer overflow".into()))
-        }
-        (Cel::Uint(a), Cel::Uint(b)) => {
-            let out = match operator {
-                Operator::Add => a.checked_add(*b),
-                Operator::Subtract => a.checked_sub(*b),
-                Operator::Multiply => a.checked_mul(*b),
-                Operator::Divide | Operator::Modulo if *b == 0 => return Some(by_zero()),
-                Operator::Divide => a.checked_div(*b),
-                _ => a.checked_rem(*b),
-            };
-            out.map(Cel::Uint)
-                .ok_or_else(|| Fault::Invalid("integer overflow".into()))
-        }
-        (Cel::Double(a), Cel::Double(b)) => Ok(Cel::Double(match operator {
-            Operator::Add => a + b,
-            Operator::Subtract => a - b,
-            Operator::Multiply => a * b,
-            Operator::Divide => a / b,
-            _ => return None,
-        })),
-        _ => return None,
-    })
 }

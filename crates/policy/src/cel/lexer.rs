@@ -1,12 +1,16 @@
 //! Tokens of CEL.
 
-use super::Literal;
+use super::ast::Literal;
 use super::parser::SyntaxError;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
     Name(String),
+    /// A name in backticks, for fields only.
+    Quoted(String),
     Literal(Literal),
+    /// The magnitude of the smallest integer, which is one too many without its sign.
+    Huge,
     /// Operators and punctuation, by their text.
     Sign(&'static str),
     End,
@@ -31,8 +35,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
             out.push((at, Token::Literal(literal)));
             at += len;
         } else if c.is_ascii_digit() || c == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
-            let (literal, len) = number(text, at)?;
-            out.push((at, Token::Literal(literal)));
+            let (token, len) = number(text, at)?;
+            out.push((at, token));
             at += len;
         } else if c.is_ascii_alphabetic() || c == '_' {
             let len = rest
@@ -51,7 +55,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
             let len = rest[1..]
                 .find('`')
                 .ok_or_else(|| SyntaxError::new(text, at, "a quoted name is not closed"))?;
-            out.push((at, Token::Name(rest[1..=len].to_owned())));
+            out.push((at, Token::Quoted(rest[1..=len].to_owned())));
             at += len + 2;
         } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
             out.push((at, Token::Sign(sign)));
@@ -64,21 +68,28 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
     Ok(out)
 }
 
-fn number(text: &str, at: usize) -> Result<(Literal, usize), SyntaxError> {
+/// An integer from its magnitude.
+fn integer(magnitude: u128) -> Option<Token> {
+    match i64::try_from(magnitude) {
+        Ok(i) => Some(Token::Literal(Literal::Int(i))),
+        Err(_) => (magnitude == 1 << 63).then_some(Token::Huge),
+    }
+}
+
+fn number(text: &str, at: usize) -> Result<(Token, usize), SyntaxError> {
     let rest = &text[at..];
-    let fail = || SyntaxError::new(text, at, "not a number");
+    let fail = || SyntaxError::new(text, at, "the number is out of range");
+    let unsigned = |digits: &str, radix| {
+        let value = u64::from_str_radix(digits, radix).map_err(|_| fail())?;
+        Ok(Token::Literal(Literal::Uint(value)))
+    };
     if let Some(hex) = rest.strip_prefix("0x").or(rest.strip_prefix("0X")) {
         let len = hex.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(hex.len());
         if hex[len..].starts_with(['u', 'U']) {
-            return Ok((
-                Literal::Uint(u64::from_str_radix(&hex[..len], 16).map_err(|_| fail())?),
-                len + 3,
-            ));
+            return Ok((unsigned(&hex[..len], 16)?, len + 3));
         }
-        return Ok((
-            Literal::Int(i64::from_str_radix(&hex[..len], 16).map_err(|_| fail())?),
-            len + 2,
-        ));
+        let magnitude = u128::from_str_radix(&hex[..len], 16).map_err(|_| fail())?;
+        return Ok((integer(magnitude).ok_or_else(fail)?, len + 2));
     }
     let bytes = rest.as_bytes();
     let digits = |from: usize| from + bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
@@ -90,21 +101,20 @@ fn number(text: &str, at: usize) -> Result<(Literal, usize), SyntaxError> {
     }
     if matches!(bytes.get(end), Some(b'e' | b'E')) {
         let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
-        let exponent = digits(end + 1 + sign);
-        if exponent > end + 1 + sign {
+        if bytes.get(end + 1 + sign).is_some_and(u8::is_ascii_digit) {
             float = true;
-            end = exponent;
+            end = digits(end + 1 + sign);
         }
     }
     if float {
-        return Ok((Literal::Double(rest[..end].parse().map_err(|_| fail())?), end));
+        let value: f64 = rest[..end].parse().map_err(|_| fail())?;
+        return Ok((Token::Literal(Literal::Double(value)), end));
     }
     if matches!(bytes.get(end), Some(b'u' | b'U')) {
-        return Ok((Literal::Uint(rest[..end].parse().map_err(|_| fail())?), end + 1));
+        return Ok((unsigned(&rest[..end], 10)?, end + 1));
     }
-    // The smallest integer is written as the negation of one that does not fit.
-    let value: i128 = rest[..end].parse().map_err(|_| fail())?;
-    Ok((Literal::Int(i64::try_from(value).unwrap_or(i64::MIN)), end))
+    let magnitude = rest[..end].parse().map_err(|_| fail())?;
+    Ok((integer(magnitude).ok_or_else(fail)?, end))
 }
 
 /// A string or bytes literal at a place, with its length.
@@ -135,7 +145,7 @@ fn text_literal(text: &str, at: usize) -> Result<Option<(Literal, usize)>, Synta
         if tail.starts_with(quote) {
             let len = prefix + quote.len() * 2 + i;
             if bytes {
-                return Ok(Some((Literal::Bytes(out), len)));
+                return Ok(Some((Literal::Bytes(out.into()), len)));
             }
             let string = String::from_utf8(out).map_err(|_| SyntaxError::new(text, at, "the text is not UTF-8"))?;
             return Ok(Some((Literal::Text(string.into()), len)));
@@ -143,6 +153,13 @@ fn text_literal(text: &str, at: usize) -> Result<Option<(Literal, usize)>, Synta
         let Some(c) = tail.chars().next() else {
             return Err(SyntaxError::new(text, at, "a text is not closed"));
         };
+        if matches!(c, '\n' | '\r') && quote.len() == 1 {
+            return Err(SyntaxError::new(
+                text,
+                at + prefix + i,
+                "a text in single quotes ends on its line",
+            ));
+        }
         if c == '\\' && !raw {
             let (character, len) = escape(&tail[1..], bytes)
                 .ok_or_else(|| SyntaxError::new(text, at + prefix + i, "an unknown escape"))?;
@@ -173,14 +190,23 @@ fn escape(text: &str, bytes: bool) -> Option<(Vec<u8>, usize)> {
                 'U' => 8,
                 _ => 2,
             };
-            let code = u32::from_str_radix(text.get(1..=len)?, 16).ok()?;
+            let digits = text.get(1..=len)?;
+            if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return None;
+            }
+            let code = u32::from_str_radix(digits, 16).ok()?;
             if bytes {
-                return Some((vec![u8::try_from(code).ok()?], len + 1));
+                // Bytes are written one by one.
+                return (len == 2).then_some((vec![code as u8], 3));
             }
             return Some((char::from_u32(code)?.to_string().into_bytes(), len + 1));
         }
         '0'..='3' => {
-            let code = u32::from_str_radix(text.get(..3)?, 8).ok()?;
+            let digits = text.get(..3)?;
+            if !digits.bytes().all(|b| (b'0'..=b'7').contains(&b)) {
+                return None;
+            }
+            let code = u32::from_str_radix(digits, 8).ok()?;
             return Some((
                 if bytes {
                     vec![code as u8]

@@ -1,7 +1,10 @@
 //! The parser of CEL; macros become nodes of their own.
 
+use std::sync::Arc;
+
+use super::ast::{Expr, Literal, Operator};
 use super::lexer::{Token, tokens};
-use super::{Expr, Literal, Loop, LoopKind, Operator};
+use super::macros;
 
 /// Why a text is no expression, with the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +41,32 @@ pub(super) fn parse(text: &str) -> Result<Expr, SyntaxError> {
 }
 
 /// How deep expressions may nest.
-const MAX_DEPTH: u32 = 200;
+const MAX_DEPTH: u32 = 120;
+
+/// How many operators and selections may follow each other: each makes the tree one deeper.
+const MAX_CHAIN: u32 = 1_000;
+
+/// Words that are no names of variables.
+const RESERVED: [&str; 18] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+];
 
 struct Parser<'t> {
     text: &'t str,
@@ -72,6 +100,15 @@ impl Parser<'_> {
         }
     }
 
+    /// Takes one more level of a chain of operators.
+    fn longer(&self, chain: &mut u32) -> Result<(), SyntaxError> {
+        *chain += 1;
+        if *chain > MAX_CHAIN {
+            return Err(self.fail("it chains too many operators"));
+        }
+        Ok(())
+    }
+
     fn ternary(&mut self) -> Parsed {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -90,63 +127,55 @@ impl Parser<'_> {
     }
 
     fn or(&mut self) -> Parsed {
-        let mut left = self.and()?;
+        let (mut left, mut chain) = (self.and()?, 0);
         while self.accept("||") {
+            self.longer(&mut chain)?;
             left = Expr::Or(Box::new(left), Box::new(self.and()?));
         }
         Ok(left)
     }
 
     fn and(&mut self) -> Parsed {
-        let mut left = self.relation()?;
+        let (mut left, mut chain) = (self.binary(0)?, 0);
         while self.accept("&&") {
-            left = Expr::And(Box::new(left), Box::new(self.relation()?));
+            self.longer(&mut chain)?;
+            left = Expr::And(Box::new(left), Box::new(self.binary(0)?));
         }
         Ok(left)
     }
 
-    fn relation(&mut self) -> Parsed {
-        let mut left = self.sum()?;
+    /// Relations bind least (level 0), then sums, then products.
+    fn binary(&mut self, level: u8) -> Parsed {
+        let mut chain = 0;
+        let mut left = if level == 2 {
+            self.unary()?
+        } else {
+            self.binary(level + 1)?
+        };
         loop {
-            let operator = match self.peek() {
-                Token::Sign("==") => Operator::Equal,
-                Token::Sign("!=") => Operator::NotEqual,
-                Token::Sign("<") => Operator::Less,
-                Token::Sign("<=") => Operator::LessOrEqual,
-                Token::Sign(">") => Operator::Greater,
-                Token::Sign(">=") => Operator::GreaterOrEqual,
-                Token::Name(name) if name == "in" => Operator::In,
+            let operator = match (level, self.peek()) {
+                (0, Token::Sign("==")) => Operator::Equal,
+                (0, Token::Sign("!=")) => Operator::NotEqual,
+                (0, Token::Sign("<")) => Operator::Less,
+                (0, Token::Sign("<=")) => Operator::LessOrEqual,
+                (0, Token::Sign(">")) => Operator::Greater,
+                (0, Token::Sign(">=")) => Operator::GreaterOrEqual,
+                (0, Token::Name(name)) if name == "in" => Operator::In,
+                (1, Token::Sign("+")) => Operator::Add,
+                (1, Token::Sign("-")) => Operator::Subtract,
+                (2, Token::Sign("*")) => Operator::Multiply,
+                (2, Token::Sign("/")) => Operator::Divide,
+                (2, Token::Sign("%")) => Operator::Modulo,
                 _ => return Ok(left),
             };
             self.at += 1;
-            left = Expr::Binary(operator, Box::new(left), Box::new(self.sum()?));
-        }
-    }
-
-    fn sum(&mut self) -> Parsed {
-        let mut left = self.product()?;
-        loop {
-            let operator = match self.peek() {
-                Token::Sign("+") => Operator::Add,
-                Token::Sign("-") => Operator::Subtract,
-                _ => return Ok(left),
+            self.longer(&mut chain)?;
+            let right = if level == 2 {
+                self.unary()?
+            } else {
+                self.binary(level + 1)?
             };
-            self.at += 1;
-            left = Expr::Binary(operator, Box::new(left), Box::new(self.product()?));
-        }
-    }
-
-    fn product(&mut self) -> Parsed {
-        let mut left = self.unary()?;
-        loop {
-            let operator = match self.peek() {
-                Token::Sign("*") => Operator::Multiply,
-                Token::Sign("/") => Operator::Divide,
-                Token::Sign("%") => Operator::Modulo,
-                _ => return Ok(left),
-            };
-            self.at += 1;
-            left = Expr::Binary(operator, Box::new(left), Box::new(self.unary()?));
+            left = Expr::Binary(operator, Box::new(left), Box::new(right));
         }
     }
 
@@ -158,68 +187,84 @@ impl Parser<'_> {
         let out = if self.accept("!") {
             Expr::Not(Box::new(self.unary()?))
         } else if self.accept("-") {
-            match self.unary()? {
-                Expr::Literal(Literal::Int(i)) => Expr::Literal(Literal::Int(i.wrapping_neg())),
-                Expr::Literal(Literal::Double(d)) => Expr::Literal(Literal::Double(-d)),
-                other => Expr::Negate(Box::new(other)),
+            match self.peek() {
+                // A sign before a number is a part of the number: -1.f() is (-1).f().
+                Token::Huge => {
+                    self.at += 1;
+                    self.suffixes(Expr::Literal(Literal::Int(i64::MIN)))?
+                }
+                Token::Literal(Literal::Int(i)) => {
+                    let literal = Literal::Int(-*i);
+                    self.at += 1;
+                    self.suffixes(Expr::Literal(literal))?
+                }
+                Token::Literal(Literal::Double(d)) => {
+                    let literal = Literal::Double(-*d);
+                    self.at += 1;
+                    self.suffixes(Expr::Literal(literal))?
+                }
+                _ => Expr::Negate(Box::new(self.unary()?)),
             }
         } else {
-            self.member()?
+            let primary = self.primary()?;
+            self.suffixes(primary)?
         };
         self.depth -= 1;
         Ok(out)
     }
 
-    fn name(&mut self) -> Result<String, SyntaxError> {
-        match self.peek().clone() {
-            Token::Name(name) => {
-                self.at += 1;
-                Ok(name)
-            }
-            _ => Err(self.fail("a name was expected")),
-        }
+    /// A field's name, and whether it was quoted.
+    fn field(&mut self) -> Result<(Arc<str>, bool), SyntaxError> {
+        let name = match self.peek() {
+            Token::Name(name) => (name.as_str().into(), false),
+            Token::Quoted(name) => (name.as_str().into(), true),
+            // These words are names after a dot.
+            Token::Literal(Literal::Bool(b)) => (if *b { "true" } else { "false" }.into(), false),
+            _ => return Err(self.fail("a name was expected")),
+        };
+        self.at += 1;
+        Ok(name)
     }
 
-    fn member(&mut self) -> Parsed {
-        let mut out = self.primary()?;
+    fn suffixes(&mut self, mut out: Expr) -> Parsed {
+        let mut chain = 0;
         loop {
+            self.longer(&mut chain)?;
             if self.accept(".") {
-                let name = self.name()?;
-                if self.accept("(") {
+                let (name, quoted) = self.field()?;
+                if !quoted && self.accept("(") {
                     let arguments = self.list(")")?;
-                    out = self.call(Some(out), &name, arguments)?;
+                    out = macros::expand(Some(out), name, arguments).map_err(|why| self.fail(&why))?;
                 } else {
                     out = Expr::Select {
                         operand: Box::new(out),
-                        field: name.into(),
+                        field: name,
                         optional: false,
                     };
                 }
             } else if self.accept(".?") {
-                let field = self.name()?.into();
+                let (field, _) = self.field()?;
                 out = Expr::Select {
                     operand: Box::new(out),
                     field,
                     optional: true,
                 };
-            } else if self.accept("[?") {
+            } else if matches!(self.peek(), Token::Sign("[" | "[?")) {
+                let optional = self.accept("[?");
+                if !optional {
+                    self.at += 1;
+                }
                 let index = Box::new(self.ternary()?);
                 self.expect("]")?;
                 out = Expr::Index {
                     operand: Box::new(out),
                     index,
-                    optional: true,
+                    optional,
                 };
-            } else if self.accept("[") {
-                let index = Box::new(self.ternary()?);
-                self.expect("]")?;
-                out = Expr::Index {
-                    operand: Box::new(out),
-                    index,
-                    optional: false,
-                };
-            } else if is_type_name(&out) && matches!(self.peek(), Token::Sign("{" | "{?")) {
-                out = self.message()?;
+            } else if matches!(self.peek(), Token::Sign("{" | "{?"))
+                && let Some((name, absolute)) = out.dotted()
+            {
+                out = self.message(name.into(), absolute)?;
             } else {
                 return Ok(out);
             }
@@ -233,23 +278,19 @@ impl Parser<'_> {
                 self.at += 1;
                 Ok(Expr::Literal(literal))
             }
-            Token::Name(name) => {
-                self.at += 1;
-                if self.accept("(") {
-                    let arguments = self.list(")")?;
-                    return self.call(None, &name, arguments);
-                }
-                Ok(Expr::Ident(name.into()))
-            }
-            // A leading dot makes a name absolute; all our names are.
+            Token::Huge => Err(self.fail("the number is out of range")),
+            Token::Name(_) => self.name(false),
+            Token::Quoted(_) => Err(self.fail("only fields can have names in backticks")),
+            // A leading dot makes a name absolute.
             Token::Sign(".") => {
                 self.at += 1;
-                self.primary()
+                self.name(true)
             }
             Token::Sign("(") => {
                 self.at += 1;
                 let out = self.ternary()?;
                 self.expect(")")?;
+                // What stands in brackets is no part of a dotted name.
                 Ok(out)
             }
             Token::Sign(open @ ("[" | "[?")) => {
@@ -289,7 +330,23 @@ impl Parser<'_> {
         }
     }
 
-    fn message(&mut self) -> Parsed {
+    fn name(&mut self, absolute: bool) -> Parsed {
+        let Token::Name(name) = self.peek().clone() else {
+            return Err(self.fail("a name was expected"));
+        };
+        if RESERVED.contains(&name.as_str()) {
+            return Err(self.fail(&format!("`{name}` is a reserved word")));
+        }
+        self.at += 1;
+        let name: Arc<str> = name.into();
+        if self.accept("(") {
+            let arguments = self.list(")")?;
+            return macros::expand(None, name, arguments).map_err(|why| self.fail(&why));
+        }
+        Ok(Expr::Ident { name, absolute })
+    }
+
+    fn message(&mut self, name: Arc<str>, absolute: bool) -> Parsed {
         let mut optional = self.accept("{?");
         if !optional {
             self.expect("{")?;
@@ -297,21 +354,28 @@ impl Parser<'_> {
         let mut fields = Vec::new();
         while !self.accept("}") {
             optional |= self.accept("?");
-            let name = match self.peek().clone() {
-                Token::Name(name) => name,
-                Token::Literal(Literal::Text(text)) => text.into(),
-                _ => return Err(self.fail("a field's name was expected")),
+            let field = match self.peek() {
+                Token::Literal(Literal::Text(text)) => {
+                    let text = text.clone();
+                    self.at += 1;
+                    text
+                }
+                _ => self.field()?.0,
             };
-            self.at += 1;
             self.expect(":")?;
-            fields.push((name.into(), self.ternary()?, optional));
+            fields.push((field, self.ternary()?, optional));
             optional = false;
             if !self.accept(",") {
                 self.expect("}")?;
                 break;
             }
         }
-        Ok(Expr::Message { fields })
+        Ok(Expr::Message {
+            name,
+            absolute,
+            fields,
+            kind: None,
+        })
     }
 
     fn list(&mut self, close: &str) -> Result<Vec<Expr>, SyntaxError> {
@@ -324,105 +388,5 @@ impl Parser<'_> {
             }
         }
         Ok(out)
-    }
-
-    /// A call, or the macro of that name.
-    fn call(&mut self, target: Option<Expr>, name: &str, mut arguments: Vec<Expr>) -> Parsed {
-        let variable = |argument: &Expr| match argument {
-            Expr::Ident(name) => Some(name.clone()),
-            _ => None,
-        };
-        if target.is_none() && name == "has" {
-            return match arguments.pop() {
-                Some(Expr::Select { operand, field, .. }) if arguments.is_empty() => Ok(Expr::Has { operand, field }),
-                _ => Err(self.fail("`has` takes one field, such as has(object.spec)")),
-            };
-        }
-        let Some(target) = target else {
-            return Ok(Expr::Call {
-                target: None,
-                name: name.into(),
-                arguments,
-            });
-        };
-        if name == "bind"
-            && matches!(&target, Expr::Ident(module) if &**module == "cel")
-            && let [first, _, _] = arguments.as_slice()
-            && let Some(bound) = variable(first)
-            && let (Some(body), Some(value)) = (arguments.pop(), arguments.pop())
-        {
-            return Ok(Expr::Bind {
-                name: bound,
-                value: Box::new(value),
-                body: Box::new(body),
-            });
-        }
-        let kind = match (name, arguments.len()) {
-            ("all", 2 | 3) => Some(LoopKind::All),
-            ("exists", 2 | 3) => Some(LoopKind::Exists),
-            ("exists_one" | "existsOne", 2 | 3) => Some(LoopKind::ExistsOne),
-            ("map", 2 | 3) | ("transformList", 3) => Some(LoopKind::Map),
-            ("filter", 2) => Some(LoopKind::Filter),
-            ("transformMap", 3 | 4) => Some(LoopKind::TransformMap),
-            _ => None,
-        };
-        let names = arguments.first().and_then(variable);
-        if let (Some(kind), Some(first)) = (kind, names.clone()) {
-            let three = arguments.len() == 3;
-            let two_names = matches!(kind, LoopKind::TransformMap)
-                || name == "transformList"
-                || three && !matches!(kind, LoopKind::Map);
-            let second = if two_names {
-                arguments.get(1).and_then(variable)
-            } else {
-                None
-            };
-            if two_names && second.is_none() {
-                return Err(self.fail("the second argument of this macro is a variable's name"));
-            }
-            let Some(body) = arguments.pop() else {
-                return Err(self.fail("the macro needs a body"));
-            };
-            let filtered = three && matches!(kind, LoopKind::Map) && !two_names
-                || matches!(kind, LoopKind::TransformMap) && arguments.len() == 3;
-            let condition = if filtered { arguments.pop() } else { None };
-            return Ok(Expr::Loop(Box::new(Loop {
-                kind,
-                range: target,
-                names: (first, second),
-                condition,
-                body,
-            })));
-        }
-        if matches!(name, "optMap" | "optFlatMap")
-            && let (Some(bound), [_, _]) = (names, arguments.as_slice())
-            && let Some(body) = arguments.pop()
-        {
-            let (operand, body) = (Box::new(target), Box::new(body));
-            return Ok(Expr::Optional {
-                operand,
-                name: bound,
-                body,
-                flat: name == "optFlatMap",
-            });
-        }
-        Ok(Expr::Call {
-            target: Some(Box::new(target)),
-            name: name.into(),
-            arguments,
-        })
-    }
-}
-
-/// Whether an expression is a dotted name that opens with a capital: a type that is being made.
-fn is_type_name(expr: &Expr) -> bool {
-    match expr {
-        Expr::Ident(name) => name.starts_with(|c: char| c.is_ascii_uppercase()),
-        Expr::Select {
-            operand,
-            optional: false,
-            ..
-        } => is_type_name(operand),
-        _ => false,
     }
 }

@@ -117,7 +117,10 @@ fn the_language() {
             "[1, 2].exists(x, x",
             "\"[1, 2].exists(x, x\" is not a CEL expression: `)` was expected (at character 19)",
         ),
-        ("nope(1)", "fault: no such overload: int.nope()"),
+        (
+            "nope(1)",
+            "fault: undeclared reference to 'nope': there is no such function",
+        ),
         ("9223372036854775807 + 1", "fault: integer overflow"),
     ] {
         assert_eq!(run(&doc, text), want, "{text}");

@@ -1,13 +1,17 @@
 //! [`Cel`]: values of expressions, borrowed from the document wherever possible.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
+use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use jiff::Timestamp;
 use ridgeway_doc::{Kind, Map, Node, Number, Value};
 use ridgeway_krm::{GoDuration, Quantity};
 
+use super::library::Semver;
+use super::library::time;
+use super::message::Message;
+use super::text::Text;
 use crate::image::Image;
 
 /// A value.
@@ -18,26 +22,35 @@ pub(crate) enum Cel<'a> {
     Int(i64),
     Uint(u64),
     Double(f64),
-    Text(Cow<'a, str>),
+    Text(Text<'a>),
     Bytes(Rc<[u8]>),
     List(Rc<Vec<Cel<'a>>>),
     Map(Rc<Vec<(Cel<'a>, Cel<'a>)>>),
     /// A container of a document.
     Node(Node<'a>),
     Optional(Option<Rc<Cel<'a>>>),
+    /// Nanoseconds.
     Duration(i64),
-    Time(Timestamp),
+    /// Nanoseconds since 1970.
+    Time(i128),
     Quantity(Quantity),
     Image(Rc<Image>),
     Url(Rc<str>),
-    Type(&'static str),
+    Ip(IpAddr),
+    /// An address and the length of its prefix.
+    Cidr(IpAddr, u8),
+    Semver(Rc<Semver>),
+    Message(Rc<Message<'a>>),
+    /// A constant of an enumeration where these are types of their own.
+    Enum(Arc<str>, i32),
+    Type(Arc<str>),
 }
 
 impl<'a> Cel<'a> {
     /// The value of a node; scalars leave the document.
     pub(crate) fn of(node: Node<'a>) -> Cel<'a> {
         match node.kind() {
-            Kind::String => Cel::Text(Cow::Borrowed(node.as_str().unwrap_or_default())),
+            Kind::String => Cel::str(node.as_str().unwrap_or_default()),
             Kind::Array | Kind::Object => Cel::Node(node),
             _ => Cel::scalar(node),
         }
@@ -61,12 +74,12 @@ impl<'a> Cel<'a> {
         }
     }
 
-    pub(crate) fn text(text: impl Into<String>) -> Cel<'a> {
-        Cel::Text(Cow::Owned(text.into()))
+    pub(crate) fn text(text: impl Into<Arc<str>>) -> Cel<'a> {
+        Cel::Text(Text::Shared(text.into()))
     }
 
     pub(crate) fn str(text: &'a str) -> Cel<'a> {
-        Cel::Text(Cow::Borrowed(text))
+        Cel::Text(Text::Borrowed(text))
     }
 
     pub(crate) fn list(items: Vec<Cel<'a>>) -> Cel<'a> {
@@ -118,6 +131,23 @@ impl<'a> Cel<'a> {
         }
     }
 
+    /// What handling the value costs, roughly.
+    pub(super) fn weight(&self) -> u64 {
+        match self {
+            Cel::Text(text) => text.len() as u64,
+            other => other.len() as u64,
+        }
+    }
+
+    /// The item at a place of a list.
+    pub(super) fn item(&self, at: usize) -> Option<Cel<'a>> {
+        match self {
+            Cel::Node(node) => node.item(at).map(Cel::of),
+            Cel::List(items) => items.get(at).cloned(),
+            _ => None,
+        }
+    }
+
     pub(crate) fn items(&self) -> Vec<Cel<'a>> {
         match self {
             Cel::Node(node) => node.items().map(Cel::of).collect(),
@@ -134,7 +164,7 @@ impl<'a> Cel<'a> {
         }
     }
 
-    /// A field of an object; `null` fields of documents count as missing, as in Kubernetes' typed objects.
+    /// A field of an object.
     pub(crate) fn field(&self, name: &str) -> Option<Cel<'a>> {
         match self {
             Cel::Node(node) => node.get(name).map(Cel::of),
@@ -142,7 +172,19 @@ impl<'a> Cel<'a> {
                 .iter()
                 .find(|(k, _)| k.as_str() == Some(name))
                 .map(|(_, v)| v.clone()),
+            Cel::Message(message) => message.get(name),
             Cel::Image(image) => image_field(image, name),
+            _ => None,
+        }
+    }
+
+    /// Whether a field is set; `None` when the value has no such field at all. `null` fields of documents count as
+    /// missing, as in Kubernetes' typed objects.
+    pub(super) fn has(&self, name: &str) -> Option<bool> {
+        match self {
+            Cel::Message(message) => message.has(name),
+            Cel::Map(_) => Some(self.field(name).is_some()),
+            Cel::Node(node) if node.is_object() => Some(node.get(name).is_some_and(|value| !value.is_null())),
             _ => None,
         }
     }
@@ -163,63 +205,13 @@ impl<'a> Cel<'a> {
         match self {
             Cel::Int(i) => Some(*i),
             Cel::Uint(u) => i64::try_from(*u).ok(),
-            Cel::Double(d) if d.fract() == 0.0 => Some(*d as i64),
+            Cel::Double(d) if d.fract() == 0.0 && d.abs() < 9.2e18 => Some(*d as i64),
             _ => None,
-        }
-    }
-
-    pub(crate) fn number(&self) -> Option<f64> {
-        match self {
-            Cel::Int(i) => Some(*i as f64),
-            Cel::Uint(u) => Some(*u as f64),
-            Cel::Double(d) => Some(*d),
-            _ => None,
-        }
-    }
-
-    /// Equality across representations and number types.
-    pub(crate) fn same(&self, other: &Cel<'_>) -> bool {
-        match (self, other) {
-            (Cel::Null, Cel::Null) => true,
-            (Cel::Bool(a), Cel::Bool(b)) => a == b,
-            (Cel::Int(a), Cel::Int(b)) => a == b,
-            (Cel::Text(a), Cel::Text(b)) => a == b,
-            (Cel::Bytes(a), Cel::Bytes(b)) => a == b,
-            (Cel::Duration(a), Cel::Duration(b)) => a == b,
-            (Cel::Time(a), Cel::Time(b)) => a == b,
-            (Cel::Quantity(a), Cel::Quantity(b)) => a == b,
-            (Cel::Type(a), Cel::Type(b)) => a == b,
-            (Cel::Url(a), Cel::Url(b)) => a == b,
-            (Cel::Optional(a), Cel::Optional(b)) => match (a, b) {
-                (Some(a), Some(b)) => a.same(b),
-                (a, b) => a.is_none() && b.is_none(),
-            },
-            (a, b) if a.is_list() && b.is_list() => {
-                a.len() == b.len() && a.items().iter().zip(b.items().iter()).all(|(a, b)| a.same(b))
-            }
-            (a, b) if a.is_map() && b.is_map() => {
-                a.len() == b.len() && a.members().iter().all(|(k, v)| b.index(k).is_some_and(|o| v.same(&o)))
-            }
-            (a, b) => matches!((a.number(), b.number()), (Some(a), Some(b)) if a == b),
-        }
-    }
-
-    /// Order of values of one kind.
-    pub(crate) fn order(&self, other: &Cel<'_>) -> Option<Ordering> {
-        match (self, other) {
-            (Cel::Int(a), Cel::Int(b)) => Some(a.cmp(b)),
-            (Cel::Text(a), Cel::Text(b)) => Some(a.as_ref().cmp(b.as_ref())),
-            (Cel::Bool(a), Cel::Bool(b)) => Some(a.cmp(b)),
-            (Cel::Bytes(a), Cel::Bytes(b)) => Some(a.cmp(b)),
-            (Cel::Duration(a), Cel::Duration(b)) => Some(a.cmp(b)),
-            (Cel::Time(a), Cel::Time(b)) => Some(a.cmp(b)),
-            (Cel::Quantity(a), Cel::Quantity(b)) => Some(a.cmp(b)),
-            (a, b) => a.number()?.partial_cmp(&b.number()?),
         }
     }
 
     /// The name of the type.
-    pub(crate) fn type_name(&self) -> &'static str {
+    pub(crate) fn type_name(&self) -> &str {
         match self {
             Cel::Null => "null_type",
             Cel::Bool(_) => "bool",
@@ -234,9 +226,15 @@ impl<'a> Cel<'a> {
             Cel::Quantity(_) => "kubernetes.Quantity",
             Cel::Image(_) => "kyverno.Image",
             Cel::Url(_) => "kubernetes.URL",
+            Cel::Semver(_) => "kubernetes.Semver",
+            Cel::Ip(_) => "net.IP",
+            Cel::Cidr(..) => "net.CIDR",
             Cel::Type(_) => "type",
-            other if other.is_list() => "list",
-            _ => "map",
+            Cel::Enum(name, _) => name,
+            Cel::Message(message) => &message.descriptor.name,
+            Cel::Node(node) if node.is_array() => "list",
+            Cel::List(_) => "list",
+            Cel::Node(_) | Cel::Map(_) => "map",
         }
     }
 
@@ -245,9 +243,16 @@ impl<'a> Cel<'a> {
         match self {
             Cel::Null => true,
             Cel::Bool(b) => !b,
-            Cel::Text(_) | Cel::Bytes(_) | Cel::List(_) | Cel::Map(_) | Cel::Node(_) => self.len() == 0,
+            Cel::Int(i) | Cel::Duration(i) => *i == 0,
+            Cel::Uint(u) => *u == 0,
+            Cel::Double(d) => *d == 0.0,
+            Cel::Text(text) => text.is_empty(),
+            Cel::Bytes(_) | Cel::List(_) | Cel::Map(_) | Cel::Node(_) => self.len() == 0,
             Cel::Optional(inner) => inner.is_none(),
-            other => other.number() == Some(0.0),
+            Cel::Message(message) => message.fields.is_empty(),
+            Cel::Quantity(quantity) => quantity.is_zero(),
+            Cel::Enum(_, number) => *number == 0,
+            _ => false,
         }
     }
 
@@ -258,14 +263,17 @@ impl<'a> Cel<'a> {
             Cel::Bool(b) => Cow::Borrowed(if *b { "true" } else { "false" }),
             Cel::Int(i) => Cow::Owned(i.to_string()),
             Cel::Uint(u) => Cow::Owned(u.to_string()),
-            Cel::Double(d) => Cow::Owned(Number::Float(*d).to_string()),
-            Cel::Bytes(bytes) => String::from_utf8_lossy(bytes),
-            Cel::Duration(nanos) => Cow::Owned(GoDuration(*nanos).to_string()),
-            Cel::Time(time) => Cow::Owned(time.to_string()),
+            Cel::Double(d) => Cow::Owned(print_double(*d)),
+            Cel::Bytes(bytes) => Cow::Borrowed(std::str::from_utf8(bytes).ok()?),
+            Cel::Duration(nanos) => Cow::Owned(time::print_duration(*nanos)),
+            Cel::Time(nanos) => Cow::Owned(time::print(*nanos)),
             Cel::Quantity(quantity) => Cow::Owned(quantity.to_string()),
             Cel::Url(url) => Cow::Borrowed(url),
+            Cel::Ip(ip) => Cow::Owned(ip.to_string()),
+            Cel::Cidr(ip, bits) => Cow::Owned(format!("{ip}/{bits}")),
             Cel::Type(name) => Cow::Borrowed(name),
             Cel::Image(image) => Cow::Owned(image.reference()),
+            Cel::Semver(version) => Cow::Borrowed(&version.text),
             _ => return None,
         })
     }
@@ -276,7 +284,7 @@ impl<'a> Cel<'a> {
             Cel::Null | Cel::Optional(None) => Value::NULL,
             Cel::Bool(b) => (*b).into(),
             Cel::Int(i) => (*i).into(),
-            Cel::Uint(u) => Number::Int(*u as i64).into(),
+            Cel::Uint(u) => i64::try_from(*u).map_or_else(|_| (*u as f64).into(), Into::into),
             Cel::Double(d) => (*d).into(),
             Cel::Optional(Some(inner)) => inner.to_value(),
             Cel::Node(node) => node.to_value(),
@@ -289,17 +297,39 @@ impl<'a> Cel<'a> {
                     .collect::<Map>()
                     .into()
             }
+            Cel::Duration(nanos) => GoDuration(*nanos).to_string().as_str().into(),
+            Cel::Enum(_, number) => i64::from(*number).into(),
+            Cel::Message(message) => message.to_value(),
             other => other.print().unwrap_or_default().as_ref().into(),
         }
     }
 }
 
+/// As the language prints doubles: the shortest form that reads back.
+pub(super) fn print_double(d: f64) -> String {
+    if d.is_nan() {
+        return "NaN".into();
+    }
+    if d.is_infinite() {
+        return if d > 0.0 { "+Inf" } else { "-Inf" }.into();
+    }
+    if d != 0.0 && !(1e-4..1e21).contains(&d.abs()) {
+        let text = format!("{d:e}");
+        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let (sign, digits) = exponent
+            .strip_prefix('-')
+            .map_or(('+', exponent), |digits| ('-', digits));
+        return format!("{mantissa}e{sign}{digits:0>2}");
+    }
+    format!("{d}")
+}
+
 fn image_field<'a>(image: &Image, name: &str) -> Option<Cel<'a>> {
     Some(Cel::text(match name {
-        "registry" => image.registry.clone(),
-        "repository" => image.path.clone(),
-        "tag" => image.tag.clone(),
-        "digest" => image.digest.clone(),
+        "registry" => image.registry.as_str(),
+        "repository" => image.path.as_str(),
+        "tag" => image.tag.as_str(),
+        "digest" => image.digest.as_str(),
         _ => return None,
     }))
 }

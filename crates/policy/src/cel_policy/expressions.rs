@@ -1,12 +1,13 @@
 //! What every policy in CEL is made of: conditions, variables, validations, and the names its expressions see.
 
-use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
 use ridgeway_doc::Node;
 
+use super::constraints::plural;
+use super::typing::Typing;
 use crate::budget::Fuel;
-use crate::cel::{Cel, Evaluator, Fault, Program, Scope};
+use crate::cel::{Cel, Evaluator, Fault, Program, Scope, Type, authorizer};
 use crate::kyverno::Place;
 use crate::request::{Operation, Request};
 
@@ -27,7 +28,7 @@ pub(crate) fn named_programs(list: Option<Node<'_>>, path: &str) -> Result<Vec<N
         .collect()
 }
 
-/// Compiles match conditions.
+/// Compiles match conditions, which must be booleans.
 pub(crate) fn conditions(list: Option<Node<'_>>, path: &str) -> Result<Vec<Program>, Place> {
     Ok(named_programs(list, path)?
         .into_iter()
@@ -62,17 +63,25 @@ impl CelCheck {
     /// Compiles `variables` and the validations under `key` of a node.
     pub(crate) fn compile(node: Node<'_>, key: &str, path: &str, message: &str) -> Result<CelCheck, Place> {
         let variables = named_programs(node.get("variables"), &format!("{path}.variables"))?;
+        let typing = Typing::of(&variables, &format!("{path}.variables"))?;
         let compile = |(i, item): (usize, Node<'_>)| {
             let program = |field: &str| {
                 let parsed = item.str_at(&[field]).map(Program::parse).transpose();
                 parsed.map_err(|e| Place::new(format!("{path}.{key}[{i}].{field}"), e.to_string()))
             };
             let missing = || Place::new(format!("{path}.{key}[{i}]"), "a validation needs an `expression`");
-            Ok(Validation {
+            let validation = Validation {
                 program: program("expression")?.ok_or_else(missing)?,
                 message: item.str_at(&["message"]).unwrap_or(message).trim().to_owned(),
                 message_program: program("messageExpression")?,
-            })
+            };
+            typing.expect(&validation.program, &Type::Bool, || {
+                format!("{path}.{key}[{i}].expression")
+            })?;
+            if let Some(program) = &validation.message_program {
+                typing.expect(program, &Type::Text, || format!("{path}.{key}[{i}].messageExpression"))?;
+            }
+            Ok(validation)
         };
         let validations = node.get(key).into_iter().flat_map(Node::items).enumerate().map(compile);
         let validations: Vec<Validation> = validations.collect::<Result<_, Place>>()?;
@@ -150,6 +159,8 @@ pub(crate) struct CelScope<'a> {
     request: &'a Request<'a>,
     variables: &'a [Named],
     slots: RefCell<Vec<Slot<'a>>>,
+    /// `request`, made when it is first read.
+    review: OnceCell<Cel<'a>>,
     /// A namespace of which nothing is known still has its name.
     named_namespace: bool,
 }
@@ -161,6 +172,7 @@ impl<'a> CelScope<'a> {
             request,
             variables,
             slots,
+            review: OnceCell::new(),
             named_namespace,
         }
     }
@@ -221,8 +233,6 @@ impl<'a> CelScope<'a> {
     }
 }
 
-use super::constraints::plural;
-
 impl<'a> Scope<'a> for CelScope<'a> {
     fn lookup(&self, name: &str) -> Option<Cel<'a>> {
         let node = |node: Option<Node<'a>>| node.map_or(Cel::Null, Cel::of);
@@ -233,13 +243,14 @@ impl<'a> Scope<'a> for CelScope<'a> {
                     .filter(|_| self.request.operation != Operation::Delete),
             ),
             "oldObject" => node(self.request.old_object),
-            "request" => self.request(),
+            "request" => self.review.get_or_init(|| self.request()).clone(),
             "namespaceObject" => self.namespace(),
             "params" => Cel::Null,
+            "authorizer" => authorizer(),
             "variables" => Cel::map(
                 self.variables
                     .iter()
-                    .map(|(name, _)| (Cel::Text(Cow::Borrowed(name)), Cel::Null))
+                    .map(|(name, _)| (Cel::str(name), Cel::Null))
                     .collect(),
             ),
             "exceptions" => Cel::object([

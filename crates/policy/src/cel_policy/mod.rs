@@ -6,8 +6,10 @@ mod constraints;
 mod expressions;
 mod mutation;
 mod policy;
+mod typing;
 
 pub(crate) use autogen::rewrite;
 pub(crate) use constraints::plural;
 pub(crate) use expressions::{CelCheck, Verdict, all_hold, conditions};
 pub(crate) use policy::{CelBody, CelPolicy, Ruling};
+pub use typing::expression_type;

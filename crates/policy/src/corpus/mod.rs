@@ -1,8 +1,13 @@
-//! Other people's tests, run over this engine: `kyverno test` suites, `gator verify` suites, Pod Security fixtures.
+//! Other people's tests, run over this engine: `kyverno test` suites, `gator verify` suites, Pod Security fixtures, the
+//! expression language's conformance tests.
 //!
 //! Nothing here opens a file: a [`Files`] gives texts by path, so that the same runners serve the command line, the
 //! tests and a repository at some revision.
 
+pub mod cel_spec;
+mod cel_spec_text;
+mod cel_spec_types;
+mod cel_spec_values;
 pub mod gator;
 pub mod kyverno_test;
 pub mod pods;

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::cel::eval::{Answer, fail};
+use crate::cel::eval::{Answer, Fault, fail};
 use crate::cel::value::Cel;
 
 use super::overload;
@@ -12,6 +12,8 @@ pub(super) fn method<'a>(list: &Cel<'a>, name: &str, arguments: &[Cel<'a>]) -> A
     Ok(match (name, arguments) {
         ("join", []) => return join(&items, ""),
         ("join", [Cel::Text(glue)]) => return join(&items, glue),
+        ("includes", [value]) => Cel::Bool(items.iter().any(|item| item.same(value))),
+        ("unwrapOpt", []) => return unwrap(&items),
         ("isSorted", []) => Cel::Bool(items.windows(2).all(|w| w[0].order(&w[1]).is_some_and(Ordering::is_le))),
         ("sum", []) => return sum(&items),
         ("min", []) => return extreme(&items, Ordering::Less),
@@ -29,10 +31,17 @@ pub(super) fn method<'a>(list: &Cel<'a>, name: &str, arguments: &[Cel<'a>]) -> A
             Cel::list(out)
         }
         ("flatten", []) => Cel::list(flat(items, 1)),
-        ("flatten", [Cel::Int(depth)]) => Cel::list(flat(items, (*depth).clamp(0, 16))),
+        ("flatten", [Cel::Int(depth)]) if *depth < 0 => return fail("flatten needs a depth that is not negative"),
+        ("flatten", [Cel::Int(depth)]) => Cel::list(flat(items, (*depth).min(64))),
         ("reverse", []) => Cel::list(items.into_iter().rev().collect()),
         ("sort", []) => {
             let mut items = items;
+            if let Some(pair) = items.windows(2).find(|pair| pair[0].order(&pair[1]).is_none()) {
+                let (a, b) = (pair[0].type_name(), pair[1].type_name());
+                return fail(format!(
+                    "sort needs items of one type that has an order: a {a} is not compared with a {b}"
+                ));
+            }
             items.sort_by(|a, b| a.order(b).unwrap_or(Ordering::Equal));
             Cel::list(items)
         }
@@ -61,6 +70,18 @@ fn join<'a>(items: &[Cel<'a>], glue: &str) -> Answer<'a> {
     Ok(Cel::text(parts.join(glue)))
 }
 
+/// The values of the optionals that have one.
+pub(super) fn unwrap<'a>(items: &[Cel<'a>]) -> Answer<'a> {
+    let mut out = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Cel::Optional(inner) => out.extend(inner.as_ref().map(|inner| (**inner).clone())),
+            other => return fail(format!("unwrap needs optionals, not a {}", other.type_name())),
+        }
+    }
+    Ok(Cel::list(out))
+}
+
 fn flat<'a>(items: Vec<Cel<'a>>, depth: i64) -> Vec<Cel<'a>> {
     let mut out = Vec::with_capacity(items.len());
     for item in items {
@@ -74,14 +95,15 @@ fn flat<'a>(items: Vec<Cel<'a>>, depth: i64) -> Vec<Cel<'a>> {
 }
 
 fn sum<'a>(items: &[Cel<'a>]) -> Answer<'a> {
+    let overflow = || Fault::Invalid("the sum overflows".into());
     let mut total: Option<Cel<'a>> = None;
     for item in items {
         total = Some(match (total, item) {
             (None, item) => item.clone(),
-            (Some(Cel::Int(a)), Cel::Int(b)) => Cel::Int(a.saturating_add(*b)),
-            (Some(Cel::Uint(a)), Cel::Uint(b)) => Cel::Uint(a.saturating_add(*b)),
+            (Some(Cel::Int(a)), Cel::Int(b)) => Cel::Int(a.checked_add(*b).ok_or_else(overflow)?),
+            (Some(Cel::Uint(a)), Cel::Uint(b)) => Cel::Uint(a.checked_add(*b).ok_or_else(overflow)?),
             (Some(Cel::Double(a)), Cel::Double(b)) => Cel::Double(a + b),
-            (Some(Cel::Duration(a)), Cel::Duration(b)) => Cel::Duration(a.saturating_add(*b)),
+            (Some(Cel::Duration(a)), Cel::Duration(b)) => Cel::Duration(a.checked_add(*b).ok_or_else(overflow)?),
             (Some(other), item) => {
                 return fail(format!(
                     "sum cannot add a {} to a {}",

@@ -1,9 +1,15 @@
 //! The functions: the language's own, and the libraries of Kubernetes and Kyverno.
 
+mod authorizer;
+mod format;
 mod list;
+mod math;
 mod module;
+mod named_format;
+mod net;
+mod semver;
 mod text;
-mod time;
+pub(super) mod time;
 
 use ridgeway_doc::parse_json;
 use ridgeway_krm::{GoDuration, Quantity};
@@ -12,10 +18,12 @@ use super::eval::{Answer, Evaluator, fail};
 use super::value::Cel;
 use crate::image;
 
+pub(crate) use authorizer::authorizer;
 pub(super) use module::in_module;
+pub(super) use semver::Semver;
 
 /// Names that stand for a group of functions where no variable has them.
-pub(super) const MODULES: [&str; 15] = [
+pub(super) const MODULES: [&str; 14] = [
     "optional",
     "image",
     "math",
@@ -30,26 +38,7 @@ pub(super) const MODULES: [&str; 15] = [
     "generator",
     "JSONPatch",
     "jsonpatch",
-    "strings",
 ];
-
-/// The types that can be named.
-pub(super) fn type_named(name: &str) -> Option<&'static str> {
-    const TYPES: [&str; 11] = [
-        "null_type",
-        "bool",
-        "int",
-        "uint",
-        "double",
-        "string",
-        "bytes",
-        "list",
-        "map",
-        "type",
-        "optional_type",
-    ];
-    TYPES.into_iter().find(|known| *known == name)
-}
 
 /// The fault of a call that no function takes.
 pub(super) fn overload<'a>(name: &str, receiver: Option<&Cel<'a>>, arguments: &[Cel<'a>]) -> Answer<'a> {
@@ -61,22 +50,20 @@ pub(super) fn overload<'a>(name: &str, receiver: Option<&Cel<'a>>, arguments: &[
 /// A function without receiver.
 pub(super) fn global<'a>(evaluator: &Evaluator<'_, 'a>, name: &str, arguments: &[Cel<'a>]) -> Answer<'a> {
     match (name, arguments) {
-        ("size", [value]) => method(value, "size", &[]),
+        ("size", [value]) => method(evaluator, value, "size", &[]),
         ("dyn", [value]) => Ok(value.clone()),
-        ("type", [value]) => Ok(Cel::Type(value.type_name())),
+        ("type", [value]) => Ok(Cel::Type(value.type_name().into())),
         ("string", [value]) => match value.print() {
-            Some(text) => Ok(Cel::text(text)),
+            Some(text) => Ok(Cel::text(text.into_owned())),
+            None if matches!(value, Cel::Bytes(_)) => fail("the bytes are not UTF-8"),
             None => overload(name, None, arguments),
         },
         ("int", [value]) => int(value),
-        ("uint", [value]) => match int(value)? {
-            Cel::Int(i) if i >= 0 => Ok(Cel::Uint(i as u64)),
-            _ => fail("unsigned integer overflow"),
-        },
+        ("uint", [value]) => uint(value),
         ("double", [value]) => match value {
-            Cel::Text(text) => match text.trim().parse() {
-                Ok(d) => Ok(Cel::Double(d)),
-                Err(_) => fail(format!("{text:?} is not a number")),
+            Cel::Text(text) => match double(text) {
+                Some(d) => Ok(Cel::Double(d)),
+                None => fail(format!("{:?} is not a number", &**text)),
             },
             other => other
                 .number()
@@ -85,8 +72,8 @@ pub(super) fn global<'a>(evaluator: &Evaluator<'_, 'a>, name: &str, arguments: &
         },
         ("bool", [Cel::Bool(b)]) => Ok(Cel::Bool(*b)),
         ("bool", [Cel::Text(text)]) => match text.as_ref() {
-            "true" | "True" | "TRUE" | "t" | "1" => Ok(Cel::Bool(true)),
-            "false" | "False" | "FALSE" | "f" | "0" => Ok(Cel::Bool(false)),
+            "true" | "True" | "TRUE" | "t" | "T" | "1" => Ok(Cel::Bool(true)),
+            "false" | "False" | "FALSE" | "f" | "F" | "0" => Ok(Cel::Bool(false)),
             other => fail(format!("{other:?} is not a bool")),
         },
         ("bytes", [Cel::Text(text)]) => Ok(Cel::Bytes(text.as_bytes().into())),
@@ -95,11 +82,22 @@ pub(super) fn global<'a>(evaluator: &Evaluator<'_, 'a>, name: &str, arguments: &
             Ok(duration) => Ok(Cel::Duration(duration.0)),
             Err(error) => fail(error.to_string()),
         },
+        ("duration", [Cel::Int(nanos)]) => Ok(Cel::Duration(*nanos)),
         ("duration", [value @ Cel::Duration(_)]) | ("timestamp", [value @ Cel::Time(_)]) => Ok(value.clone()),
-        ("timestamp", [Cel::Text(text)]) => match text.parse() {
-            Ok(time) => Ok(Cel::Time(time)),
-            Err(_) => fail(format!("{text:?} is not a time such as 2026-01-31T12:00:00Z")),
+        ("timestamp", [Cel::Int(seconds)]) => time::checked(i128::from(*seconds) * 1_000_000_000).map(Cel::Time),
+        ("timestamp", [Cel::Text(text)]) => match time::parse(text) {
+            Some(nanos) => time::checked(nanos).map(Cel::Time),
+            None => fail(format!("{:?} is not a time such as 2026-01-31T12:00:00Z", &**text)),
         },
+        ("matches", [Cel::Text(text), Cel::Text(pattern)]) => Ok(Cel::Bool(text::matches(text, pattern)?)),
+        ("ip", [Cel::Text(text)]) => net::ip(text),
+        ("isIP", [Cel::Text(text)]) => Ok(Cel::Bool(net::address(text).is_some())),
+        ("cidr", [Cel::Text(text)]) => net::cidr(text),
+        ("isCIDR", [Cel::Text(text)]) => Ok(Cel::Bool(net::range(text).is_some())),
+        ("semver", [Cel::Text(text)]) => semver::call(text, false),
+        ("semver", [Cel::Text(text), Cel::Bool(lenient)]) => semver::call(text, *lenient),
+        ("isSemver", [Cel::Text(text)]) => Ok(Cel::Bool(semver::read(text, false).is_some())),
+        ("isSemver", [Cel::Text(text), Cel::Bool(lenient)]) => Ok(Cel::Bool(semver::read(text, *lenient).is_some())),
         ("now", []) => time::now(evaluator),
         ("quantity", [Cel::Text(text)]) => match Quantity::parse(text) {
             Ok(quantity) => Ok(Cel::Quantity(quantity)),
@@ -124,27 +122,63 @@ pub(super) fn global<'a>(evaluator: &Evaluator<'_, 'a>, name: &str, arguments: &
                 ("Name", Cel::text(name)),
             ]))
         }
-        (_, [receiver, rest @ ..]) => method(receiver, name, rest),
-        _ => fail(format!("undeclared reference to '{name}'")),
+        _ if super::signatures::built_in().contains_key(name) => overload(name, None, arguments),
+        _ => fail(format!("undeclared reference to '{name}': there is no such function")),
+    }
+}
+
+/// As the language reads doubles.
+fn double(text: &str) -> Option<f64> {
+    match text {
+        "NaN" => Some(f64::NAN),
+        "Infinity" | "+Infinity" | "Inf" | "+Inf" => Some(f64::INFINITY),
+        "-Infinity" | "-Inf" => Some(f64::NEG_INFINITY),
+        _ => text.parse().ok(),
     }
 }
 
 fn int<'a>(value: &Cel<'a>) -> Answer<'a> {
+    let range = || fail("integer overflow: the number is out of range");
     match value {
         Cel::Int(i) => Ok(Cel::Int(*i)),
-        Cel::Uint(u) => i64::try_from(*u).map(Cel::Int).or_else(|_| fail("integer overflow")),
-        Cel::Double(d) if d.abs() < 9.2e18 => Ok(Cel::Int(*d as i64)),
-        Cel::Text(text) => match text.trim().parse() {
+        Cel::Uint(u) => i64::try_from(*u).map(Cel::Int).or_else(|_| range()),
+        Cel::Double(d) if *d > -9_223_372_036_854_775_808.0 && *d < 9_223_372_036_854_775_807.0 => {
+            Ok(Cel::Int(*d as i64))
+        }
+        Cel::Double(_) => range(),
+        Cel::Text(text) => match text.parse() {
             Ok(i) => Ok(Cel::Int(i)),
-            Err(_) => fail(format!("{text:?} is not an integer")),
+            Err(_) => fail(format!("{:?} is not an integer", &**text)),
         },
-        Cel::Time(time) => Ok(Cel::Int(time.as_second())),
+        Cel::Time(nanos) => Ok(Cel::Int(nanos.div_euclid(1_000_000_000) as i64)),
+        Cel::Duration(nanos) => Ok(Cel::Int(*nanos)),
+        Cel::Enum(_, number) => Ok(Cel::Int((*number).into())),
         other => overload("int", None, std::slice::from_ref(other)),
     }
 }
 
+fn uint<'a>(value: &Cel<'a>) -> Answer<'a> {
+    let range = || fail("unsigned integer overflow: the number is out of range");
+    match value {
+        Cel::Uint(u) => Ok(Cel::Uint(*u)),
+        Cel::Int(i) => u64::try_from(*i).map(Cel::Uint).or_else(|_| range()),
+        Cel::Double(d) if *d > -1.0 && *d < 18_446_744_073_709_551_615.0 => Ok(Cel::Uint(*d as u64)),
+        Cel::Double(_) => range(),
+        Cel::Text(text) => match text.parse() {
+            Ok(u) => Ok(Cel::Uint(u)),
+            Err(_) => fail(format!("{:?} is not an unsigned integer", &**text)),
+        },
+        other => overload("uint", None, std::slice::from_ref(other)),
+    }
+}
+
 /// A function with a receiver.
-pub(super) fn method<'a>(receiver: &Cel<'a>, name: &str, arguments: &[Cel<'a>]) -> Answer<'a> {
+pub(super) fn method<'a>(
+    evaluator: &Evaluator<'_, 'a>,
+    receiver: &Cel<'a>,
+    name: &str,
+    arguments: &[Cel<'a>],
+) -> Answer<'a> {
     match (name, arguments) {
         ("size", []) => {
             return match receiver {
@@ -172,7 +206,17 @@ pub(super) fn method<'a>(receiver: &Cel<'a>, name: &str, arguments: &[Cel<'a>]) 
         Cel::Quantity(quantity) => of_quantity(*quantity, name, arguments),
         Cel::Image(image) => of_image(image, name, arguments),
         Cel::Url(url) => text::of_url(url, name, arguments),
-        list if list.is_list() => list::method(list, name, arguments),
+        Cel::Ip(ip) => net::of_ip(*ip, name, arguments),
+        Cel::Cidr(ip, bits) => net::of_cidr(*ip, *bits, name, arguments),
+        Cel::Semver(version) => semver::method(version, name, arguments),
+        list if list.is_list() => {
+            if matches!(name, "distinct" | "sort") {
+                // These compare each item with others.
+                evaluator.fuel.burn((list.len() as u64).saturating_pow(2) / 8)?;
+            }
+            list::method(list, name, arguments)
+        }
+        Cel::Map(_) => of_authorizer(evaluator, receiver, name, arguments),
         other => overload(name, Some(other), arguments),
     }
 }
@@ -223,3 +267,22 @@ fn from_json<'a>(text: &str) -> Answer<'a> {
         Err(error) => fail(error.to_string()),
     }
 }
+
+/// The key under which a named format is kept in a value.
+const NAMED_FORMAT: &str = "\u{0}format";
+
+/// Methods of maps: named formats, and checks of an authorizer, which are maps of what was asked for so far.
+fn of_authorizer<'a>(
+    evaluator: &Evaluator<'_, 'a>,
+    receiver: &Cel<'a>,
+    name: &str,
+    arguments: &[Cel<'a>],
+) -> Answer<'a> {
+    if let (Some(Cel::Text(format)), "validate", [Cel::Text(text)]) = (receiver.field(NAMED_FORMAT), name, arguments) {
+        return Ok(named_format::validate(&format, text));
+    }
+    authorizer::method(evaluator, receiver, name, arguments)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,14 @@
 //! Functions in modules: `optional.of`, `resource.Get`, `JSONPatch.escapeKey`, …
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD as UNPADDED};
 use ridgeway_doc::parse_yaml;
 use ridgeway_krm::{GroupVersion, Gvk};
 
 use crate::cel::eval::{Answer, Evaluator, fail};
 use crate::cel::value::Cel;
 
-use super::{from_json, list, overload, time};
+use super::{NAMED_FORMAT, format, from_json, list, math, named_format, net, overload, time};
 
 pub(crate) fn in_module<'a>(
     evaluator: &Evaluator<'_, 'a>,
@@ -24,20 +24,26 @@ pub(crate) fn in_module<'a>(
         } else {
             Cel::some(value.clone())
         }),
-        ("math", "greatest" | "least", [single]) if single.is_list() => {
-            list::method(single, if name == "greatest" { "max" } else { "min" }, &[])
+        ("optional", "unwrap", [list]) if list.is_list() => list::unwrap(&list.items()),
+        ("math", _, _) => math::call(name, arguments),
+        ("strings", "quote", [Cel::Text(text)]) => Ok(Cel::text(format::quote(text))),
+        ("lists", "range", [Cel::Int(end)]) => {
+            evaluator.fuel.burn(u64::try_from(*end).unwrap_or_default())?;
+            Ok(Cel::list((0..*end).map(Cel::Int).collect()))
         }
-        ("math", "greatest" | "least", values) => list::method(
-            &Cel::list(values.to_vec()),
-            if name == "greatest" { "max" } else { "min" },
-            &[],
-        ),
-        ("math", "abs", [Cel::Int(i)]) => Ok(Cel::Int(i.saturating_abs())),
-        ("math", "abs", [Cel::Double(d)]) => Ok(Cel::Double(d.abs())),
-        ("math", "ceil", [Cel::Double(d)]) => Ok(Cel::Double(d.ceil())),
-        ("math", "floor", [Cel::Double(d)]) => Ok(Cel::Double(d.floor())),
-        ("math", "round", [Cel::Double(d)]) => Ok(Cel::Double(d.round())),
+        ("ip", "isCanonical", [Cel::Text(text)]) => match net::ip(text)? {
+            Cel::Ip(ip) => Ok(Cel::Bool(ip.to_string() == **text)),
+            other => Ok(other),
+        },
+        ("format", "named", [Cel::Text(text)]) => Ok(match named_format::find(text) {
+            Some(found) => Cel::some(Cel::object([(NAMED_FORMAT, Cel::str(found))])),
+            None => Cel::Optional(None),
+        }),
+        ("format", _, []) if named_format::find(name).is_some() => Ok(Cel::object([(NAMED_FORMAT, Cel::text(name))])),
         ("sets", _, [a, b]) if a.is_list() && b.is_list() => {
+            evaluator
+                .fuel
+                .burn((a.len() as u64).saturating_mul(b.len() as u64) / 4)?;
             let (a, b) = (a.items(), b.items());
             let has = |list: &[Cel<'a>], item: &Cel<'a>| list.iter().any(|other| other.same(item));
             Ok(Cel::Bool(match name {
@@ -48,7 +54,7 @@ pub(crate) fn in_module<'a>(
             }))
         }
         ("base64", "encode", [Cel::Bytes(bytes)]) => Ok(Cel::text(STANDARD.encode(bytes))),
-        ("base64", "decode", [Cel::Text(text)]) => match STANDARD.decode(text.as_bytes()) {
+        ("base64", "decode", [Cel::Text(text)]) => match UNPADDED.decode(text.trim_end_matches('=')) {
             Ok(bytes) => Ok(Cel::Bytes(bytes.into())),
             Err(_) => fail("the text is not base64"),
         },

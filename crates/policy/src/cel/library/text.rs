@@ -37,6 +37,10 @@ fn part<'a>(text: &str, from: i64, to: i64) -> Answer<'a> {
     }
 }
 
+pub(super) fn matches(text: &str, pattern: &str) -> Result<bool, Fault> {
+    Ok(regex(pattern, text)?.is_match(text))
+}
+
 pub(super) fn method<'a>(text: &str, name: &str, arguments: &[Cel<'a>]) -> Answer<'a> {
     let texts: Vec<&str> = arguments.iter().filter_map(Cel::as_str).collect();
     Ok(match (name, arguments, texts.as_slice()) {
@@ -65,12 +69,24 @@ pub(super) fn method<'a>(text: &str, name: &str, arguments: &[Cel<'a>]) -> Answe
         ("lowerAscii", [], _) => Cel::text(text.to_ascii_lowercase()),
         ("upperAscii", [], _) => Cel::text(text.to_ascii_uppercase()),
         ("trim", [], _) => Cel::text(text.trim()),
+        ("lastIndexOf", [_, Cel::Int(until)], [part]) => match offset(text, *until) {
+            Some(last) => {
+                let found = text.rmatch_indices(part).map(|(at, _)| at).find(|at| *at <= last);
+                // What overlaps is not among the matches from the end.
+                let overlapping = text.char_indices().map(|(at, _)| at).chain([text.len()]).rev();
+                let exact = overlapping
+                    .filter(|at| *at <= last)
+                    .find(|at| text[*at..].starts_with(part));
+                Cel::Int(characters(text, exact.or(found)))
+            }
+            None => return fail(format!("index out of range: {until}")),
+        },
         ("reverse", [], _) => Cel::text(text.chars().rev().collect::<String>()),
         ("indexOf", [_], [part]) => Cel::Int(characters(text, text.find(part))),
         ("lastIndexOf", [_], [part]) => Cel::Int(characters(text, text.rfind(part))),
         ("indexOf", [_, Cel::Int(from)], [part]) => match offset(text, *from) {
             Some(start) => Cel::Int(characters(text, text[start..].find(part).map(|at| at + start))),
-            None => return fail("index out of range"),
+            None => return fail(format!("index out of range: {from}")),
         },
         ("charAt", [Cel::Int(at)], _) if *at == text.chars().count() as i64 => Cel::text(""),
         ("charAt", [Cel::Int(at)], _) => return part(text, *at, *at + 1),
@@ -83,7 +99,7 @@ pub(super) fn method<'a>(text: &str, name: &str, arguments: &[Cel<'a>]) -> Answe
         },
         ("split", [_], [at]) => split(text, at, usize::MAX),
         ("split", [_, Cel::Int(limit)], [at]) => split(text, at, usize::try_from(*limit).unwrap_or(usize::MAX)),
-        ("format", [list], _) if list.is_list() => return format_text(text, &list.items()),
+        ("format", [list], _) if list.is_list() => return super::format::format(text, &list.items()),
         ("registry" | "repository" | "tag" | "digest" | "identifier" | "containsDigest", [], _) => {
             return match crate::image::parse(text) {
                 Some(image) => super::of_image(&image, name, arguments),
@@ -100,53 +116,9 @@ fn split<'a>(text: &str, at: &str, limit: usize) -> Cel<'a> {
         return Cel::list(Vec::new());
     }
     if at.is_empty() {
-        return Cel::list(text.chars().map(Cel::text).collect());
+        return Cel::list(text.chars().map(|c| Cel::text(c.to_string())).collect());
     }
     Cel::list(text.splitn(limit, at).map(Cel::text).collect())
-}
-
-/// `"%s has %d".format([...])`
-fn format_text<'a>(pattern: &str, values: &[Cel<'a>]) -> Answer<'a> {
-    let mut out = String::new();
-    let mut values = values.iter();
-    let mut chars = pattern.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != '%' {
-            out.push(c);
-            continue;
-        }
-        let mut precision = String::new();
-        while chars.peek().is_some_and(|c| *c == '.' || c.is_ascii_digit()) {
-            precision.extend(chars.next());
-        }
-        let verb = chars.next().unwrap_or('%');
-        if verb == '%' {
-            out.push('%');
-            continue;
-        }
-        let Some(value) = values.next() else {
-            return fail("format: too few values");
-        };
-        let digits = precision.trim_start_matches('.').parse().unwrap_or(6);
-        match (verb, value) {
-            ('s', value) => match value.print() {
-                Some(text) => out.push_str(&text),
-                None => out.push_str(&value.to_value().to_json()),
-            },
-            ('d', value) if value.whole().is_some() => out.push_str(&value.whole().unwrap_or_default().to_string()),
-            ('f', value) if value.number().is_some() => {
-                out.push_str(&format!("{:.digits$}", value.number().unwrap_or_default()));
-            }
-            ('e', Cel::Double(d)) => out.push_str(&format!("{d:.digits$e}")),
-            ('b', Cel::Int(i)) => out.push_str(&format!("{i:b}")),
-            ('b', Cel::Bool(b)) => out.push_str(if *b { "1" } else { "0" }),
-            ('x', Cel::Int(i)) => out.push_str(&format!("{i:x}")),
-            ('X', Cel::Int(i)) => out.push_str(&format!("{i:X}")),
-            ('o', Cel::Int(i)) => out.push_str(&format!("{i:o}")),
-            (verb, value) => return fail(format!("format: %{verb} does not take a {}", value.type_name())),
-        }
-    }
-    Ok(Cel::text(out))
 }
 
 /// Scheme, host with port, path and query of a URL.

@@ -1,0 +1,143 @@
+//! Macros over lists and maps.
+
+use super::ast::{Expr, Loop, LoopKind};
+use super::eval::{Answer, Evaluator, Fault, fail};
+use super::value::Cel;
+
+/// What has been made so far.
+#[derive(Default)]
+struct Made<'a> {
+    items: Vec<Cel<'a>>,
+    members: Vec<(Cel<'a>, Cel<'a>)>,
+    hits: usize,
+    fault: Option<Fault>,
+    /// `all` and `exists` are decided.
+    decided: bool,
+}
+
+impl<'a> Evaluator<'_, 'a> {
+    pub(super) fn repeat(&self, inner: &Loop) -> Answer<'a> {
+        let range = self.eval(&inner.range)?;
+        let mut made = Made::default();
+        match &range {
+            Cel::List(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    if self.one(inner, Cel::Int(at as i64), item.clone(), false, &mut made)? {
+                        break;
+                    }
+                }
+            }
+            Cel::Map(members) => {
+                for (key, value) in members.iter() {
+                    if self.one(inner, key.clone(), value.clone(), true, &mut made)? {
+                        break;
+                    }
+                }
+            }
+            Cel::Node(node) if node.is_array() => {
+                for (at, item) in node.items().enumerate() {
+                    if self.one(inner, Cel::Int(at as i64), Cel::of(item), false, &mut made)? {
+                        break;
+                    }
+                }
+            }
+            Cel::Node(node) => {
+                for (key, value) in node.members() {
+                    if self.one(inner, Cel::str(key), Cel::of(value), true, &mut made)? {
+                        break;
+                    }
+                }
+            }
+            other => return fail(format!("no such overload: a {} has no elements", other.type_name())),
+        }
+        if let (false, Some(fault)) = (made.decided, made.fault) {
+            return Err(fault);
+        }
+        Ok(match inner.kind {
+            LoopKind::All => Cel::Bool(!made.decided),
+            LoopKind::Exists => Cel::Bool(made.decided),
+            LoopKind::ExistsOne => Cel::Bool(made.hits == 1),
+            LoopKind::TransformMap | LoopKind::TransformEntry => Cel::map(made.members),
+            LoopKind::Map | LoopKind::Filter => Cel::list(made.items),
+        })
+    }
+
+    /// One step; whether the loop is over.
+    fn one(
+        &self,
+        inner: &Loop,
+        key: Cel<'a>,
+        value: Cel<'a>,
+        over_map: bool,
+        made: &mut Made<'a>,
+    ) -> Result<bool, Fault> {
+        let depth = self.locals.borrow().len();
+        {
+            let mut locals = self.locals.borrow_mut();
+            match inner.names.1 {
+                Some(_) => locals.extend([key.clone(), value.clone()]),
+                // A map is gone through by its keys.
+                None => locals.push(if over_map { key.clone() } else { value.clone() }),
+            }
+        }
+        let out = self.body(inner, key, value, over_map, made);
+        self.locals.borrow_mut().truncate(depth);
+        out
+    }
+
+    fn truth(&self, expr: &Expr) -> Result<bool, Fault> {
+        match self.eval(expr)? {
+            Cel::Bool(b) => Ok(b),
+            other => fail(format!("the condition of a macro gives a {}", other.type_name())),
+        }
+    }
+
+    fn body(
+        &self,
+        inner: &Loop,
+        key: Cel<'a>,
+        value: Cel<'a>,
+        over_map: bool,
+        made: &mut Made<'a>,
+    ) -> Result<bool, Fault> {
+        match inner.kind {
+            LoopKind::All | LoopKind::Exists => match self.truth(&inner.body) {
+                Ok(b) if b == (inner.kind == LoopKind::Exists) => made.decided = true,
+                Ok(_) => {}
+                Err(Fault::Exhausted(e)) => return Err(e.into()),
+                Err(other) => made.fault = made.fault.take().or(Some(other)),
+            },
+            LoopKind::ExistsOne => made.hits += usize::from(self.truth(&inner.body)?),
+            LoopKind::Filter => {
+                if self.truth(&inner.body)? {
+                    made.items.push(if over_map { key } else { value });
+                }
+            }
+            LoopKind::Map | LoopKind::TransformMap | LoopKind::TransformEntry => {
+                if let Some(condition) = &inner.condition
+                    && !self.truth(condition)?
+                {
+                    return Ok(false);
+                }
+                let new = self.eval(&inner.body)?;
+                match inner.kind {
+                    LoopKind::Map => made.items.push(new),
+                    LoopKind::TransformMap => made.members.push((key, new)),
+                    _ if !new.is_map() => {
+                        return fail(format!("transformMapEntry needs a map, not a {}", new.type_name()));
+                    }
+                    _ => {
+                        for (key, member) in new.members() {
+                            self.fuel.burn(made.members.len() as u64 / 8)?;
+                            if made.members.iter().any(|(known, _)| known.same(&key)) {
+                                return fail(format!("repeated key: {}", key.print().unwrap_or_default()));
+                            }
+                            made.members.push((key, member));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(made.decided)
+    }
+}
