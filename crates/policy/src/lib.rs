@@ -30,6 +30,7 @@ mod pattern_text;
 mod pod_security;
 pub mod pss;
 mod refine;
+mod rego;
 mod request;
 mod ruleset;
 mod semver;

@@ -11,6 +11,7 @@ mod cel_spec_values;
 pub mod gator;
 pub mod kyverno_test;
 pub mod pods;
+pub mod rego_v1;
 
 use ridgeway_doc::{Doc, parse_yaml};
 

@@ -18,6 +18,8 @@ pub(crate) struct Constraint {
     pub(super) name: String,
     pub(super) template: Arc<Template>,
     pub(super) parameters: Rego,
+    /// The parameters as our own engine takes them.
+    pub(super) native_parameters: crate::rego::Value<'static>,
     pub(super) action: Action,
     kinds: Vec<(Vec<String>, Vec<String>)>,
     names: Option<String>,
@@ -87,6 +89,10 @@ impl Constraint {
                 node.str_at(&["metadata", "name"]).unwrap_or_default()
             ),
             parameters: spec(&["parameters"]).map_or_else(Rego::new_object, rego::value),
+            native_parameters: spec(&["parameters"]).map_or_else(
+                || crate::rego::Value::object(Vec::new()),
+                |parameters| crate::rego::Value::from_node(parameters).to_owned(),
+            ),
             action,
             kinds: kinds
                 .map(|kind| (texts(kind.get("apiGroups")), texts(kind.get("kinds"))))

@@ -1,11 +1,12 @@
 //! Gatekeeper: `ConstraintTemplate`s in Rego and the constraints that give them parameters.
 //!
-//! A template compiles once, to a program of the Rego virtual machine; what that machine cannot do runs in the
-//! interpreter. Each constraint says where the template applies and with which parameters. Violations become results
-//! like those of every other dialect.
+//! A template compiles once, to a program of our own Rego engine; what that engine does not know runs in the regorus
+//! machine, or in its interpreter. Each constraint says where the template applies and with which parameters.
+//! Violations become results like those of every other dialect.
 
 mod constraint;
 mod crd;
+mod native;
 mod rego;
 mod template;
 
@@ -33,7 +34,7 @@ pub(crate) struct Gatekeeper {
 
 /// The compiled constraints.
 #[derive(Debug, Default)]
-pub(crate) struct Constraints(Vec<Constraint>);
+pub(crate) struct Constraints(Vec<Arc<Constraint>>);
 
 impl Gatekeeper {
     pub(crate) fn template(&mut self, node: Node<'_>, errors: &mut Vec<CompileError>) {
@@ -59,7 +60,7 @@ impl Gatekeeper {
             let kind = doc.root().str_at(&["kind"]).unwrap_or_default();
             match self.templates.get(kind) {
                 Some(template) => match Constraint::compile(doc.root(), template.clone()) {
-                    Ok(constraint) => out.push(constraint),
+                    Ok(constraint) => out.push(Arc::new(constraint)),
                     Err(error) => errors.push(error),
                 },
                 None if self.broken.iter().any(|broken| broken == kind) => {}
@@ -81,7 +82,7 @@ impl Constraints {
     }
 
     pub(crate) fn policies(&self) -> Vec<PolicyInfo> {
-        let of = |constraint: &Constraint| PolicyInfo {
+        let of = |constraint: &Arc<Constraint>| PolicyInfo {
             name: constraint.name.clone(),
             dialect: Dialect::Gatekeeper,
             title: constraint.template.title.clone(),
@@ -100,18 +101,28 @@ impl Constraints {
         let Some(subject) = request.subject() else { return };
         let mut review = None;
         let mut inventory = None;
+        let native_review = native::review(request, background);
+        let objects = std::cell::OnceCell::new();
         for constraint in self.0.iter().filter(|constraint| constraint.selects(request, subject)) {
+            let template = &constraint.template;
             // Templates look at what is about to be; a deletion is only put before those that name the operation.
-            if request.operation == Operation::Delete && !background && !constraint.template.names_operations {
+            if request.operation == Operation::Delete && !background && !template.names_operations {
                 continue;
             }
-            let review = review.get_or_insert_with(|| rego::review(request, background));
-            let data = constraint.template.reads_inventory.then(|| {
-                inventory
-                    .get_or_insert_with(|| rego::inventory(request.data.inventory()))
-                    .clone()
-            });
-            let answer = constraint.template.run(review, &constraint.parameters, data);
+            let all = || objects.get_or_init(|| request.data.inventory());
+            let answer = if let Some(native) = &template.native {
+                let inventory = template.reads_inventory.then(|| match all() {
+                    Some(all) => crate::rego::Value::from_node(all.node()),
+                    None => crate::rego::Value::object(Vec::new()),
+                });
+                native.run(&native_review, &constraint.native_parameters, inventory)
+            } else {
+                let review = review.get_or_insert_with(|| rego::review(request, background));
+                let data = template
+                    .reads_inventory
+                    .then(|| inventory.get_or_insert_with(|| rego::inventory(all().clone())).clone());
+                template.run(review, &constraint.parameters, data)
+            };
             results.extend(told(constraint, answer));
         }
     }

@@ -7,6 +7,7 @@ use regorus::rvm::Program;
 use regorus::{CompiledPolicy, Engine, Rc, Value as Rego};
 use ridgeway_doc::{Node, Position};
 
+use super::native::Native;
 use super::rego::{self, Violation};
 use crate::verdict::CompileError;
 
@@ -21,6 +22,8 @@ pub(crate) struct Template {
     pub(super) reads_inventory: bool,
     /// Whether it looks at the operation.
     pub(super) names_operations: bool,
+    /// The program of our own engine, where it knows all that the template uses.
+    pub(super) native: Option<Native>,
     entry: Rc<str>,
     /// The program, where the virtual machine can run it.
     program: Option<Arc<Program>>,
@@ -157,7 +160,9 @@ impl Template {
         let title = node
             .at(&["metadata", "annotations"])
             .and_then(|a| a.get("metadata.gatekeeper.sh/title"));
+        let sources: Vec<&str> = all().collect();
         Ok(Template {
+            native: Native::compile(&sources, package, source.v1),
             kind: kind.into(),
             title: title.and_then(Node::as_str).unwrap_or(kind).into(),
             reads_inventory: all().any(|text| text.contains("data.inventory") || text.contains("inventory[")),

@@ -1,0 +1,74 @@
+//! What concerns the engine itself: time of the call, randomness, modules, and what a pure engine refuses.
+
+use super::super::error::Fault;
+use super::super::parser::{Version, parse_module};
+use super::super::value::Value;
+use super::{Answer, Builtin, Env, builtin, integer, text, versions};
+
+pub(super) const BUILTINS: &[Builtin] = &[
+    builtin("trace", 1, |_, a| {
+        text(a, 0)?;
+        Ok(Value::Bool(true))
+    }),
+    Builtin {
+        name: "print",
+        arity: None,
+        call: |_, _| Ok(Value::Bool(true)),
+    },
+    builtin("walk", 1, |_, _| Err(Fault::Undefined)),
+    builtin("opa.runtime", 0, |_, _| Ok(Value::object(Vec::new()))),
+    builtin("test.sleep", 1, |_, _| Ok(Value::Null)),
+    builtin("http.send", 1, |_, _| {
+        Err(Fault::value(
+            "policies are evaluated without the network; pass the data as input",
+        ))
+    }),
+    builtin("rand.intn", 2, |env, a| {
+        let bound = integer(a, 1)?.unsigned_abs();
+        let drawn = versions::mix(env.seed, &format!("{}/{bound}", text(a, 0)?));
+        Ok(Value::int(if bound == 0 {
+            0
+        } else {
+            i64::try_from(drawn % bound).unwrap_or(0)
+        }))
+    }),
+    builtin("rego.metadata.chain", 0, |_, _| Ok(Value::array(Vec::new()))),
+    builtin("rego.metadata.rule", 0, |_, _| Ok(Value::object(Vec::new()))),
+    builtin("rego.parse_module", 2, read_module),
+];
+
+/// The outline of a module: its package, imports and the names of its rules.
+fn read_module<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
+    let source = text(a, 1)?;
+    env.work(source.len() * 16)?;
+    let module = parse_module(source, Version::V1).map_err(|error| Fault::value(error.to_string()))?;
+    let term = |kind: &str, value: &str| Value::named([("type", Value::str(kind)), ("value", Value::str(value))]);
+    let path = |names: &[super::super::ast::Name]| {
+        let mut out = Vec::new();
+        for (i, name) in names.iter().enumerate() {
+            out.push(term(if i == 0 { "var" } else { "string" }, name));
+        }
+        Value::array(out)
+    };
+    let mut package = vec!["data".into()];
+    package.extend(module.package.iter().cloned());
+    let imports = module.imports.iter().map(|import| {
+        let target = Value::named([("type", Value::str("ref")), ("value", path(&import.path))]);
+        match &import.alias {
+            Some(alias) => Value::named([("path", target), ("alias", Value::str(&**alias))]),
+            None => Value::named([("path", target)]),
+        }
+    });
+    let rules = module.rules.iter().map(|rule| {
+        let head = Value::named([
+            ("name", Value::str(&*rule.name)),
+            ("ref", Value::array(vec![term("var", &rule.name)])),
+        ]);
+        Value::named([("head", head)])
+    });
+    Ok(Value::named([
+        ("package", Value::named([("path", path(&package))])),
+        ("imports", Value::array(imports.collect())),
+        ("rules", Value::array(rules.collect())),
+    ]))
+}

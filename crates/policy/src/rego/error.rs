@@ -1,0 +1,74 @@
+//! What goes wrong: before evaluation and in it.
+
+use super::ast::Pos;
+use crate::budget::Exhausted;
+
+/// A fault of a module or of an evaluation, by the code the language gives it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub(crate) struct Error {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) pos: Pos,
+}
+
+impl Error {
+    pub(crate) fn new(code: &'static str, pos: Pos, message: impl Into<String>) -> Error {
+        Error {
+            code,
+            message: message.into(),
+            pos,
+        }
+    }
+
+    pub(crate) fn parse(pos: Pos, message: impl Into<String>) -> Error {
+        Error::new("rego_parse_error", pos, message)
+    }
+
+    pub(crate) fn compile(pos: Pos, message: impl Into<String>) -> Error {
+        Error::new("rego_compile_error", pos, message)
+    }
+
+    pub(crate) fn type_error(pos: Pos, message: impl Into<String>) -> Error {
+        Error::new("rego_type_error", pos, message)
+    }
+
+    pub(crate) fn unsafe_var(pos: Pos, message: impl Into<String>) -> Error {
+        Error::new("rego_unsafe_var_error", pos, message)
+    }
+
+    pub(crate) fn conflict(pos: Pos, message: impl Into<String>) -> Error {
+        Error::new("eval_conflict_error", pos, message)
+    }
+}
+
+impl From<Exhausted> for Error {
+    fn from(exhausted: Exhausted) -> Error {
+        Error::new("eval_cancel_error", Pos::default(), exhausted.to_string())
+    }
+}
+
+/// What a built-in function answers instead of a value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Fault {
+    /// An operand of the wrong type.
+    Type(String),
+    /// An operand of a wrong value.
+    Value(String),
+    /// No value, and no error.
+    Undefined,
+    /// Ends the evaluation, strict or not.
+    Halt(Error),
+}
+
+impl From<Exhausted> for Fault {
+    fn from(exhausted: Exhausted) -> Fault {
+        Fault::Halt(exhausted.into())
+    }
+}
+
+impl Fault {
+    pub(crate) fn value(message: impl Into<String>) -> Fault {
+        Fault::Value(message.into())
+    }
+}

@@ -1,0 +1,168 @@
+//! The language by example: modules, a query, and what comes out.
+
+use ridgeway_doc::parse_json;
+
+use super::{Engine, Request, Value, Version};
+use crate::budget::Fuel;
+
+const DATA: &str = r#"{"numbers": [1, 2, 3], "teams": {"a": {"size": 3}, "b": {"size": 5}}}"#;
+const INPUT: &str = r#"{"user": "amy", "roles": ["dev", "ops"], "limits": {"cpu": "500m"}}"#;
+
+/// The value of `x` in all solutions, or the code of the error.
+fn answer(modules: &[&str], query: &str, version: Version) -> String {
+    let (data, input) = (
+        parse_json(DATA.as_bytes()).unwrap(),
+        parse_json(INPUT.as_bytes()).unwrap(),
+    );
+    let fuel = Fuel::new(100_000);
+    let request = Request {
+        input: Some(Value::from_node(input.root())),
+        data: Value::from_node(data.root()),
+        fuel: &fuel,
+        strict: false,
+        now: 1_700_000_000_000_000_000,
+    };
+    let solutions = Engine::compile(modules, version).and_then(|engine| {
+        let found = engine.query(query, request)?;
+        Ok(found
+            .iter()
+            .map(|solution| solution.iter().find(|(name, _)| &**name == "x").unwrap().1.to_string())
+            .collect::<Vec<_>>())
+    });
+    match solutions {
+        Ok(found) if found.is_empty() => "undefined".into(),
+        Ok(found) => found.join(" | "),
+        Err(error) => error.code.to_owned(),
+    }
+}
+
+#[test]
+fn rules_of_version_1() {
+    let cases = [
+        ("p := 1 + 2 * 3", "7"),
+        ("p := 0.1 + 0.2", "0.3"),
+        ("p := 9223372036854775807 + 1", "9223372036854775808"),
+        ("p contains x if some x in data.numbers", "{1, 2, 3}"),
+        ("p[k] := v.size if some k, v in data.teams", r#"{"a": 3, "b": 5}"#),
+        ("p if every n in data.numbers { n < 4 }", "true"),
+        ("p if every n in data.numbers { n < 3 }", "undefined"),
+        ("p := [x | x := data.numbers[_]; x > 1]", "[2, 3]"),
+        ("p := {x: y | some y, x in data.numbers}", "{1: 0, 2: 1, 3: 2}"),
+        ("default p := 7\np := 8 if input.user == \"bob\"", "7"),
+        (
+            "p := 1 if input.user == \"bob\" else := 2 if input.user == \"amy\" else := 3",
+            "2",
+        ),
+        ("f(x) := y if { y := x * 2 }\np := f(21)", "42"),
+        ("f(x) := x\np := f(1, 2)", "rego_type_error"),
+        ("p := input.user with input.user as \"zoe\"", "rego_parse_error"),
+        (
+            "p := x if { x := q with input.user as \"zoe\" }\nq := input.user",
+            "\"zoe\"",
+        ),
+        ("p := x if { x := count([1]) with count as 5 }", "5"),
+        ("p := x if { x := data.teams.c.size with data.teams.c.size as 9 }", "9"),
+        ("p if { not input.absent }", "true"),
+        ("p if { not q[x] }\nq contains 1", "rego_unsafe_var_error"),
+        ("p := x if { x > 1 }", "rego_unsafe_var_error"),
+        ("p := q\nq := p", "rego_recursion_error"),
+        ("p := 1\np := 2", "eval_conflict_error"),
+        ("p := nothing.such(1)", "rego_type_error"),
+        ("p := 1 / 0", "undefined"),
+        ("p := [x, y] if { [x, {\"a\": y}] = [1, {\"a\": 2}] }", "[1, 2]"),
+        ("p := x if { y := x + 1; x := 2; y == 3 }", "rego_unsafe_var_error"),
+        ("p := x if { walk({\"a\": [5]}, [[\"a\", 0], x]) }", "5"),
+        (
+            "p := $\"{input.user} has {count(input.roles)}, {input.absent}\"",
+            "\"amy has 2, <undefined>\"",
+        ),
+        (
+            "p.q.r := 1\np.q[x] := 2 if some x in [\"s\"]",
+            r#"{"q": {"r": 1, "s": 2}}"#,
+        ),
+        (
+            "p[x][y] contains z if { x := 1; y := 2; some z in [3, 4] }",
+            "{1: {2: {3, 4}}}",
+        ),
+        ("p := {1, 2} | {3}", "{1, 2, 3}"),
+        ("p := {1, 2} & {2, 3}", "{2}"),
+        ("p := 1 in [1, 2]", "true"),
+        ("p := (0, 1) in [1]", "rego_parse_error"),
+        (
+            "p := sprintf(\"%v %d %s %5.2f|%-4d|%04d %x\", [[\"a\"], 3, \"s\", 1.5, 7, 42, 255])",
+            "\"[\\\"a\\\"] 3 s  1.50|7   |0042 ff\"",
+        ),
+        ("p := sprintf(\"%v\", [])", "\"%!v(MISSING)\""),
+        ("p { true }", "rego_parse_error"),
+        ("p := [1, 2", "rego_parse_error"),
+    ];
+    for (rules, wanted) in cases {
+        let module = format!("package t\n\n{rules}\n");
+        assert_eq!(answer(&[&module], "x = data.t.p", Version::V1), wanted, "{rules}");
+    }
+}
+
+#[test]
+fn rules_of_version_0() {
+    let cases = [
+        ("p[x] { x := data.numbers[_] }", "{1, 2, 3}"),
+        ("p[k] = v { v := data.teams[k].size }", r#"{"a": 3, "b": 5}"#),
+        ("p = 1 { false } else = 2 { true }", "2"),
+        ("p { input.roles[_] == \"ops\" }", "true"),
+        ("p = \"a\" { input.user == \"bob\" } { input.user == \"amy\" }", "\"a\""),
+        ("f() = 3 { true }\np = f()", "3"),
+        ("p[{\"msg\": msg}] { msg := input.user }", r#"{{"msg": "amy"}}"#),
+        ("if = 1\np = if", "1"),
+        ("import future.keywords.in\np { \"dev\" in input.roles }", "true"),
+        ("import rego.v1\np contains 1 if true", "{1}"),
+        ("p = x { x := 1\n(x > 0) }", "1"),
+    ];
+    for (rules, wanted) in cases {
+        let module = format!("package t\n\n{rules}\n");
+        assert_eq!(answer(&[&module], "x = data.t.p", Version::V0), wanted, "{rules}");
+    }
+}
+
+#[test]
+fn modules_see_each_other() {
+    let modules = [
+        "package a\n\nimport data.b as other\n\np := other.q[1]",
+        "package b\n\nq contains n if some n in [1, 2]",
+    ];
+    assert_eq!(answer(&modules, "x = data.a.p", Version::V1), "1");
+    assert_eq!(answer(&modules, "x = data.b", Version::V1), r#"{"q": {1, 2}}"#);
+    assert_eq!(answer(&modules, "data.b.q[x]", Version::V1), "1 | 2");
+    assert_eq!(answer(&modules, "data[x].p", Version::V1), "\"a\"");
+}
+
+#[test]
+fn work_is_bounded() {
+    let endless = "package t\n\np := count([1 | numbers.range(1, 1000)[_]; numbers.range(1, 1000)[_]])";
+    assert_eq!(answer(&[endless], "x = data.t.p", Version::V1), "eval_cancel_error");
+    // A chain of functions, each calling the next, and terms nested without end.
+    let mut chain = "package t\n\nf0(x) := x\n".to_owned();
+    for i in 1..500 {
+        chain.push_str(&format!("f{i}(x) := f{}(x)\n", i - 1));
+    }
+    chain.push_str("p := f499(1)");
+    assert_eq!(answer(&[&chain], "x = data.t.p", Version::V1), "eval_cancel_error");
+    for bracket in ["[", "{", "(", "-", "f(", "not "] {
+        let nested = format!("package t\n\np if {{ {} }}", bracket.repeat(5_000));
+        assert_eq!(
+            answer(&[&nested], "x = data.t.p", Version::V1),
+            "rego_parse_error",
+            "{bracket}"
+        );
+    }
+}
+
+#[test]
+fn broken_modules_end_in_errors() {
+    let whole = "package t\n\nimport data.a as b\n\n# METADATA\n# title: x\ndefault p := {\"a\": [1, 2.5e3, `raw`]}\n\np := $\"{b} \\{\" if {\n\tsome k, v in input.x[_].y with input as {1}\n\tnot every x in {1} { x == [k | v]\n}\n} else := f(-1)\n";
+    for end in 0..whole.len() {
+        if whole.is_char_boundary(end) {
+            let _ = answer(&[&whole[..end]], "x = data.t.p", Version::V1);
+            let _ = answer(&[&whole[..end]], "x = data.t.p", Version::V0);
+        }
+    }
+}
