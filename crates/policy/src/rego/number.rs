@@ -267,6 +267,9 @@ impl fmt::Display for Num {
                         None => ('+', exponent),
                     };
                     write!(f, "{mantissa}e{sign}{digits:0>2}")
+                } else if float.fract() == 0.0 {
+                    // Only what was written with a fraction is still a double.
+                    write!(f, "{float:.1}")
                 } else {
                     float.fmt(f)
                 }

@@ -7,6 +7,7 @@ mod digest;
 mod encoding;
 mod format;
 mod glob;
+mod graphql;
 mod json;
 mod jwt;
 mod keys;
@@ -115,12 +116,13 @@ impl<'p> Env<'p> {
 pub(crate) fn find(name: &str) -> Option<&'static Builtin> {
     static TABLE: OnceLock<HashMap<&'static str, &'static Builtin>> = OnceLock::new();
     let table = TABLE.get_or_init(|| {
-        let groups: [&'static [Builtin]; 18] = [
+        let groups: [&'static [Builtin]; 19] = [
             aws::BUILTINS,
             collections::BUILTINS,
             digest::BUILTINS,
             encoding::BUILTINS,
             glob::BUILTINS,
+            graphql::BUILTINS,
             json::BUILTINS,
             jwt::BUILTINS,
             net::BUILTINS,
