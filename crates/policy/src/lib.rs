@@ -42,6 +42,6 @@ pub use gatekeeper::constraint_crd;
 pub use image::Image;
 pub use jmespath::{Evaluator, Expression, Fault, Scope, SyntaxError, Val};
 pub use pattern_text::wildcard;
-pub use request::{Data, Given, NoData, Operation, Request, User};
+pub use request::{Data, Decision, Given, NoData, Operation, Question, Request, User};
 pub use ruleset::{PolicyInfo, RuleSet};
 pub use verdict::{Action, CompileError, Dialect, Generated, Outcome, RuleResult, Verdicts};

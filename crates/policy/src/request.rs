@@ -72,10 +72,48 @@ pub trait Data: Send + Sync {
         None
     }
 
+    /// What the authorizer answers to a question of a policy; `None` where there is nobody to ask.
+    fn authorize(&self, question: &Question<'_>) -> Option<Decision> {
+        let _ = question;
+        None
+    }
+
     /// The replicated objects for Rego's `data.inventory`, if any are.
     fn inventory(&self) -> Option<Value> {
         None
     }
+}
+
+/// A question to the authorizer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Question<'q> {
+    /// Namespace and name of the service account it is about; `None` for who makes the request.
+    pub account: Option<(&'q str, &'q str)>,
+    /// A path that is no resource's; the fields of resources are empty then.
+    pub path: &'q str,
+    /// The resource's group.
+    pub group: &'q str,
+    /// The resource.
+    pub resource: &'q str,
+    /// Its subresource.
+    pub subresource: &'q str,
+    /// The namespace.
+    pub namespace: &'q str,
+    /// The object.
+    pub name: &'q str,
+    /// What is to be done.
+    pub verb: &'q str,
+}
+
+/// The authorizer's answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether it may be done.
+    pub allowed: bool,
+    /// Why.
+    pub reason: String,
+    /// What went wrong in asking, if anything did.
+    pub error: Option<String>,
 }
 
 /// No data at all.

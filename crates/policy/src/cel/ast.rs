@@ -110,6 +110,8 @@ pub(crate) enum LoopKind {
     Filter,
     /// `transformMap`: keys stay, values are made anew.
     TransformMap,
+    /// `sortBy`: the items in the order of what the body makes of them.
+    SortBy,
     /// `transformMapEntry`: the body makes a map of one member.
     TransformEntry,
 }

@@ -500,6 +500,17 @@ impl Checker<'_> {
                 self.boxed_within(names, &inner.body, what)?;
                 Type::list(one)
             }
+            LoopKind::SortBy => {
+                let key = self.within(names, &inner.body)?;
+                let key = self.found.settle(&key, false);
+                if matches!(
+                    key,
+                    Type::List(_) | Type::Map(..) | Type::Message(_) | Type::Opaque(..) | Type::Null
+                ) {
+                    return wrong(format!("sortBy needs keys that have an order, not a {key}"));
+                }
+                Type::list(one)
+            }
             LoopKind::Map => Type::list(self.within(names, &inner.body)?),
             LoopKind::TransformMap => Type::map(key, self.within(names, &inner.body)?),
             LoopKind::TransformEntry => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::ast::{Expr, Literal, MessageKind};
+use super::ast::{Expr, Literal, MessageKind, Operator};
 use super::message::Message;
 use super::text::Text;
 use super::{Cel, Program, library, operators};
@@ -161,6 +161,13 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 Cel::Bool(false) => self.eval(no),
                 other => fail(format!("no such overload: {} ? :", other.type_name())),
             },
+            Expr::Binary(Operator::In, left, right) if literals(right).is_some() => {
+                let left = self.eval(left)?;
+                let items = literals(right).unwrap_or_default();
+                self.fuel.burn(items.len() as u64 / 4)?;
+                self.pay(&left)?;
+                Ok(Cel::Bool(items.iter().any(|(item, _)| is_literal(&left, item))))
+            }
             Expr::Binary(operator, left, right) => {
                 let (left, right) = (self.eval(left)?, self.eval(right)?);
                 self.pay(&left)?;
@@ -440,6 +447,26 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             (None, Some((module, function))) => library::in_module(self, module, function, &values),
             (None, None) => library::global(self, name, &values),
         }
+    }
+}
+
+/// The items of a list that holds nothing but literals: it needs not be built to look into it.
+fn literals(expr: &Expr) -> Option<&[(Expr, bool)]> {
+    match expr {
+        Expr::List(items) => {
+            let plain = |(item, optional): &(Expr, bool)| matches!(item, Expr::Literal(_)) && !optional;
+            items.iter().all(plain).then_some(items)
+        }
+        _ => None,
+    }
+}
+
+fn is_literal(value: &Cel<'_>, item: &Expr) -> bool {
+    match (value, item) {
+        (Cel::Text(a), Expr::Literal(Literal::Text(b))) => **a == **b,
+        (Cel::Text(_), _) => false,
+        (value, Expr::Literal(literal)) => value.same(&constant(literal)),
+        _ => false,
     }
 }
 

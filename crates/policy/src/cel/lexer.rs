@@ -120,10 +120,10 @@ fn number(text: &str, at: usize) -> Result<(Token, usize), SyntaxError> {
 /// A string or bytes literal at a place, with its length.
 fn text_literal(text: &str, at: usize) -> Result<Option<(Literal, usize)>, SyntaxError> {
     let rest = &text[at..];
-    let prefix = rest.find(['"', '\'']).filter(|len| *len <= 2).unwrap_or(3);
-    if prefix > 2 {
+    let quoted = |b: &u8| matches!(b, b'"' | b'\'');
+    let Some(prefix) = rest.as_bytes().iter().take(3).position(quoted) else {
         return Ok(None);
-    }
+    };
     let (mut raw, mut bytes) = (false, false);
     for c in rest[..prefix].chars() {
         match c {

@@ -59,7 +59,21 @@ impl<'a> Evaluator<'_, 'a> {
             LoopKind::ExistsOne => Cel::Bool(made.hits == 1),
             LoopKind::TransformMap | LoopKind::TransformEntry => Cel::map(made.members),
             LoopKind::Map | LoopKind::Filter => Cel::list(made.items),
+            LoopKind::SortBy => return self.sorted(made.members),
         })
+    }
+
+    /// Values in the order of their keys.
+    fn sorted(&self, mut keyed: Vec<(Cel<'a>, Cel<'a>)>) -> Answer<'a> {
+        self.fuel.burn(keyed.len() as u64 * 4)?;
+        if let Some((first, _)) = keyed.first()
+            && let Some((other, _)) = keyed.iter().find(|(key, _)| key.order(first).is_none())
+        {
+            let (a, b) = (first.type_name(), other.type_name());
+            return fail(format!("no such overload: a {a} and a {b} have no order"));
+        }
+        keyed.sort_by(|(a, _), (b, _)| a.order(b).unwrap_or(std::cmp::Ordering::Equal));
+        Ok(Cel::list(keyed.into_iter().map(|(_, value)| value).collect()))
     }
 
     /// One step; whether the loop is over.
@@ -113,6 +127,8 @@ impl<'a> Evaluator<'_, 'a> {
                     made.items.push(if over_map { key } else { value });
                 }
             }
+            LoopKind::SortBy if over_map => return fail("no such overload: a map has no order to be changed"),
+            LoopKind::SortBy => made.members.push((self.eval(&inner.body)?, value)),
             LoopKind::Map | LoopKind::TransformMap | LoopKind::TransformEntry => {
                 if let Some(condition) = &inner.condition
                     && !self.truth(condition)?

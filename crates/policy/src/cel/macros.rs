@@ -47,6 +47,7 @@ pub(super) fn expand(target: Option<Expr>, name: Arc<str>, mut arguments: Vec<Ex
         ("exists", 2 | 3) => Some((LoopKind::Exists, arguments.len() == 3, false)),
         ("exists_one" | "existsOne", 2 | 3) => Some((LoopKind::ExistsOne, arguments.len() == 3, false)),
         ("map", 2 | 3) => Some((LoopKind::Map, false, arguments.len() == 3)),
+        ("sortBy", 2) => Some((LoopKind::SortBy, false, false)),
         ("filter", 2) => Some((LoopKind::Filter, false, false)),
         ("transformList", 3 | 4) => Some((LoopKind::Map, true, arguments.len() == 4)),
         ("transformMap", 3 | 4) => Some((LoopKind::TransformMap, true, arguments.len() == 4)),

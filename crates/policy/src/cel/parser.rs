@@ -127,21 +127,21 @@ impl Parser<'_> {
     }
 
     fn or(&mut self) -> Parsed {
-        let (mut left, mut chain) = (self.and()?, 0);
+        let (mut terms, mut chain) = (vec![self.and()?], 0);
         while self.accept("||") {
             self.longer(&mut chain)?;
-            left = Expr::Or(Box::new(left), Box::new(self.and()?));
+            terms.push(self.and()?);
         }
-        Ok(left)
+        Ok(balanced(terms, Expr::Or))
     }
 
     fn and(&mut self) -> Parsed {
-        let (mut left, mut chain) = (self.binary(0)?, 0);
+        let (mut terms, mut chain) = (vec![self.binary(0)?], 0);
         while self.accept("&&") {
             self.longer(&mut chain)?;
-            left = Expr::And(Box::new(left), Box::new(self.binary(0)?));
+            terms.push(self.binary(0)?);
         }
-        Ok(left)
+        Ok(balanced(terms, Expr::And))
     }
 
     /// Relations bind least (level 0), then sums, then products.
@@ -389,4 +389,20 @@ impl Parser<'_> {
         }
         Ok(out)
     }
+}
+
+/// Joins the terms of a chain whose grouping does not matter to a tree as low as can be.
+fn balanced(mut terms: Vec<Expr>, join: fn(Box<Expr>, Box<Expr>) -> Expr) -> Expr {
+    while terms.len() > 1 {
+        let mut joined = Vec::with_capacity(terms.len().div_ceil(2));
+        let mut rest = terms.into_iter();
+        while let Some(left) = rest.next() {
+            joined.push(match rest.next() {
+                Some(right) => join(Box::new(left), Box::new(right)),
+                None => left,
+            });
+        }
+        terms = joined;
+    }
+    terms.pop().unwrap_or(Expr::Literal(Literal::Null))
 }

@@ -8,7 +8,7 @@ use super::env::{Env, type_named};
 use super::library;
 
 /// How high a tree may grow; evaluation recurses over it.
-const MAX_HEIGHT: u32 = 300;
+const MAX_HEIGHT: u32 = 120;
 
 /// Resolves every name of an expression.
 pub(super) fn resolve(expr: Expr, env: &Env) -> Result<Expr, String> {

@@ -138,6 +138,10 @@ strings.quote(string) string
 string->find(string) string
 string->findAll(string) list<string>
 string->findAll(string, int) list<string>
+regex.replace(string, string, string) string
+regex.replace(string, string, string, int) string
+regex.extract(string, string) optional<string>
+regex.extractAll(string, string) list<string>
 math.greatest,math.least(int...) int
 math.greatest,math.least(uint...) uint
 math.greatest,math.least(double...) double
@@ -228,6 +232,9 @@ json.unmarshal(string) dyn
 json.marshal(dyn) string
 yaml.parse(string) dyn
 now,time.now() timestamp
+time.truncate(timestamp, duration) timestamp
+time.toCron(timestamp) string
+transform.listObjToMap,listObjToMap(list<dyn>, list<dyn>, string, string) dyn
 JSONPatch.escapeKey,jsonpatch.escapeKey(string) string
 resource.Get(string, string, string) dyn
 resource.Get(string, string, string, string) dyn

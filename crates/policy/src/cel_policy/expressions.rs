@@ -187,14 +187,18 @@ impl<'a> CelScope<'a> {
         }
     }
 
+    fn resource(&self) -> Cel<'a> {
+        match self.request.gvr {
+            Some(gvr) => Cel::str(&gvr.resource),
+            None => Cel::text(plural(&self.request.gvk.kind)),
+        }
+    }
+
     fn request(&self) -> Cel<'a> {
         let request = self.request;
         let gvk = request.gvk;
         let object = |node: Option<Node<'a>>| node.map_or(Cel::Null, Cel::of);
-        let resource = match request.gvr {
-            Some(gvr) => Cel::str(&gvr.resource),
-            None => Cel::text(plural(&gvk.kind)),
-        };
+        let resource = self.resource();
         let user = request.user.unwrap_or_default();
         let groups = Cel::list(user.groups.iter().map(|group| Cel::str(group)).collect());
         Cel::object([
@@ -246,7 +250,13 @@ impl<'a> Scope<'a> for CelScope<'a> {
             "request" => self.review.get_or_init(|| self.request()).clone(),
             "namespaceObject" => self.namespace(),
             "params" => Cel::Null,
-            "authorizer" => authorizer(),
+            "authorizer" => authorizer([
+                ("group", Cel::str(&self.request.gvk.group)),
+                ("resource", self.resource()),
+                ("subresource", Cel::str(self.request.subresource)),
+                ("namespace", Cel::str(self.request.namespace)),
+                ("name", Cel::str(self.request.name)),
+            ]),
             "variables" => Cel::map(
                 self.variables
                     .iter()

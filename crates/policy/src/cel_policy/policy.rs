@@ -6,8 +6,9 @@ use super::autogen;
 use super::constraints::Constraints;
 use super::expressions::{self, CelCheck, CelScope, Named, Verdict};
 use super::mutation::{self, Mutation};
+use super::typing::Typing;
 use crate::budget::Fuel;
-use crate::cel::{Cel, Evaluator, Fault, Program};
+use crate::cel::{Cel, Evaluator, Fault, Program, Type};
 use crate::kyverno::Place;
 use crate::request::Request;
 use crate::ruleset::PolicyInfo;
@@ -200,6 +201,14 @@ impl Variant {
             "GeneratingPolicy" => CelBody::Generate(expressions::conditions(spec.get("generate"), &at("generate"))?),
             other => return Err(Place::new("kind", format!("{other} is not evaluated by this version"))),
         };
+        let variables = expressions::named_programs(spec.get("variables"), &at("variables"))?;
+        let typing = Typing::of(&variables, &at("variables"))?;
+        let conditions = expressions::conditions(spec.get("matchConditions"), &at("matchConditions"))?;
+        for (i, condition) in conditions.iter().enumerate() {
+            typing.expect(condition, &Type::Bool, || {
+                format!("{path}.matchConditions[{i}].expression")
+            })?;
+        }
         Ok(Variant {
             rule: match kind {
                 _ if rule.starts_with("autogen-") => rule.into(),
@@ -208,8 +217,8 @@ impl Variant {
                 _ => "generate".into(),
             },
             constraints: Constraints::compile(spec.get("matchConstraints"), &at("matchConstraints"))?,
-            conditions: expressions::conditions(spec.get("matchConditions"), &at("matchConditions"))?,
-            variables: expressions::named_programs(spec.get("variables"), &at("variables"))?,
+            conditions,
+            variables,
             body,
         })
     }

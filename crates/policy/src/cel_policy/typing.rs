@@ -32,6 +32,8 @@ fn names() -> Env {
     env.variables.extend(NAMES.map(|name| (name.to_owned(), Type::Dyn)));
     let authorizer = Type::Opaque("kubernetes.Authorizer".into(), Vec::new());
     env.variables.insert("authorizer".into(), authorizer);
+    let resource = Type::Opaque("kubernetes.authorizer.ResourceCheck".into(), Vec::new());
+    env.variables.insert("authorizer.requestResource".into(), resource);
     env
 }
 
@@ -95,6 +97,8 @@ mod tests {
                 "authorizer.group('').resource('pods').check('get').allowed()",
                 Ok("bool"),
             ),
+            ("authorizer.requestResource.check('get').reason()", Ok("string")),
+            ("['b', 'a'].sortBy(x, x.size())", Ok("list(string)")),
             ("1 + 'a'", Err("no matching overload: _+_(int, string)")),
             ("'a'.startsWith(1)", Err("no matching overload: string.startsWith(int)")),
             ("1 && true", Err("a side of `&&` or `||` must be a bool, not a int")),
@@ -104,6 +108,13 @@ mod tests {
         ] {
             let got = expression_type(text);
             assert_eq!(got.as_deref().map_err(String::as_str), want, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_an_expression_or_an_error(text in "[a-c0-9 .()\\[\\]{}'\"+*/<=!&|?:,-]{0,60}|(\\PC){0,30}") {
+            proptest::prop_assert_eq!(expression_type(&text), expression_type(&text));
         }
     }
 

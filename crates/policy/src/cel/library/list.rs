@@ -36,7 +36,7 @@ pub(super) fn method<'a>(list: &Cel<'a>, name: &str, arguments: &[Cel<'a>]) -> A
         ("reverse", []) => Cel::list(items.into_iter().rev().collect()),
         ("sort", []) => {
             let mut items = items;
-            if let Some(pair) = items.windows(2).find(|pair| pair[0].order(&pair[1]).is_none()) {
+            if let Some(pair) = items.windows(2).find(|pair| items[0].order(&pair[1]).is_none()) {
                 let (a, b) = (pair[0].type_name(), pair[1].type_name());
                 return fail(format!(
                     "sort needs items of one type that has an order: a {a} is not compared with a {b}"

@@ -8,7 +8,7 @@ use ridgeway_krm::{GroupVersion, Gvk};
 use crate::cel::eval::{Answer, Evaluator, fail};
 use crate::cel::value::Cel;
 
-use super::{NAMED_FORMAT, format, from_json, list, math, named_format, net, overload, time};
+use super::{NAMED_FORMAT, format, from_json, list, math, named_format, net, overload, text, time};
 
 pub(crate) fn in_module<'a>(
     evaluator: &Evaluator<'_, 'a>,
@@ -25,6 +25,16 @@ pub(crate) fn in_module<'a>(
             Cel::some(value.clone())
         }),
         ("optional", "unwrap", [list]) if list.is_list() => list::unwrap(&list.items()),
+        ("regex", _, _) => text::regex_call(name, arguments),
+        ("time", "truncate", [Cel::Time(at), Cel::Duration(step)]) if *step > 0 => {
+            time::checked(at - at.rem_euclid(i128::from(*step))).map(Cel::Time)
+        }
+        ("time", "toCron", [Cel::Time(at)]) => Ok(Cel::text(time::to_cron(*at)?)),
+        ("transform", "listObjToMap", [a, b, Cel::Text(key), Cel::Text(value)]) if a.is_list() && b.is_list() => {
+            let pairs = a.items().into_iter().zip(b.items());
+            let members = pairs.filter_map(|(a, b)| Some((a.field(key)?, b.field(value)?)));
+            Ok(Cel::map(members.collect()))
+        }
         ("math", _, _) => math::call(name, arguments),
         ("strings", "quote", [Cel::Text(text)]) => Ok(Cel::text(format::quote(text))),
         ("lists", "range", [Cel::Int(end)]) => {

@@ -10,7 +10,14 @@ struct Nothing;
 
 impl<'a> Scope<'a> for Nothing {
     fn lookup(&self, name: &str) -> Option<Cel<'a>> {
-        (name == "authorizer").then(super::authorizer)
+        let asked = [
+            ("group", "g"),
+            ("resource", "r"),
+            ("subresource", ""),
+            ("namespace", "n"),
+            ("name", "x"),
+        ];
+        (name == "authorizer").then(|| super::authorizer(asked.map(|(key, value)| (key, Cel::str(value)))))
     }
 
     fn variable(&self, _: &Evaluator<'_, 'a>, _: &str) -> Option<Result<Cel<'a>, Fault>> {
@@ -69,6 +76,14 @@ fn texts() {
         ("'abc'.find('[')", "fault"),
         ("base64.decode(base64.encode(b'hi')) == b'hi'", "true"),
         ("matches('abc', 'b+')", "true"),
+        (
+            "regex.replace('a1b22', '([a-z])([0-9]+)', r'\\2-\\1;')",
+            r#""1-a;22-b;""#,
+        ),
+        ("regex.replace('aaa', 'a', '$b', 2)", r#""$b$ba""#),
+        ("regex.extract('v1.2', 'v([0-9]+)').value()", r#""1""#),
+        ("regex.extractAll('a1b22', '[0-9]+')", r#"["1","22"]"#),
+        ("regex.extract('ab', '(a)(b)')", "fault"),
     ]);
 }
 
@@ -158,6 +173,18 @@ fn times() {
 fn lists_and_sets() {
     table(&[
         ("[3, 1, 2].sort()", "[1,2,3]"),
+        ("['ccc', 'a', 'bb'].sortBy(x, size(x))", r#"["a","bb","ccc"]"#),
+        ("[1, 2].sortBy(x, [x])", "fault"),
+        ("'b' in ['a', 'b'] && !(dyn(3) in [1, 2.0]) && dyn(2) in [1, 2]", "true"),
+        (
+            "transform.listObjToMap([{'n': 'a'}], [{'v': 1}], 'n', 'v')",
+            r#"{"a":1}"#,
+        ),
+        ("time.toCron(timestamp('2026-03-04T05:06:07Z'))", r#""6 5 4 3 3""#),
+        (
+            "string(time.truncate(timestamp('2026-03-04T05:06:07Z'), duration('1h')))",
+            r#""2026-03-04T05:00:00Z""#,
+        ),
         ("['b', 'a'].isSorted() || [1, 2, 2].isSorted()", "true"),
         ("[1, 2].sum() + [5, 7].max() + [5, 7].min()", "15"),
         ("[9223372036854775807, 1].sum()", "fault"),
@@ -291,4 +318,28 @@ fn documents_are_read_without_copies() {
         (item.has("n"), item.has("z"), item.has("q")),
         (Some(true), Some(false), Some(false))
     );
+}
+
+#[test]
+fn deep_and_long_expressions_end_in_an_error_and_not_in_the_stack() {
+    let chain = |part: &str, times: usize| vec![part; times].join("");
+    for (text, fine) in [
+        (format!("{}1{}", chain("(", 50), chain(")", 50)), true),
+        (format!("{}1{}", chain("(", 5_000), chain(")", 5_000)), false),
+        (format!("{}true", chain("!", 50)), true),
+        (format!("{}true", chain("!", 5_000)), false),
+        (format!("{}1{}", chain("[", 50), chain("]", 50)), true),
+        (format!("1{}", chain(" + 1", 100)), true),
+        (format!("1{}", chain(" + 1", 5_000)), false),
+        (format!("true{}", chain(" && true", 900)), true),
+        (format!("dyn({{}}){}", chain(".?a", 100)), true),
+        (format!("dyn({{}}){}", chain(".?a", 5_000)), false),
+        (format!("{}1{}", chain("[1].map(x, ", 50), chain(")", 50)), true),
+        (format!("{}1", chain("true ? 1 : ", 50)), true),
+        (format!("{}1", chain("true ? 1 : ", 5_000)), false),
+    ] {
+        let got = run(&text);
+        let error = got.contains("is not a CEL expression") || got.starts_with("fault");
+        assert_eq!(!error, fine, "{}: {}", &text[..40], &got[..got.len().min(200)]);
+    }
 }

@@ -41,6 +41,61 @@ pub(super) fn matches(text: &str, pattern: &str) -> Result<bool, Fault> {
     Ok(regex(pattern, text)?.is_match(text))
 }
 
+/// `regex.replace`, `regex.extract` and `regex.extractAll`.
+pub(super) fn regex_call<'a>(name: &str, arguments: &[Cel<'a>]) -> Answer<'a> {
+    let texts: Vec<&str> = arguments.iter().filter_map(Cel::as_str).collect();
+    let [text, pattern, ..] = texts.as_slice() else {
+        return overload(&format!("regex.{name}"), None, arguments);
+    };
+    let compiled = regex(pattern, text)?;
+    // Of one group what it holds is meant, of none the whole.
+    let group = compiled.captures_len() - 1;
+    if group > 1 && name != "replace" {
+        return fail(format!(
+            "regex.{name} takes a pattern of at most one group, and {pattern:?} has {group}"
+        ));
+    }
+    Ok(match (name, arguments, texts.as_slice()) {
+        ("extract", [_, _], _) => match compiled.captures(text).and_then(|found| found.get(group)) {
+            Some(found) => Cel::some(Cel::text(found.as_str())),
+            None => Cel::Optional(None),
+        },
+        ("extractAll", [_, _], _) => {
+            let found = compiled.captures_iter(text).filter_map(|found| found.get(group));
+            Cel::list(found.map(|found| Cel::text(found.as_str())).collect())
+        }
+        ("replace", [_, _, _, rest @ ..], [_, _, with]) => {
+            let count = match rest {
+                [] => usize::MAX,
+                [Cel::Int(count)] => usize::try_from(*count).unwrap_or(usize::MAX),
+                _ => return overload("regex.replace", None, arguments),
+            };
+            if count == 0 {
+                return Ok(Cel::text(*text));
+            }
+            // `\1` is the first group.
+            let mut template = String::with_capacity(with.len());
+            let mut chars = with.chars();
+            while let Some(c) = chars.next() {
+                match (c, c == '\\') {
+                    (_, true) => match chars.next() {
+                        Some(digit) if digit.is_ascii_digit() && digit as usize - '0' as usize <= group => {
+                            template.push_str(&format!("${{{digit}}}"));
+                        }
+                        Some('\\') => template.push('\\'),
+                        _ => return fail(format!("{with:?} is no replacement: write \\1 for the first group")),
+                    },
+                    ('$', _) => template.push_str("$$"),
+                    (other, _) => template.push(other),
+                }
+            }
+            let limit = if count == usize::MAX { 0 } else { count };
+            Cel::text(compiled.replacen(text, limit, template.as_str()).into_owned())
+        }
+        _ => return overload(&format!("regex.{name}"), None, arguments),
+    })
+}
+
 pub(super) fn method<'a>(text: &str, name: &str, arguments: &[Cel<'a>]) -> Answer<'a> {
     let texts: Vec<&str> = arguments.iter().filter_map(Cel::as_str).collect();
     Ok(match (name, arguments, texts.as_slice()) {

@@ -195,3 +195,17 @@ pub(super) fn of_time<'a>(nanos: i128, name: &str, arguments: &[Cel<'a>]) -> Ans
         _ => return overload(name, Some(&Cel::Time(nanos)), arguments),
     }))
 }
+
+/// A moment as a line of cron: minute, hour, day, month, day of the week.
+pub(super) fn to_cron(nanos: i128) -> Result<String, Fault> {
+    let mut parts = Vec::with_capacity(5);
+    for name in ["getMinutes", "getHours", "getDate", "getMonth", "getDayOfWeek"] {
+        let part = match of_time(nanos, name, &[])? {
+            Cel::Int(i) if name == "getMonth" => i + 1,
+            Cel::Int(i) => i,
+            _ => 0,
+        };
+        parts.push(part.to_string());
+    }
+    Ok(parts.join(" "))
+}
