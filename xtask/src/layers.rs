@@ -6,7 +6,7 @@ const LAYERS: &[&[&str]] = &[
     &["schema", "apply", "policy", "render", "sync", "authz", "catalog"],
     &["store", "ledger", "git", "cluster"],
     &["apiserver", "nodes", "guard", "deliver"],
-    &["server", "cli"],
+    &["server", "webhook", "cli"],
     &["ridgeway"],
 ];
 
