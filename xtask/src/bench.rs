@@ -1,5 +1,9 @@
 //! `cargo xtask bench`: engines in process, then the running platform.
 
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 use clap::Args as ClapArgs;
 
@@ -8,12 +12,43 @@ use crate::{run, up};
 /// What to measure.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// `engines`, `platform`, or a crate's name; default everything.
+    /// `engines`, `policy`, `platform`, or a crate's name; default everything.
     names: Vec<String>,
 }
 
 /// The crates whose benches lie beside their engine.
 const ENGINES: &[&str] = &["doc", "apply", "authz", "policy", "render", "store", "ledger"];
+
+/// The policy command line over the demo's rules, and over the libraries that are at hand: what a user waits for.
+fn policy() -> Result<()> {
+    println!("== policy, by the command line");
+    let binary = up::build(false)?;
+    let demo = run::root().join("examples/demo/platform/cluster/policies");
+    let tries = run::root().join("examples/try");
+    run::checked(Command::new(&binary).args(["policy", "bench"]).args([&demo, &tries]))?;
+    let corpora = std::env::var_os("RIDGEWAY_CORPORA").map_or_else(|| run::root().join("corpora"), PathBuf::from);
+    for name in ["kyverno-policies", "gatekeeper-library"] {
+        let folder = corpora.join(name);
+        if !folder.is_dir() {
+            println!("{name}: skipped, {} is absent", folder.display());
+            continue;
+        }
+        let mut best = Duration::MAX;
+        for _ in 0..3 {
+            let start = Instant::now();
+            let mut command = Command::new(&binary);
+            command
+                .args(["policy", "test", "--failed-only"])
+                .arg(&folder)
+                .stdout(Stdio::null());
+            // Rows that fail are the tests' business; here only time counts.
+            command.status()?;
+            best = best.min(start.elapsed());
+        }
+        println!("policy test {name}: {best:.0?} (best of 3)");
+    }
+    Ok(())
+}
 
 /// Runs the benches one after the other: on two cores they would measure each other.
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -33,6 +68,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 .env("DIVAN_TIMER", "os"),
             )?;
         }
+    }
+    if wanted("policy") {
+        policy()?;
     }
     if wanted("platform") {
         println!("== platform");

@@ -15,6 +15,8 @@ mod table;
 pub mod template;
 pub mod up;
 
+use std::fmt;
+
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -42,7 +44,7 @@ pub enum Command {
     App(app::Args),
     /// Renders a folder of manifests or a kustomization and prints the objects.
     Render(render::Args),
-    /// Policies: test files.
+    /// Policies: test, apply, bench, explain, fix, replay.
     Policy(policy::Args),
     /// The audit ledger: verify, query.
     Audit(audit::Args),
@@ -56,6 +58,46 @@ pub enum Command {
         shell: Shell,
     },
 }
+
+/// An ending that scripts tell apart by its code.
+#[derive(Debug)]
+pub struct Exit {
+    /// The code of the process.
+    pub code: u8,
+    /// Why.
+    pub message: String,
+}
+
+impl Exit {
+    /// Something was refused, or came out otherwise than expected: 1.
+    pub fn refused(message: impl Into<String>) -> Exit {
+        Exit {
+            code: 1,
+            message: message.into(),
+        }
+    }
+
+    /// The input cannot be used: 2.
+    pub fn unusable(message: impl Into<String>) -> Exit {
+        Exit {
+            code: 2,
+            message: message.into(),
+        }
+    }
+
+    /// The code that an error asks for; 1 when it asks for none.
+    pub fn code_of(error: &anyhow::Error) -> u8 {
+        error.downcast_ref::<Exit>().map_or(1, |exit| exit.code)
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Exit {}
 
 /// Runs a command that needs no platform in this process. `Up` is answered with `None`: the binary does it.
 pub fn run(command: &Command) -> Option<anyhow::Result<()>> {
@@ -102,6 +144,13 @@ mod tests {
             "ridgeway app rollback checkout-staging 3",
             "ridgeway render deploy/overlays/staging",
             "ridgeway policy test a b",
+            "ridgeway policy test a --output junit --fail-only",
+            "ridgeway policy apply p q --resource r --resource - --audit-warn --output sarif",
+            "ridgeway policy apply p --cluster --namespace shop",
+            "ridgeway policy bench a b -f c --engine rego --iterations 5 --output json",
+            "ridgeway policy explain p --resource r",
+            "ridgeway policy fix p --resource r --write",
+            "ridgeway policy replay p --admissions a.jsonl",
             "ridgeway audit verify --ledger l",
             "ridgeway audit query --json --name x",
             "ridgeway template run golden-service --set name=basket",

@@ -14,6 +14,9 @@
 //! rule fails. What fails is told twice: in the author's words, and in a sentence made from the failing path that names
 //! the container, the field, the remedy, and the patch that would make it pass.
 //!
+//! [`explain`] tells how a verdict came about, [`fix`] looks for the smallest change that would pass, [`replay`] puts
+//! recorded admissions before other rules.
+//!
 //! Work is counted: each rule has a budget of steps, regular expressions run in linear time over bounded texts, and a
 //! rule that exhausts its budget ends with an error that names it.
 
@@ -21,6 +24,8 @@ mod budget;
 mod cel;
 mod cel_policy;
 pub mod corpus;
+pub mod explain;
+pub mod fix;
 mod gatekeeper;
 mod image;
 mod jmespath;
@@ -31,6 +36,7 @@ mod pod_security;
 pub mod pss;
 mod refine;
 mod rego;
+pub mod replay;
 mod request;
 mod ruleset;
 mod semver;

@@ -1,11 +1,14 @@
 //! [`RuleSet`]: every policy compiled, indexed by kind, immutable.
 
+mod fingerprint;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use ridgeway_doc::{Node, Value};
 
 use crate::budget::Fuel;
+use crate::explain::Trace;
 use crate::cel_policy::{CelBody, CelPolicy, Ruling};
 use crate::gatekeeper::{Constraints, Gatekeeper};
 use crate::jmespath::Fault;
@@ -15,13 +18,15 @@ use crate::refine::{self, Refined};
 use crate::request::{Operation, Request};
 use crate::verdict::{Action, CompileError, Dialect, Generated, Outcome, RuleResult, Verdicts};
 
+use fingerprint::Fnv;
+
 /// A place in the set: policy and rule.
 type Place = (u32, u32);
 
 /// All rules, compiled. Cheap to share, never changed: a new set replaces an old one.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
-    policies: Arc<Vec<Policy>>,
+    pub(crate) policies: Arc<Vec<Policy>>,
     exceptions: Arc<Vec<Exception>>,
     gatekeeper: Arc<Constraints>,
     cel: Arc<Vec<CelPolicy>>,
@@ -305,7 +310,13 @@ impl RuleSet {
         }
     }
 
-    fn judge(&self, policy: &Policy, rule: &Rule, request: &Request<'_>, subject: Node<'_>) -> Option<RuleResult> {
+    pub(crate) fn judge(
+        &self,
+        policy: &Policy,
+        rule: &Rule,
+        request: &Request<'_>,
+        subject: Node<'_>,
+    ) -> Option<RuleResult> {
         let action = policy.action_for(rule, request);
         let mut result = RuleResult::new(Dialect::Kyverno, &policy.name, &rule.name, Outcome::Pass, action);
         let excepted: Vec<&Exception> = {
@@ -323,7 +334,7 @@ impl RuleSet {
             result.message = format!("excepted by {}", exception.name);
             return Some(result);
         }
-        let mut finding = self.finding(rule, request, &excepted);
+        let mut finding = self.finding(rule, request, &excepted, None);
         if action == Action::Enforce
             && matches!(finding, Finding::Fail(_))
             && self.violated_before(rule, request, &excepted)
@@ -380,12 +391,20 @@ impl RuleSet {
         Some(result)
     }
 
-    fn finding(&self, rule: &Rule, request: &Request<'_>, excepted: &[&Exception]) -> Finding {
+    /// What a rule makes of a request; what it looks at is written to the trace, if there is one.
+    pub(crate) fn finding(
+        &self,
+        rule: &Rule,
+        request: &Request<'_>,
+        excepted: &[&Exception],
+        trace: Option<&Trace>,
+    ) -> Finding {
         let Body::Validate(validate) = &rule.body else {
             return Finding::Nothing;
         };
         let fuel = Fuel::default();
-        let env = Env::new(request, &fuel, &rule.name, &rule.context);
+        let mut env = Env::new(request, &fuel, &rule.name, &rule.context);
+        env.trace = trace;
         match rule.cel_preconditions(request) {
             Ok(true) => {}
             Ok(false) => return Finding::Skip("cel preconditions not met".into()),
@@ -425,7 +444,7 @@ impl RuleSet {
             old_object: None,
             ..*request
         };
-        matches!(self.finding(rule, &before, excepted), Finding::Fail(_))
+        matches!(self.finding(rule, &before, excepted, None), Finding::Fail(_))
     }
 
     /// The objects that a trigger asks for, and how each rule that makes them ended.
@@ -516,23 +535,6 @@ fn broken(policy: &Policy, rule: &Rule, why: &dyn std::fmt::Display) -> String {
         "The rule {} of the policy {} could not be evaluated: {why}",
         rule.name, policy.name
     )
-}
-
-/// FNV-1a, for fingerprints.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Fnv(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn write(&mut self, text: &str) {
-        for b in text.bytes().chain([0xff]) {
-            self.0 = (self.0 ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
 }
 
 impl From<Fault> for Finding {

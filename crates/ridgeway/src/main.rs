@@ -12,7 +12,7 @@ mod platform;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ridgeway_cli::{Cli, Command};
+use ridgeway_cli::{Cli, Command, Exit};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(Exit::code_of(&error))
         }
     }
 }

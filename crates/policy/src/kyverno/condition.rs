@@ -69,6 +69,17 @@ const OPERATORS: [(&str, Operator); 18] = [
     ("DurationLessThanOrEquals", Operator::LessOrEquals),
 ];
 
+impl Operator {
+    /// Its spelling in policies.
+    fn name(self) -> &'static str {
+        let spelled = OPERATORS.iter().filter(|(_, operator)| *operator == self);
+        let mut names = spelled
+            .map(|(name, _)| *name)
+            .filter(|name| !name.starts_with("Duration"));
+        names.next_back().unwrap_or_default()
+    }
+}
+
 /// What conditions came to: whether they hold, the conditions' messages, and which comparison decided.
 pub(crate) struct Answer<'c> {
     pub(crate) holds: bool,
@@ -225,7 +236,17 @@ impl Condition {
         let (key, value) = (self.key.val(env)?, self.value.val(env)?);
         env.fuel
             .burn(1 + (key.len() as u64 / 8) * (value.len() as u64 / 8 + 1))?;
-        Ok(compare(self.operator, &key, &value))
+        let holds = compare(self.operator, &key, &value);
+        if let Some(trace) = env.trace {
+            trace.condition(
+                self.key.plain_path(),
+                self.operator.name(),
+                value.to_value(),
+                key.to_value(),
+                holds,
+            );
+        }
+        Ok(holds)
     }
 }
 

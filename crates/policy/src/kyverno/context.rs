@@ -8,6 +8,7 @@ use ridgeway_krm::Gvk;
 
 use super::template::{Template, TemplateFault, Tree};
 use crate::budget::Fuel;
+use crate::explain::Trace;
 use crate::image;
 use crate::jmespath::{Evaluator, Expression, Fault, Scope, Val};
 use crate::request::{Operation, Request};
@@ -111,6 +112,8 @@ pub(crate) struct Env<'a> {
     pub(crate) fuel: &'a Fuel,
     rule: &'a str,
     layers: RefCell<Vec<(Cow<'a, str>, Binding<'a>)>>,
+    /// Where what is looked at is written down, when somebody asked.
+    pub(crate) trace: Option<&'a Trace>,
 }
 
 impl<'a> Env<'a> {
@@ -132,6 +135,7 @@ impl<'a> Env<'a> {
             fuel,
             rule: "",
             layers: RefCell::new(Vec::new()),
+            trace: None,
         }
     }
 

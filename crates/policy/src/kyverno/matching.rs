@@ -6,6 +6,8 @@ use ridgeway_krm::{Gvk, LabelSelector};
 use super::wildcard;
 use crate::request::{Operation, Request, User};
 
+mod why;
+
 /// A kind as policies write it: `Pod`, `apps/v1/Deployment`, `*/Scale`, `Pod/exec`, `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KindSelector {

@@ -211,6 +211,7 @@ impl Pattern {
 
 impl<'m, 'a> Matcher<'m, 'a> {
     fn fail(&mut self, path: Path<'_>, expected: Expected, found: Option<Node<'_>>) -> Result<(), Mismatch> {
+        self.look(path, || expected.clone(), found, false);
         let failure = Failure {
             path: path.to_field(),
             expected,
@@ -222,6 +223,13 @@ impl<'m, 'a> Matcher<'m, 'a> {
                 Ok(())
             }
             None => Err(Mismatch::Fail(Box::new(failure))),
+        }
+    }
+
+    /// Writes down what was looked at, when somebody asked.
+    fn look(&self, path: Path<'_>, expected: impl FnOnce() -> Expected, found: Option<Node<'_>>, holds: bool) {
+        if let Some(trace) = self.env.trace {
+            trace.pattern(&path.to_field(), &expected(), found, holds);
         }
     }
 
@@ -281,7 +289,8 @@ impl<'m, 'a> Matcher<'m, 'a> {
         let pattern = Pattern::plain(node).map_err(|e| Mismatch::Fault(Fault::Invalid(e)))?;
         // The pattern lives only here; its failures are carried over.
         let fuel = crate::budget::Fuel::default();
-        let env = Env::bare(self.env.request, &fuel);
+        let mut env = Env::bare(self.env.request, &fuel);
+        env.trace = self.env.trace;
         let mut collected = Vec::new();
         let mut matcher = Matcher {
             env: &env,
@@ -302,10 +311,12 @@ impl<'m, 'a> Matcher<'m, 'a> {
                 if !scalar.matches(Leaf::of(Some(item))) {
                     return self.fail(path.index(i), expected(scalar), Some(item));
                 }
+                self.look(path.index(i), || expected(scalar), Some(item), true);
             }
             return Ok(());
         }
         if scalar.matches(Leaf::of(found)) {
+            self.look(path, || expected(scalar), found, true);
             return Ok(());
         }
         self.fail(path, expected(scalar), found)
@@ -349,11 +360,17 @@ impl<'m, 'a> Matcher<'m, 'a> {
             },
             Anchor::Negation => match found {
                 Some(value) => self.fail(here, Expected::Absent, Some(value)),
-                None => Ok(()),
+                None => {
+                    self.look(here, || Expected::Absent, None, true);
+                    Ok(())
+                }
             },
             Anchor::Condition => match found {
                 Some(value) => self.condition(&entry.pattern, value, here),
-                None => Err(Mismatch::Skip),
+                None => {
+                    self.look(here, || Expected::Present, None, false);
+                    Err(Mismatch::Skip)
+                }
             },
             Anchor::Global => match found {
                 Some(value) => self.condition(&entry.pattern, value, here),

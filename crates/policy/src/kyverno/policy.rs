@@ -357,6 +357,26 @@ impl Rule {
             && !self.exclude.excludes(request, subject)
     }
 
+    /// Why the rule is not for a request, in words; empty when it is.
+    pub(crate) fn why_not(&self, policy: &Policy, request: &Request<'_>, subject: Node<'_>) -> Vec<String> {
+        if self.applies(policy, request, subject) {
+            return Vec::new();
+        }
+        if let Some(namespace) = &policy.namespace
+            && *namespace != request.namespace
+        {
+            return vec![format!("the policy is for the namespace {namespace} alone")];
+        }
+        let mut why = self.matches.why_not(request, subject);
+        if why.is_empty() && self.exclude.excludes(request, subject) {
+            why.push("its `exclude` covers the object".into());
+        }
+        if why.is_empty() {
+            why.push(format!("it says nothing about {}", request.operation.as_str()));
+        }
+        why
+    }
+
     /// Whether the conditions in CEL hold.
     pub(crate) fn cel_preconditions(&self, request: &Request<'_>) -> Result<bool, crate::cel::Fault> {
         if self.cel_preconditions.is_empty() {

@@ -9,6 +9,7 @@ use super::pod_security::{Exclude, PodSecurity};
 use super::policy::{self, Fault as Place};
 use super::template::Template;
 use crate::cel_policy::{CelCheck, Verdict};
+use crate::explain::Part;
 use crate::jmespath::{Expression, Fault, Val};
 use crate::path::FieldPath;
 use crate::request::Operation;
@@ -216,7 +217,7 @@ impl Check {
                 if applied == 0 { Finding::Nothing } else { Finding::Pass }
             }
             _ if env.request.operation == Operation::Delete && nesting == 0 => Finding::Nothing,
-            Check::Pattern(pattern) => match pattern.check(env, object) {
+            Check::Pattern(pattern) => match traced(env, || pattern.check(env, object)) {
                 Ok(()) => Finding::Pass,
                 Err(Mismatch::Skip) => Finding::Skip("a condition of the pattern does not hold".into()),
                 Err(Mismatch::Fault(fault)) => Finding::Error(fault.to_string()),
@@ -231,13 +232,21 @@ impl Check {
                     }))
                 }
             },
-            Check::AnyPattern(patterns) => any_pattern(patterns, env, object, at),
+            Check::AnyPattern(patterns) => traced(env, || any_pattern(patterns, env, object, at)),
             Check::PodSecurity(standard) => match env.object() {
                 Some(object) => standard.eval(&env.request.gvk.kind, object, &[]),
                 None => Finding::Skip("there is no object".into()),
             },
         }
     }
+}
+
+/// Runs a pattern's check; what it looks at counts as the pattern's.
+fn traced<T>(env: &Env<'_>, check: impl FnOnce() -> T) -> T {
+    if let Some(trace) = env.trace {
+        trace.part(Part::Pattern);
+    }
+    check()
 }
 
 fn cel(check: &CelCheck, env: &Env<'_>) -> Finding {
@@ -294,6 +303,9 @@ fn any_pattern<'a>(patterns: &'a [Pattern], env: &Env<'a>, object: Option<Node<'
 }
 
 fn deny<'a>(conditions: &'a Conditions, env: &Env<'a>, at: &FieldPath) -> Finding {
+    if let Some(trace) = env.trace {
+        trace.part(Part::Deny);
+    }
     let answer = match conditions.eval(env) {
         Ok(answer) => answer,
         Err(fault) => return Finding::Error(format!("the deny conditions cannot be evaluated: {fault}")),
@@ -365,7 +377,11 @@ impl Foreach {
             let at = base
                 .map(|b| FieldPath::parse(&format!("{}[{i}]", b.trim_end_matches("[]"))))
                 .unwrap_or_default();
+            let outer = env.trace.map(|trace| trace.within(at.clone()));
             let finding = self.one(env, element, &at, nesting);
+            if let (Some(trace), Some(outer)) = (env.trace, outer) {
+                trace.within(outer);
+            }
             env.unwind(depth);
             match finding {
                 Finding::Pass => applied += 1,
@@ -377,6 +393,9 @@ impl Foreach {
     }
 
     fn one<'a>(&'a self, env: &Env<'a>, element: Val<'a>, at: &FieldPath, nesting: usize) -> Finding {
+        if let Some(trace) = env.trace {
+            trace.part(Part::Precondition);
+        }
         match self.preconditions.eval(env) {
             Ok(answer) if !answer.holds => return Finding::Skip(answer.message),
             // An element whose preconditions cannot be evaluated is left out.
