@@ -1,7 +1,7 @@
 //! What a module compiles to: rules in a tree of names, bodies as steps over numbered slots.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::ast::{Name, Pos};
 use super::builtins::Builtin;
@@ -17,7 +17,7 @@ pub(crate) struct Program {
 
 /// Regular expressions, compiled once.
 #[derive(Default)]
-pub(crate) struct Patterns(pub(crate) Mutex<HashMap<String, regex::Regex>>);
+pub(crate) struct Patterns(pub(crate) Mutex<HashMap<String, Arc<regex::Regex>>>);
 
 /// A name under `data`.
 #[derive(Debug, Default)]

@@ -93,6 +93,16 @@ fn rules_of_version_1() {
             "\"[\\\"a\\\"] 3 s  1.50|7   |0042 ff\"",
         ),
         ("p := sprintf(\"%v\", [])", "\"%!v(MISSING)\""),
+        (
+            "p := json.match_schema({\"a\": 1}, {\"properties\": {\"a\": {\"type\": \"integer\"}}, \"required\": [\"a\"]})",
+            "[true, []]",
+        ),
+        (
+            "p := json.match_schema({}, {\"required\": [\"a\"]})[1][0].error",
+            "\"(root): a is required\"",
+        ),
+        ("p := json.verify_schema({\"type\": \"thing\"})[0]", "false"),
+        ("p := 1.0", "1.0"),
         ("p { true }", "rego_parse_error"),
         ("p := [1, 2", "rego_parse_error"),
     ];

@@ -16,6 +16,7 @@ mod net;
 mod numbers;
 mod objects;
 mod patterns;
+mod schemas;
 mod strings;
 mod system;
 mod time;
@@ -25,7 +26,7 @@ mod versions;
 mod x509;
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::error::Fault;
 use super::number::Num;
@@ -83,12 +84,13 @@ impl<'p> Env<'p> {
     }
 
     /// A regular expression, compiled once for all evaluations.
-    fn pattern(&self, text: &str) -> Result<regex::Regex, Fault> {
+    fn pattern(&self, text: &str) -> Result<Arc<regex::Regex>, Fault> {
         const KEPT: usize = 256;
         let compile = || {
             regex::RegexBuilder::new(&patterns::in_our_syntax(text))
                 .size_limit(1 << 20)
                 .build()
+                .map(Arc::new)
                 .map_err(|error| Fault::value(format!("error parsing regexp: {error}")))
         };
         let Ok(mut known) = self.patterns.0.lock() else {
@@ -116,7 +118,7 @@ impl<'p> Env<'p> {
 pub(crate) fn find(name: &str) -> Option<&'static Builtin> {
     static TABLE: OnceLock<HashMap<&'static str, &'static Builtin>> = OnceLock::new();
     let table = TABLE.get_or_init(|| {
-        let groups: [&'static [Builtin]; 19] = [
+        let groups: [&'static [Builtin]; 20] = [
             aws::BUILTINS,
             collections::BUILTINS,
             digest::BUILTINS,
@@ -129,6 +131,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Builtin> {
             numbers::BUILTINS,
             objects::BUILTINS,
             patterns::BUILTINS,
+            schemas::BUILTINS,
             strings::BUILTINS,
             system::BUILTINS,
             time::BUILTINS,
