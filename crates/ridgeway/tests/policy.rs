@@ -121,6 +121,36 @@ spec:
         err.contains("typo.yaml:10:") && err.contains("did you mean `pattern`?"),
         "{err}"
     );
+    let template = "apiVersion: templates.gatekeeper.sh/v1
+kind: ConstraintTemplate
+metadata: {name: bad}
+spec:
+  crd: {spec: {names: {kind: Bad}}}
+  targets:
+  - target: admission.k8s.gatekeeper.sh
+    rego: |
+      package bad
+      violation[{\"msg\": msg}] {
+        msg := = \"x\"
+      }
+";
+    std::fs::write(folder.path().join("bad.yaml"), template).unwrap();
+    let rego = "package main\ndeny[msg] {\n  msg := = 1\n}\n";
+    std::fs::write(folder.path().join("bad.rego"), rego).unwrap();
+    let line = [
+        "policy",
+        "apply",
+        "limits.yaml",
+        "bad.yaml",
+        "bad.rego",
+        "-r",
+        "pod.yaml",
+    ];
+    let (_, _, err) = ridgeway(folder.path(), &line, "");
+    assert!(
+        err.contains("bad.yaml:11:16: ") && err.contains("bad.rego:3:10: "),
+        "{err}"
+    );
     let line = ["policy", "apply", "limits.yaml", "typo.yaml", "-r", "-"];
     let (code, _, _) = ridgeway(
         folder.path(),

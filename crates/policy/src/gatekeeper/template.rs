@@ -133,10 +133,14 @@ impl Template {
         let source = Source::find(node).map_err(|(path, message)| fault(node, &path, message))?;
         let wrong = |error: &dyn std::fmt::Display| {
             let mut out = fault(node, &source.path, rego::first_line(error));
-            // Places within the Rego are counted from the line after the `|` that opens it.
-            if let (Some(start), Some((line, column))) = (source.position, rego::place_in(error)) {
-                out.line = start.line + line;
-                out.column = column;
+            // Places within the Rego are counted from its first line and its indentation.
+            match (source.position, rego::place_in(error)) {
+                (Some(start), Some((line, column))) => {
+                    out.line = start.line + line - 1;
+                    out.column = start.column + column - 1;
+                }
+                (None, Some((line, column))) => (out.line, out.column) = (line, column),
+                _ => {}
             }
             out
         };
