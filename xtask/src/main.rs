@@ -1,9 +1,10 @@
-//! Developer tasks: `up`, `test`, `tidy`, `bench`, `corpora`, `kinds`.
+//! Developer tasks: `up`, `test`, `tidy`, `bench`, `corpora`, `kinds`, `peers`.
 
 mod bench;
 mod charter;
 mod kinds;
 mod layers;
+mod peers;
 mod run;
 mod test;
 mod tidy;
@@ -45,6 +46,8 @@ enum Task {
         /// Which corpora; default all.
         names: Vec<String>,
     },
+    /// Builds other tools that tests and benches compare with, into a cache outside the tree.
+    Peers(peers::Args),
     /// Regenerates the kind table from the published Kubernetes schemas.
     Kinds {
         /// Arguments of the generator.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Tidy => tidy::run(),
         Task::Bench(args) => bench::run(&args),
+        Task::Peers(args) => peers::run(&args),
         Task::Corpora { root, pin, names } => corpora(root, pin, &names),
         Task::Kinds { args } => kinds::run(&args),
     };

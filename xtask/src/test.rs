@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use clap::Args as ClapArgs;
 
-use crate::{run, tidy, web};
+use crate::{peers, run, tidy, web};
 
 /// Which steps to run.
 #[derive(ClapArgs)]
@@ -81,6 +81,7 @@ fn unit() -> Result<()> {
             println!("note: {tool} absent: {why}; `{get}` supplies it");
         }
     }
+    peers::note_absent();
     if run::have("cargo-nextest") {
         run::checked(&mut run::cargo(&["nextest", "run", "--workspace", "--no-fail-fast"]))?;
         return run::checked(&mut run::cargo(&["test", "--workspace", "--doc", "--quiet"]));

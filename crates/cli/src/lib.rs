@@ -3,7 +3,8 @@
 //! Must not know: how the platform is wired.
 //!
 //! [`Cli`] is the whole command line. Commands that only read files ([`render`], [`policy`], [`audit`]) run here; those
-//! about a running platform ([`app`], [`template`]) speak its API through [`client`]; `up` is the binary's.
+//! about a running platform ([`app`], [`template`]) speak its API through [`client`]; `up` and `webhook` are the
+//! binary's.
 
 pub mod app;
 pub mod audit;
@@ -14,6 +15,7 @@ pub mod render;
 mod table;
 pub mod template;
 pub mod up;
+pub mod webhook;
 
 use std::fmt;
 
@@ -50,6 +52,8 @@ pub enum Command {
     Audit(audit::Args),
     /// Golden paths: list, run.
     Template(template::Args),
+    /// Policies before another cluster: admission webhooks over HTTPS, and their manifests.
+    Webhook(webhook::Args),
     /// Prints the version and what this build is.
     Version,
     /// Prints completions for a shell.
@@ -99,7 +103,8 @@ impl fmt::Display for Exit {
 
 impl std::error::Error for Exit {}
 
-/// Runs a command that needs no platform in this process. `Up` is answered with `None`: the binary does it.
+/// Runs a command that needs no server in this process. `Up` and `Webhook` are answered with `None`: the binary does
+/// them.
 pub fn run(command: &Command) -> Option<anyhow::Result<()>> {
     run_to(command, &mut std::io::stdout().lock())
 }
@@ -107,7 +112,7 @@ pub fn run(command: &Command) -> Option<anyhow::Result<()>> {
 /// As [`run`]; what the commands that read files have to say goes to `out`.
 pub fn run_to(command: &Command, out: &mut dyn std::io::Write) -> Option<anyhow::Result<()>> {
     Some(match command {
-        Command::Up(_) => return None,
+        Command::Up(_) | Command::Webhook(_) => return None,
         Command::App(args) => app::run(args),
         Command::Render(args) => render::run(args, out),
         Command::Policy(args) => policy::run(args, out),
@@ -154,6 +159,8 @@ mod tests {
             "ridgeway audit verify --ledger l",
             "ridgeway audit query --json --name x",
             "ridgeway template run golden-service --set name=basket",
+            "ridgeway webhook serve --policies p --policies q --listen 127.0.0.1:0 --cert-dir c --kubeconfig k",
+            "ridgeway webhook manifests --policies p --service ops/hook:8443 --exempt-namespace x",
             "ridgeway completions bash",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{line}: {e}"));

@@ -8,6 +8,7 @@ mod embedded;
 mod logging;
 mod logs;
 mod platform;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     let outcome = match (&cli.command, ridgeway_cli::run(&cli.command)) {
         (_, Some(outcome)) => outcome,
         (Command::Up(args), None) => platform::up(args),
+        (Command::Webhook(args), None) => webhook::run(args),
         (_, None) => Ok(()),
     };
     match outcome {
