@@ -46,8 +46,12 @@ mod verdict;
 pub use cel_policy::expression_type;
 pub use gatekeeper::constraint_crd;
 pub use image::Image;
+/// The terms of exceptions, and the annotations that say them.
+pub mod terms {
+    pub use crate::kyverno::{APPROVED_AT, APPROVED_BY, EXPIRES, OWNER, REASON, REQUESTED_BY, Terms, TermsError};
+}
 pub use jmespath::{Evaluator, Expression, Fault, Scope, SyntaxError, Val};
 pub use pattern_text::wildcard;
 pub use request::{Data, Decision, Given, NoData, Operation, Question, Request, User};
 pub use ruleset::{PolicyInfo, RuleSet};
-pub use verdict::{Action, CompileError, Dialect, Generated, Outcome, RuleResult, Verdicts};
+pub use verdict::{Action, CompileError, Dialect, Generated, Mutated, Outcome, RuleResult, Verdicts};

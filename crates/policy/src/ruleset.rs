@@ -1,5 +1,6 @@
 //! [`RuleSet`]: every policy compiled, indexed by kind, immutable.
 
+mod existing;
 mod fingerprint;
 
 use std::collections::HashMap;
@@ -8,11 +9,11 @@ use std::sync::Arc;
 use ridgeway_doc::{Node, Value};
 
 use crate::budget::Fuel;
+use crate::cel_policy::{CelBody, CelPolicy, Ruling, Variant};
 use crate::explain::Trace;
-use crate::cel_policy::{CelBody, CelPolicy, Ruling};
 use crate::gatekeeper::{Constraints, Gatekeeper};
 use crate::jmespath::Fault;
-use crate::kyverno::{Body, Env, Exception, Finding, Policy, Rule, Violation};
+use crate::kyverno::{Body, CelException, Env, Exception, Finding, Policy, Rule, Violation};
 use crate::pod_security;
 use crate::refine::{self, Refined};
 use crate::request::{Operation, Request};
@@ -26,10 +27,11 @@ type Place = (u32, u32);
 /// All rules, compiled. Cheap to share, never changed: a new set replaces an old one.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
-    pub(crate) policies: Arc<Vec<Policy>>,
-    exceptions: Arc<Vec<Exception>>,
+    pub(crate) policies: Arc<Vec<Arc<Policy>>>,
+    exceptions: Arc<Vec<Arc<Exception>>>,
     gatekeeper: Arc<Constraints>,
-    cel: Arc<Vec<CelPolicy>>,
+    cel: Arc<Vec<Arc<CelPolicy>>>,
+    cel_exceptions: Arc<Vec<Arc<CelException>>>,
     by_kind: Arc<HashMap<String, Vec<Place>>>,
     any_kind: Arc<Vec<Place>>,
     hash: u64,
@@ -64,7 +66,7 @@ impl RuleSet {
     pub fn compile(sources: &[Node<'_>]) -> (RuleSet, Vec<CompileError>) {
         let mut errors = Vec::new();
         let (mut policies, mut exceptions) = (Vec::new(), Vec::new());
-        let mut cel = Vec::new();
+        let (mut cel, mut cel_exceptions) = (Vec::new(), Vec::new());
         let mut gatekeeper = Gatekeeper::default();
         let mut hash = Fnv::default();
         for source in sources {
@@ -77,11 +79,11 @@ impl RuleSet {
             let kind = source.str_at(&["kind"]).unwrap_or_default();
             match (group, kind) {
                 ("kyverno.io", "ClusterPolicy" | "Policy") => match Policy::compile(*source) {
-                    Ok(policy) => policies.push(policy),
+                    Ok(policy) => policies.push(Arc::new(policy)),
                     Err(faults) => errors.extend(faults),
                 },
                 ("kyverno.io", "PolicyException") => match Exception::compile(*source) {
-                    Ok(exception) => exceptions.push(exception),
+                    Ok(exception) => exceptions.push(Arc::new(exception)),
                     Err(fault) => errors.push(fault),
                 },
                 (
@@ -93,7 +95,11 @@ impl RuleSet {
                     | "GeneratingPolicy"
                     | "NamespacedGeneratingPolicy",
                 ) => match CelPolicy::compile(*source) {
-                    Ok(policy) => cel.push(policy),
+                    Ok(policy) => cel.push(Arc::new(policy)),
+                    Err(fault) => errors.push(fault),
+                },
+                ("policies.kyverno.io", "PolicyException") => match CelException::compile(*source) {
+                    Ok(exception) => cel_exceptions.push(Arc::new(exception)),
                     Err(fault) => errors.push(fault),
                 },
                 ("templates.gatekeeper.sh", "ConstraintTemplate") => gatekeeper.template(*source, &mut errors),
@@ -105,8 +111,49 @@ impl RuleSet {
             hash.write(source.str_at(&["metadata", "name"]).unwrap_or_default());
             hash.write(&source.get("spec").map(Node::to_json).unwrap_or_default());
         }
+        let set = RuleSet::indexed(RuleSet {
+            policies: Arc::new(policies),
+            exceptions: Arc::new(exceptions),
+            gatekeeper: Arc::new(gatekeeper.finish(&mut errors)),
+            cel: Arc::new(cel),
+            cel_exceptions: Arc::new(cel_exceptions),
+            hash: hash.0,
+            ..RuleSet::default()
+        });
+        (set, errors)
+    }
+
+    /// One set of all rules of others. What is compiled is shared, not copied; a change of one policy costs no more than
+    /// compiling that policy.
+    pub fn union<'a>(sets: impl IntoIterator<Item = &'a RuleSet>) -> RuleSet {
+        let mut hash = Fnv::default();
+        let (mut policies, mut exceptions) = (Vec::new(), Vec::new());
+        let (mut cel, mut cel_exceptions) = (Vec::new(), Vec::new());
+        let mut constraints = Vec::new();
+        for set in sets {
+            policies.extend(set.policies.iter().cloned());
+            exceptions.extend(set.exceptions.iter().cloned());
+            cel.extend(set.cel.iter().cloned());
+            cel_exceptions.extend(set.cel_exceptions.iter().cloned());
+            constraints.push(&*set.gatekeeper);
+            hash.write(&set.hash());
+        }
+        RuleSet::indexed(RuleSet {
+            policies: Arc::new(policies),
+            exceptions: Arc::new(exceptions),
+            gatekeeper: Arc::new(Constraints::union(constraints)),
+            cel: Arc::new(cel),
+            cel_exceptions: Arc::new(cel_exceptions),
+            hash: hash.0,
+            ..RuleSet::default()
+        })
+    }
+
+    /// The set with its policies in order and indexed by kind.
+    fn indexed(set: RuleSet) -> RuleSet {
+        let (mut policies, mut cel) = ((*set.policies).clone(), (*set.cel).clone());
         policies.sort_by(|a, b| a.name.cmp(&b.name));
-        cel.sort_by(|a: &CelPolicy, b: &CelPolicy| a.name.cmp(&b.name));
+        cel.sort_by(|a, b| a.name.cmp(&b.name));
         let (mut by_kind, mut any_kind): (HashMap<String, Vec<Place>>, _) = (HashMap::new(), Vec::new());
         for (p, policy) in policies.iter().enumerate() {
             for (r, rule) in policy.rules.iter().enumerate() {
@@ -123,16 +170,13 @@ impl RuleSet {
                 }
             }
         }
-        let set = RuleSet {
+        RuleSet {
             policies: Arc::new(policies),
-            exceptions: Arc::new(exceptions),
-            gatekeeper: Arc::new(gatekeeper.finish(&mut errors)),
             cel: Arc::new(cel),
             by_kind: Arc::new(by_kind),
             any_kind: Arc::new(any_kind),
-            hash: hash.0,
-        };
-        (set, errors)
+            ..set
+        }
     }
 
     /// A fingerprint of the sources: equal sets have equal ones.
@@ -152,7 +196,7 @@ impl RuleSet {
 
     /// The loaded policies and constraints.
     pub fn policies(&self) -> Vec<PolicyInfo> {
-        let of = |policy: &Policy| PolicyInfo {
+        let of = |policy: &Arc<Policy>| PolicyInfo {
             name: policy.name.clone(),
             dialect: Dialect::Kyverno,
             title: policy.title.clone(),
@@ -168,7 +212,7 @@ impl RuleSet {
             generates: policy.rules.iter().any(|r| matches!(r.body, Body::Generate(_))),
             mutates: policy.rules.iter().any(|r| matches!(r.body, Body::Mutate(_))),
         };
-        let cel = self.cel.iter().map(CelPolicy::info);
+        let cel = self.cel.iter().map(|policy| policy.info());
         self.policies
             .iter()
             .map(of)
@@ -185,7 +229,7 @@ impl RuleSet {
             places.sort_unstable();
         }
         places.into_iter().map(|(p, r)| {
-            let policy = &self.policies[p as usize];
+            let policy: &Policy = &self.policies[p as usize];
             (policy, &policy.rules[r as usize])
         })
     }
@@ -260,6 +304,10 @@ impl RuleSet {
         }
         for policy in self.cel.iter() {
             for variant in policy.variants.iter().filter(|v| matches!(v.body, CelBody::Mutate(_))) {
+                if let Some(excepted) = self.excepted(policy, variant, request) {
+                    results.extend(excepted);
+                    continue;
+                }
                 let before = work.clone();
                 let object = before.as_ref().map(Value::node).or(request.object);
                 let ruling = variant.rule_on(policy, &Request { object, ..*request });
@@ -280,9 +328,41 @@ impl RuleSet {
                 .iter()
                 .filter(|v| matches!(v.body, CelBody::Validate(_)))
             {
-                results.extend(policy.result(variant, variant.rule_on(policy, request)));
+                match self.excepted(policy, variant, request) {
+                    Some(excepted) => results.extend(excepted),
+                    None => results.extend(policy.result(variant, variant.rule_on(policy, request))),
+                }
             }
         }
+    }
+
+    /// The result of a policy in CEL that a request is excepted from; `None` when it is not.
+    fn excepted(&self, policy: &CelPolicy, variant: &Variant, request: &Request<'_>) -> Option<Option<RuleResult>> {
+        if self.cel_exceptions.is_empty() {
+            return None;
+        }
+        let namespaced = if policy.name.contains('/') { "Namespaced" } else { "" };
+        let kind = match variant.body {
+            CelBody::Validate(_) => "ValidatingPolicy",
+            CelBody::Mutate(_) => "MutatingPolicy",
+            CelBody::Generate(_) => "GeneratingPolicy",
+        };
+        let kind = format!("{namespaced}{kind}");
+        let exception = self
+            .cel_exceptions
+            .iter()
+            .find(|e| e.names(&kind, &policy.name) && e.covers(request))?;
+        // A policy that is not for the request says nothing, excepted or not.
+        let ruling = match variant.rule_on(policy, request) {
+            Ruling::Unmatched => Ruling::Unmatched,
+            _ if exception.passes => Ruling::Pass,
+            _ => Ruling::Skip,
+        };
+        let mut result = policy.result(variant, ruling);
+        if let Some(result) = &mut result {
+            result.message = format!("excepted by {}", exception.name);
+        }
+        Some(result)
     }
 
     pub(crate) fn validate(&self, request: &Request<'_>, background: bool, results: &mut Vec<RuleResult>) {
@@ -324,7 +404,9 @@ impl RuleSet {
             let about = self
                 .exceptions
                 .iter()
-                .filter(|e| e.names(&policy.name, own) || e.names(&policy.name, &rule.name));
+                .filter(|e| e.names(&policy.name, own) || e.names(&policy.name, &rule.name))
+                .map(|exception| &**exception)
+                .filter(|e| e.in_force(request.now));
             let fuel = Fuel::default();
             let env = Env::new(request, &fuel, &rule.name, &rule.context);
             about.filter(|e| e.covers(request, subject, &env)).collect()
@@ -490,6 +572,10 @@ impl RuleSet {
                 .iter()
                 .filter(|v| matches!(v.body, CelBody::Generate(_)))
             {
+                if let Some(excepted) = self.excepted(policy, variant, request) {
+                    results.extend(excepted);
+                    continue;
+                }
                 let ruling = variant.rule_on(policy, request);
                 if let Ruling::Made(objects) = &ruling {
                     made.extend(objects.iter().map(|object| Generated {

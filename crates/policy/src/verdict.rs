@@ -151,6 +151,17 @@ pub struct Generated {
     pub synchronize: bool,
 }
 
+/// An object that a policy changes because of another one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mutated {
+    /// The policy.
+    pub policy: String,
+    /// The rule.
+    pub rule: String,
+    /// The object as it shall be.
+    pub object: Value,
+}
+
 /// Why a policy cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.sentence())]

@@ -11,5 +11,5 @@ mod typing;
 pub(crate) use autogen::rewrite;
 pub(crate) use constraints::plural;
 pub(crate) use expressions::{CelCheck, Verdict, all_hold, conditions};
-pub(crate) use policy::{CelBody, CelPolicy, Ruling};
+pub(crate) use policy::{CelBody, CelPolicy, Ruling, Variant};
 pub use typing::expression_type;

@@ -77,6 +77,13 @@ impl Gatekeeper {
 }
 
 impl Constraints {
+    /// All constraints of several sets.
+    pub(crate) fn union(sets: Vec<&Constraints>) -> Constraints {
+        let mut all: Vec<Arc<Constraint>> = sets.into_iter().flat_map(|set| set.0.iter().cloned()).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Constraints(all)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

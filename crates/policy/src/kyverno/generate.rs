@@ -1,7 +1,7 @@
 //! `generate`: objects that shall be because another one is.
 
 use ridgeway_doc::{Node, Value};
-use ridgeway_krm::Gvk;
+use ridgeway_krm::{Gvk, LabelSelector};
 
 use super::condition::Conditions;
 use super::context::{ContextEntry, Env};
@@ -31,7 +31,16 @@ struct Target {
 #[derive(Clone, Debug)]
 enum Source {
     Data(Tree),
-    Clone { namespace: Template, name: Template },
+    Clone {
+        namespace: Template,
+        name: Template,
+    },
+    /// All objects of some kinds in a namespace, by their labels.
+    List {
+        namespace: Template,
+        kinds: Vec<(String, String)>,
+        selector: Option<LabelSelector>,
+    },
 }
 
 const FIELDS: [&str; 13] = [
@@ -78,7 +87,7 @@ impl Generate {
         for target in &self.targets {
             let Some(list) = &target.list else {
                 env.load(&target.context);
-                out.push(target.eval(env)?);
+                out.extend(target.eval(env)?);
                 continue;
             };
             let items = match env.evaluate(list) {
@@ -97,7 +106,7 @@ impl Generate {
                     Err(fault) => Some(Err(fault)),
                 };
                 env.unwind(depth);
-                out.extend(made.transpose()?);
+                out.extend(made.transpose()?.unwrap_or_default());
             }
         }
         Ok(out)
@@ -119,13 +128,18 @@ impl Target {
             };
             Template::compile(text, "request.object").map_err(|e| Place::new(format!("{path}.{key}"), e))
         };
-        if node.get("cloneList").is_some() {
-            return Err(Place::new(
-                format!("{path}.cloneList"),
-                "`cloneList` is not evaluated by this version; write one rule with `clone` per kind",
-            ));
+        let many = node.get("cloneList");
+        if let Some(many) = many
+            && (node.get("data").is_some() || node.get("clone").is_some())
+        {
+            let why = format!(
+                "a `generate` copies by `cloneList` or makes one object, not both: {}",
+                many.to_json()
+            );
+            return Err(Place::new(format!("{path}.cloneList"), why));
         }
         let source = match (node.get("data"), node.get("clone")) {
+            (None, None) if many.is_some() => clone_list(node, path, &template)?,
             (Some(data), None) => {
                 Source::Data(Tree::compile(data, "request.object").map_err(|e| Place::new(format!("{path}.data"), e))?)
             }
@@ -133,7 +147,12 @@ impl Target {
                 namespace: template(clone, "namespace", false)?,
                 name: template(clone, "name", true)?,
             },
-            _ => return Err(Place::new(path, "a `generate` needs one of `data` and `clone`")),
+            _ => {
+                return Err(Place::new(
+                    path,
+                    "a `generate` needs one of `data`, `clone` and `cloneList`",
+                ));
+            }
         };
         let list = node.str_at(&["list"]).map(Expression::parse).transpose();
         Ok(Target {
@@ -141,15 +160,59 @@ impl Target {
             context: policy::context(node.get("context"), &format!("{path}.context"))?,
             preconditions: Conditions::compile(node.get("preconditions"))
                 .map_err(|e| Place::new(format!("{path}.preconditions"), e))?,
-            api_version: template(node, "apiVersion", true)?,
-            kind: template(node, "kind", true)?,
-            name: template(node, "name", true)?,
+            api_version: template(node, "apiVersion", many.is_none())?,
+            kind: template(node, "kind", many.is_none())?,
+            name: template(node, "name", many.is_none())?,
             namespace: template(node, "namespace", false)?,
             source,
         })
     }
 
-    fn eval<'a>(&'a self, env: &Env<'a>) -> Result<Value, Fault> {
+    fn eval<'a>(&'a self, env: &Env<'a>) -> Result<Vec<Value>, Fault> {
+        let Source::List {
+            namespace,
+            kinds,
+            selector,
+        } = &self.source
+        else {
+            return self.one(env).map(|object| vec![object]);
+        };
+        let (from, to) = (namespace.text(env)?, self.namespace.text(env)?);
+        let mut out = Vec::new();
+        for (api_version, kind) in kinds {
+            let base = if api_version.contains('/') { "apis" } else { "api" };
+            let plural = crate::cel_policy::plural(kind);
+            let Some(list) = env
+                .request
+                .data
+                .api(&format!("/{base}/{api_version}/namespaces/{from}/{plural}"))
+            else {
+                let why = format!("the objects of the kind {kind} in {from} that are to be cloned cannot be listed");
+                return Err(Fault::Invalid(why));
+            };
+            let items = list.node().get("items").into_iter().flat_map(Node::items);
+            for source in items {
+                let selected = selector
+                    .as_ref()
+                    .is_none_or(|selector| selector.matches(source.at(&["metadata", "labels"])));
+                if !selected {
+                    continue;
+                }
+                let mut object = copy(source);
+                object.set(&["apiVersion"], api_version.as_str());
+                object.set(&["kind"], kind.as_str());
+                object.set(
+                    &["metadata", "name"],
+                    source.str_at(&["metadata", "name"]).unwrap_or_default(),
+                );
+                object.set(&["metadata", "namespace"], to.as_ref());
+                out.push(object);
+            }
+        }
+        Ok(out)
+    }
+
+    fn one<'a>(&'a self, env: &Env<'a>) -> Result<Value, Fault> {
         let (api_version, kind) = (self.api_version.text(env)?, self.kind.text(env)?);
         let (namespace, name) = (self.namespace.text(env)?, self.name.text(env)?);
         let mut object = match &self.source {
@@ -165,17 +228,9 @@ impl Target {
                         "the {kind} {namespace}/{name} to be cloned is not there"
                     )));
                 };
-                let mut copy = source.root().to_value();
-                copy.remove(&["status"]);
-                let mut metadata = Value::object();
-                for key in ["labels", "annotations"] {
-                    if let Some(map) = source.root().at(&["metadata", key]) {
-                        metadata.set(&[key], map.to_value());
-                    }
-                }
-                copy.set(&["metadata"], metadata);
-                copy
+                copy(source.root())
             }
+            Source::List { .. } => Value::object(),
         };
         if !object.node().is_object() {
             object = Value::object();
@@ -188,4 +243,46 @@ impl Target {
         }
         Ok(object)
     }
+}
+
+/// What a copy takes over of an object.
+fn copy(source: Node<'_>) -> Value {
+    let mut copy = source.to_value();
+    copy.remove(&["status"]);
+    let mut metadata = Value::object();
+    for key in ["labels", "annotations"] {
+        if let Some(map) = source.at(&["metadata", key]) {
+            metadata.set(&[key], map.to_value());
+        }
+    }
+    copy.set(&["metadata"], metadata);
+    copy
+}
+
+/// `cloneList`: kinds as `v1/Secret` and `apps/v1/Deployment`, a namespace, and labels.
+fn clone_list(
+    node: Node<'_>,
+    path: &str,
+    template: &dyn Fn(Node<'_>, &str, bool) -> Result<Template, Place>,
+) -> Result<Source, Place> {
+    let list = node.get("cloneList").unwrap_or(node);
+    let mut kinds = Vec::new();
+    for (i, item) in list.get("kinds").into_iter().flat_map(Node::items).enumerate() {
+        let text = item.as_str().unwrap_or_default();
+        let Some((api_version, kind)) = text.rsplit_once('/') else {
+            let why = format!("{text:?} names no kind with its version; write one such as v1/Secret");
+            return Err(Place::new(format!("{path}.cloneList.kinds[{i}]"), why));
+        };
+        kinds.push((api_version.to_owned(), kind.to_owned()));
+    }
+    if kinds.is_empty() {
+        let why = "a `cloneList` needs `kinds` such as v1/Secret";
+        return Err(Place::new(format!("{path}.cloneList.kinds"), why));
+    }
+    let selector = list.get("selector").map(LabelSelector::from_node).transpose();
+    Ok(Source::List {
+        namespace: template(list, "namespace", true)?,
+        kinds,
+        selector: selector.map_err(|e| Place::new(format!("{path}.cloneList.selector"), e.to_string()))?,
+    })
 }

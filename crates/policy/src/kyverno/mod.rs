@@ -18,15 +18,17 @@ mod policy;
 mod scalar;
 mod strategic;
 mod template;
+mod terms;
 mod validate;
 
 pub(crate) use crate::pattern_text::wildcard;
 pub(crate) use context::Env;
-pub(crate) use exception::Exception;
-pub(crate) use mutate::apply_json_patch;
+pub(crate) use exception::{CelException, Exception};
+pub(crate) use mutate::{Mutate, apply_json_patch};
 pub(crate) use pattern::{Expected, Failure};
 pub(crate) use policy::{Body, Fault as Place, Policy, Rule};
 pub(crate) use strategic::apply_configuration;
+pub use terms::{APPROVED_AT, APPROVED_BY, EXPIRES, OWNER, REASON, REQUESTED_BY, Terms, TermsError};
 pub(crate) use validate::{Finding, Violation};
 
 /// Splits a dotted name; parts in double quotes may hold dots.

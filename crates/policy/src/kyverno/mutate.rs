@@ -1,6 +1,7 @@
 //! `mutate`: strategic merges and JSON patches, once or for each element of a list.
 
-use ridgeway_doc::{Kind, Node, Pointer, Value, parse_yaml};
+use ridgeway_doc::{Doc, Kind, Node, Pointer, Value, parse_yaml};
+use ridgeway_krm::LabelSelector;
 
 use super::condition::Conditions;
 use super::context::{ContextEntry, Env};
@@ -15,6 +16,77 @@ pub(crate) struct Mutate {
     steps: Vec<Step>,
     /// It changes other objects than the one at hand.
     pub(crate) existing: bool,
+    /// Which ones.
+    pub(crate) targets: Vec<Target>,
+}
+
+/// Objects that a rule changes when another one, its trigger, is made or changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    api_version: Template,
+    kind: Template,
+    name: Template,
+    namespace: Template,
+    selector: Option<LabelSelector>,
+    pub(crate) context: Vec<ContextEntry>,
+    pub(crate) preconditions: Conditions,
+}
+
+impl Target {
+    fn compile(node: Node<'_>, path: &str) -> Result<Target, Place> {
+        let template = |key: &str| {
+            let text = node.str_at(&[key]).unwrap_or_default();
+            Template::compile(text, "request.object").map_err(|e| Place::new(format!("{path}.{key}"), e))
+        };
+        let selector = node.get("selector").map(LabelSelector::from_node).transpose();
+        Ok(Target {
+            api_version: template("apiVersion")?,
+            kind: template("kind")?,
+            name: template("name")?,
+            namespace: template("namespace")?,
+            selector: selector.map_err(|e| Place::new(format!("{path}.selector"), e.to_string()))?,
+            context: policy::context(node.get("context"), &format!("{path}.context"))?,
+            preconditions: Conditions::compile(node.get("preconditions"))
+                .map_err(|e| Place::new(format!("{path}.preconditions"), e))?,
+        })
+    }
+
+    /// The objects that are there now.
+    pub(crate) fn objects<'a>(&'a self, env: &Env<'a>) -> Result<Vec<Doc>, Fault> {
+        let (api_version, kind) = (self.api_version.text(env)?, self.kind.text(env)?);
+        let (name, namespace) = (self.name.text(env)?, self.namespace.text(env)?);
+        let base = if api_version.contains('/') { "apis" } else { "api" };
+        let place = if namespace.is_empty() || namespace.contains(['*', '?']) {
+            String::new()
+        } else {
+            format!("/namespaces/{namespace}")
+        };
+        let plural = crate::cel_policy::plural(&kind);
+        let path = format!("/{base}/{api_version}{place}/{plural}");
+        let Some(list) = env.request.data.api(&path) else {
+            return Err(Fault::Invalid(format!(
+                "the objects of the kind {kind} cannot be listed"
+            )));
+        };
+        let fits = |pattern: &str, text: &str| pattern.is_empty() || super::wildcard(pattern, text);
+        let items = list.node().get("items").into_iter().flat_map(Node::items);
+        let chosen = items.filter(|item| {
+            let of = |key: &str| item.str_at(&["metadata", key]).unwrap_or_default();
+            fits(&name, of("name"))
+                && fits(&namespace, of("namespace"))
+                && self
+                    .selector
+                    .as_ref()
+                    .is_none_or(|selector| selector.matches(item.at(&["metadata", "labels"])))
+        });
+        let whole = |item: Node<'_>| {
+            let mut object = item.to_value();
+            object.set(&["apiVersion"], api_version.as_ref());
+            object.set(&["kind"], kind.as_ref());
+            object.into_doc()
+        };
+        Ok(chosen.map(whole).collect())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +131,21 @@ impl Mutate {
         Ok(Mutate {
             steps,
             existing: node.get("targets").is_some(),
+            targets: node
+                .get("targets")
+                .into_iter()
+                .flat_map(Node::items)
+                .enumerate()
+                .map(|(i, target)| Target::compile(target, &format!("{path}.targets[{i}]")))
+                .collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Another object as the rule leaves it; `None` when nothing applies.
+    pub(crate) fn eval_on<'a>(&'a self, env: &Env<'a>, target: Node<'_>) -> Result<Option<Value>, Fault> {
+        let mut work = target.to_value();
+        let applied = run(&self.steps, env, &mut work, 0)?;
+        Ok((applied && work.node() != target).then_some(work))
     }
 
     /// The object as the rule leaves it; `None` when nothing applies.
