@@ -6,7 +6,7 @@ use ridgeway_cluster::{
 use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::Gvk;
 
-use crate::object::{owned_by, text};
+use crate::object::owned_by;
 use crate::{Nodes, Worked};
 
 /// Who the fields belong to.
@@ -23,10 +23,10 @@ pub(crate) fn cause(object: Node<'_>) -> Option<Causality> {
         .into_iter()
         .flat_map(Node::items)
     {
-        let time = text(entry, &["time"]);
+        let time = entry.text_at(&["time"]);
         if entry.at(&["fieldsV1", "f:metadata", "f:annotations", &field]).is_some() {
             own = time;
-        } else if text(entry, &["manager"]) != MANAGER && text(entry, &["subresource"]).is_empty() {
+        } else if entry.text_at(&["manager"]) != MANAGER && entry.text_at(&["subresource"]).is_empty() {
             others = others.max(time);
         }
     }
@@ -52,8 +52,8 @@ impl Nodes {
 
     /// Objects of a kind that an owner controls. Read anew each time, so that no step is planned on an old view.
     pub(crate) async fn owned(&self, kind: Worked, owner: Node<'_>) -> Result<Vec<Doc>, Status> {
-        let namespace = text(owner, &["metadata", "namespace"]);
-        let uid = text(owner, &["metadata", "uid"]);
+        let namespace = owner.text_at(&["metadata", "namespace"]);
+        let uid = owner.text_at(&["metadata", "uid"]);
         let list = self
             .cluster
             .list(&kind.gvk(), Some(namespace), &ListOptions::default())
@@ -92,8 +92,8 @@ impl Nodes {
         self.cluster
             .write(Write {
                 gvk,
-                namespace: text(node, &["metadata", "namespace"]).into(),
-                name: text(node, &["metadata", "name"]).into(),
+                namespace: node.text_at(&["metadata", "namespace"]).into(),
+                name: node.text_at(&["metadata", "name"]).into(),
                 subresource: subresource.into(),
                 body: Body::Patch(PatchKind::Merge, patch.into_doc()),
                 options: WriteOptions::by(MANAGER, cause),
@@ -110,7 +110,7 @@ impl Nodes {
     ) -> Result<(), Status> {
         let node = object.root();
         let gvk = Gvk::of(node).ok_or_else(|| Status::new(Reason::InternalError, "an object without a kind"))?;
-        let uid = Some(text(node, &["metadata", "uid"]).to_owned());
+        let uid = Some(node.text_at(&["metadata", "uid"]).to_owned());
         let delete = DeleteOptions {
             preconditions: Preconditions {
                 uid,
@@ -120,8 +120,8 @@ impl Nodes {
             ..DeleteOptions::default()
         };
         let (namespace, name) = (
-            text(node, &["metadata", "namespace"]),
-            text(node, &["metadata", "name"]),
+            node.text_at(&["metadata", "namespace"]),
+            node.text_at(&["metadata", "name"]),
         );
         match self
             .cluster

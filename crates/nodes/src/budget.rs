@@ -8,7 +8,7 @@ use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::LabelSelector;
 
 use crate::kubelet::serves;
-use crate::object::{active, conditioned, number, owner, text};
+use crate::object::{active, conditioned, number, owner};
 use crate::{Nodes, Worked};
 
 /// Which Pods a budget is about. An empty selector is about all of a namespace, none about none.
@@ -60,7 +60,7 @@ impl Nodes {
         let Some(selector) = selector(budget) else {
             return Ok(None);
         };
-        let namespace = text(node, &["metadata", "namespace"]);
+        let namespace = node.text_at(&["metadata", "namespace"]);
         let options = ListOptions {
             labels: selector.to_string(),
             ..ListOptions::default()
@@ -105,7 +105,7 @@ impl Nodes {
         let mut alone = 0;
         for pod in pods {
             let set = owner(*pod)
-                .map(|owner| (text(owner, &["kind"]), text(owner, &["name"])))
+                .map(|owner| (owner.text_at(&["kind"]), owner.text_at(&["name"])))
                 .and_then(|(kind, name)| Some((Worked::by_kind(kind)?, name)))
                 .filter(|(kind, _)| matches!(kind, Worked::ReplicaSet | Worked::StatefulSet));
             let Some((kind, name)) = set else {
@@ -115,16 +115,16 @@ impl Nodes {
             let Some(set) = self.find(&kind.gvk(), namespace, name).await? else {
                 continue;
             };
-            let above = owner(set.root()).filter(|owner| text(*owner, &["kind"]) == "Deployment");
+            let above = owner(set.root()).filter(|owner| owner.text_at(&["kind"]) == "Deployment");
             let workload = match above {
                 Some(above) => {
-                    self.find(&Worked::Deployment.gvk(), namespace, text(above, &["name"]))
+                    self.find(&Worked::Deployment.gvk(), namespace, above.text_at(&["name"]))
                         .await?
                 }
                 None => Some(set),
             };
             if let Some(workload) = workload {
-                let uid = text(workload.root(), &["metadata", "uid"]).to_owned();
+                let uid = workload.root().text_at(&["metadata", "uid"]).to_owned();
                 let replicas = number(workload.root(), &["spec", "replicas"]).unwrap_or(1);
                 scales.insert(uid, replicas);
             }

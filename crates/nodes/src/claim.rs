@@ -6,20 +6,19 @@ use ridgeway_cluster::Status;
 use ridgeway_doc::{Doc, Value};
 
 use crate::Nodes;
-use crate::object::text;
 
 impl Nodes {
     /// Binds a claim to a volume of its own. The volume is a name: nothing stores data here.
     pub(crate) async fn claim(&self, claim: &Doc) -> Result<Option<Duration>, Status> {
         let node = claim.root();
-        if text(node, &["status", "phase"]) == "Bound" {
+        if node.text_at(&["status", "phase"]) == "Bound" {
             return Ok(None);
         }
-        if text(node, &["spec", "volumeName"]).is_empty() {
+        if node.text_at(&["spec", "volumeName"]).is_empty() {
             let mut patch = Value::object();
             patch.set(
                 &["spec", "volumeName"],
-                format!("pvc-{}", text(node, &["metadata", "uid"])),
+                format!("pvc-{}", node.text_at(&["metadata", "uid"])),
             );
             self.patch(claim, "", patch).await?;
         }

@@ -15,7 +15,7 @@ use ridgeway_doc::{Doc, Node, Value};
 use tokio::time::Instant;
 
 use crate::Nodes;
-use crate::object::{active, condition, conditioned, holds, number, text};
+use crate::object::{active, condition, conditioned, holds, number};
 use crate::pod_status::{Facts, State, conditions, container};
 use crate::runtime::{Container, RuntimeEvent, Termination};
 
@@ -60,7 +60,7 @@ impl Kubelet {
     }
 
     fn get(&self, pod: Node<'_>) -> Option<Tracked> {
-        let uid = text(pod, &["metadata", "uid"]);
+        let uid = pod.text_at(&["metadata", "uid"]);
         self.pods().get(&key(pod)).filter(|tracked| tracked.uid == uid).cloned()
     }
 
@@ -70,7 +70,7 @@ impl Kubelet {
 }
 
 fn key(pod: Node<'_>) -> (String, String) {
-    let part = |field| text(pod, &["metadata", field]).to_owned();
+    let part = |field| pod.text_at(&["metadata", field]).to_owned();
     (part("namespace"), part("name"))
 }
 
@@ -82,11 +82,11 @@ fn left(due: Instant) -> Option<Duration> {
 impl Nodes {
     pub(crate) async fn pod(&self, pod: &Doc) -> Result<Option<Duration>, Status> {
         let node = pod.root();
-        let host = text(node, &["spec", "nodeName"]);
+        let host = node.text_at(&["spec", "nodeName"]);
         if node.at(&["metadata", "deletionTimestamp"]).is_some() {
             return self.end(pod).await;
         }
-        match text(node, &["status", "phase"]) {
+        match node.text_at(&["status", "phase"]) {
             "Succeeded" | "Failed" => Ok(None),
             _ if host.is_empty() => self.bind(pod).await,
             _ if self.scheduler.knows(host) => self.advance(pod).await,
@@ -121,7 +121,7 @@ impl Nodes {
 
     async fn bind(&self, pod: &Doc) -> Result<Option<Duration>, Status> {
         let node = pod.root();
-        let scheduler = text(node, &["spec", "schedulerName"]);
+        let scheduler = node.text_at(&["spec", "schedulerName"]);
         if !matches!(scheduler, "" | "default-scheduler") {
             return Ok(None);
         }
@@ -188,7 +188,7 @@ impl Nodes {
         let delay = init_delay + events.iter().map(|event| event.delay()).max().unwrap_or_default();
         let known = holds(node, "Ready");
         let tracked = Tracked {
-            uid: text(node, &["metadata", "uid"]).into(),
+            uid: node.text_at(&["metadata", "uid"]).into(),
             restarts,
             due: Instant::now() + if known { Duration::ZERO } else { delay },
             stage: Stage::Starting,
@@ -228,7 +228,7 @@ impl Nodes {
     /// Writes what has become of the containers.
     async fn settle(&self, pod: &Doc, mut tracked: Tracked) -> Result<Option<Duration>, Status> {
         let node = pod.root();
-        let policy = text(node, &["spec", "restartPolicy"]);
+        let policy = node.text_at(&["spec", "restartPolicy"]);
         let codes: Vec<Option<i32>> = match tracked.failed_init {
             Some((_, code)) => vec![Some(code)],
             None => tracked.events.iter().map(|event| event.code()).collect(),
@@ -294,7 +294,7 @@ impl Nodes {
             .await?;
         let message = format!(
             "Back-off restarting failed container in pod {}",
-            text(node, &["metadata", "name"])
+            node.text_at(&["metadata", "name"])
         );
         self.note(node, EventType::Warning, "BackOff", &message);
         tracked.restarts = restarts;
@@ -333,14 +333,14 @@ impl Nodes {
                 };
                 initialized &= !is_init || is_sidecar(spec) || state == ended(0);
                 if !is_init && state != (State::Running { ready: true }) {
-                    unready.push(text(spec, &["name"]));
+                    unready.push(spec.text_at(&["name"]));
                 }
                 let counted = if is_init && !matches!(state, State::BackingOff(..)) {
                     0
                 } else {
                     restarts
                 };
-                let old = old_status(node, field, text(spec, &["name"]));
+                let old = old_status(node, field, spec.text_at(&["name"]));
                 statuses.push(container(spec, &state, counted, old, &now));
             }
             if !statuses.is_empty() {
@@ -373,7 +373,7 @@ impl Nodes {
     }
 
     fn run_containers(&self, pod: Node<'_>, restart: u32, now: &str) -> Vec<RuntimeEvent> {
-        let finite = matches!(text(pod, &["spec", "restartPolicy"]), "Never" | "OnFailure");
+        let finite = matches!(pod.text_at(&["spec", "restartPolicy"]), "Never" | "OnFailure");
         each(pod, "containers")
             .map(|spec| self.run_container(pod, spec, finite, restart, now))
             .collect()
@@ -381,10 +381,10 @@ impl Nodes {
 
     fn run_container(&self, pod: Node<'_>, spec: Node<'_>, finite: bool, restart: u32, now: &str) -> RuntimeEvent {
         self.options.runtime.start(&Container {
-            namespace: text(pod, &["metadata", "namespace"]),
-            pod: text(pod, &["metadata", "name"]),
-            name: text(spec, &["name"]),
-            image: text(spec, &["image"]),
+            namespace: pod.text_at(&["metadata", "namespace"]),
+            pod: pod.text_at(&["metadata", "name"]),
+            name: spec.text_at(&["name"]),
+            image: spec.text_at(&["image"]),
             finite,
             now,
             restart,
@@ -393,7 +393,7 @@ impl Nodes {
 
     fn base_status(&self, pod: Node<'_>, now: &str) -> Value {
         let mut status = Value::object();
-        let host = text(pod, &["spec", "nodeName"]);
+        let host = pod.text_at(&["spec", "nodeName"]);
         let index = host.rsplit('-').next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
         let address = |ip: &str| {
             let mut entry = Value::object();
@@ -404,7 +404,7 @@ impl Nodes {
         status.set(&["hostIPs"], address(&host_ip));
         status.set(&["hostIP"], host_ip.as_str());
         let on_host = pod.at(&["spec", "hostNetwork"]).and_then(Node::as_bool) == Some(true);
-        let ip = match text(pod, &["status", "podIP"]) {
+        let ip = match pod.text_at(&["status", "podIP"]) {
             "" if on_host => host_ip,
             "" => {
                 let n = self.addresses.fetch_add(1, Ordering::Relaxed);
@@ -414,7 +414,7 @@ impl Nodes {
         };
         status.set(&["podIPs"], address(&ip));
         status.set(&["podIP"], ip);
-        let started = Some(text(pod, &["status", "startTime"])).filter(|time| !time.is_empty());
+        let started = Some(pod.text_at(&["status", "startTime"])).filter(|time| !time.is_empty());
         status.set(&["startTime"], started.unwrap_or(now));
         if let Some(generation) = number(pod, &["metadata", "generation"]) {
             status.set(&["observedGeneration"], generation);
@@ -470,13 +470,13 @@ fn each<'a>(pod: Node<'a>, list: &str) -> impl Iterator<Item = Node<'a>> + use<'
 }
 
 fn is_sidecar(spec: Node<'_>) -> bool {
-    text(spec, &["restartPolicy"]) == "Always"
+    spec.text_at(&["restartPolicy"]) == "Always"
 }
 
 fn old_status<'a>(pod: Node<'a>, field: &str, name: &str) -> Option<Node<'a>> {
     pod.at(&["status", field])?
         .items()
-        .find(|status| text(*status, &["name"]) == name)
+        .find(|status| status.text_at(&["name"]) == name)
 }
 
 fn restarts_of(pod: Node<'_>) -> u32 {
@@ -509,7 +509,7 @@ pub(crate) fn available<'a>(
     let least = SignedDuration::from_secs(number(owner, &["spec", "minReadySeconds"]).unwrap_or(0).max(0));
     let (mut count, mut next) = (0, None::<Duration>);
     for pod in pods.filter(|pod| serves(*pod)) {
-        let since = condition(pod, "Ready").and_then(|c| text(c, &["lastTransitionTime"]).parse::<Timestamp>().ok());
+        let since = condition(pod, "Ready").and_then(|c| c.text_at(&["lastTransitionTime"]).parse::<Timestamp>().ok());
         let left = since.map_or(SignedDuration::ZERO, |since| least - now.duration_since(since));
         if least.is_zero() || !left.is_positive() {
             count += 1;

@@ -36,7 +36,7 @@ use tokio::task::JoinSet;
 
 pub use runtime::{Behaviour, Container, LogLine, Runtime, RuntimeEvent, SimulatedRuntime, Termination};
 
-use crate::object::{owner, text};
+use crate::object::owner;
 
 /// How many keys are worked at a time.
 const WORKERS: usize = 4;
@@ -212,7 +212,7 @@ impl Nodes {
             Worked::Budget => self.budgets.see(&change.key, new.and_then(budget::selector)),
             Worked::Pod => {
                 // Addresses given out by an earlier run of the platform are taken.
-                let ip = new.map_or("", |doc| text(doc.root(), &["status", "podIP"]));
+                let ip = new.map_or("", |doc| doc.root().text_at(&["status", "podIP"]));
                 if let Some(taken) = kubelet::address_number(ip) {
                     self.addresses
                         .fetch_max(taken + 1, std::sync::atomic::Ordering::Relaxed);
@@ -245,7 +245,7 @@ impl Nodes {
 
     /// Queues the Services and disruption budgets that select a Pod.
     fn wake_selecting(&self, pod: &Doc) {
-        let namespace = text(pod.root(), &["metadata", "namespace"]);
+        let namespace = pod.root().text_at(&["metadata", "namespace"]);
         let labels = pod.root().at(&["metadata", "labels"]);
         for (kind, selectors) in [(Worked::Service, &self.selectors), (Worked::Budget, &self.budgets)] {
             for name in selectors.selecting(namespace, labels) {
@@ -357,15 +357,15 @@ impl Nodes {
 
 /// The object itself, and the workload that controls it.
 fn enqueue(queue: &Queue<Key>, kind: Worked, doc: &Doc) {
-    let namespace = text(doc.root(), &["metadata", "namespace"]).to_owned();
-    let name = text(doc.root(), &["metadata", "name"]).to_owned();
+    let namespace = doc.root().text_at(&["metadata", "namespace"]).to_owned();
+    let name = doc.root().text_at(&["metadata", "name"]).to_owned();
     if let Some(owner) = owner(doc.root())
-        && let Some(kind) = Worked::by_kind(text(owner, &["kind"]))
+        && let Some(kind) = Worked::by_kind(owner.text_at(&["kind"]))
     {
         queue.add(Key {
             kind,
             namespace: namespace.clone(),
-            name: text(owner, &["name"]).to_owned(),
+            name: owner.text_at(&["name"]).to_owned(),
         });
     }
     queue.add(Key { kind, namespace, name });

@@ -2,11 +2,6 @@
 
 use ridgeway_doc::{Node, Value};
 
-/// Text at a path, or nothing.
-pub(crate) fn text<'a>(node: Node<'a>, path: &[&str]) -> &'a str {
-    node.str_at(path).unwrap_or_default()
-}
-
 /// A whole number at a path.
 pub(crate) fn number(node: Node<'_>, path: &[&str]) -> Option<i64> {
     node.at(path).and_then(Node::as_i64)
@@ -22,17 +17,17 @@ pub(crate) fn owner(object: Node<'_>) -> Option<Node<'_>> {
 
 /// Whether an object is controlled by the one of that uid.
 pub(crate) fn owned_by(object: Node<'_>, uid: &str) -> bool {
-    owner(object).is_some_and(|owner| text(owner, &["uid"]) == uid)
+    owner(object).is_some_and(|owner| owner.text_at(&["uid"]) == uid)
 }
 
 /// `ownerReferences` that make `owner` the controller.
 pub(crate) fn controlled_by(owner: Node<'_>) -> Value {
     let mut reference = Value::object();
     for field in ["apiVersion", "kind"] {
-        reference.set(&[field], text(owner, &[field]));
+        reference.set(&[field], owner.text_at(&[field]));
     }
     for field in ["name", "uid"] {
-        reference.set(&[field], text(owner, &["metadata", field]));
+        reference.set(&[field], owner.text_at(&["metadata", field]));
     }
     reference.set(&["controller"], true);
     reference.set(&["blockOwnerDeletion"], true);
@@ -42,17 +37,17 @@ pub(crate) fn controlled_by(owner: Node<'_>) -> Value {
 /// A condition of a status list, by type.
 pub(crate) fn condition<'a>(object: Node<'a>, kind: &str) -> Option<Node<'a>> {
     let conditions = object.at(&["status", "conditions"])?;
-    conditions.items().find(|c| text(*c, &["type"]) == kind)
+    conditions.items().find(|c| c.text_at(&["type"]) == kind)
 }
 
 /// Whether a condition stands at `True`.
 pub(crate) fn holds(object: Node<'_>, kind: &str) -> bool {
-    condition(object, kind).is_some_and(|c| text(c, &["status"]) == "True")
+    condition(object, kind).is_some_and(|c| c.text_at(&["status"]) == "True")
 }
 
 /// Whether a Pod counts for its workload: not finished, not going away.
 pub(crate) fn active(pod: Node<'_>) -> bool {
-    !matches!(text(pod, &["status", "phase"]), "Succeeded" | "Failed")
+    !matches!(pod.text_at(&["status", "phase"]), "Succeeded" | "Failed")
         && pod.at(&["metadata", "deletionTimestamp"]).is_none()
 }
 
@@ -66,7 +61,7 @@ pub(crate) fn pod_of(template: Node<'_>, owner: Node<'_>) -> Value {
             pod.set(&["metadata", field], value);
         }
     }
-    pod.set(&["metadata", "namespace"], text(owner, &["metadata", "namespace"]));
+    pod.set(&["metadata", "namespace"], owner.text_at(&["metadata", "namespace"]));
     pod.set(&["metadata", "ownerReferences"], controlled_by(owner));
     if let Some(spec) = template.get("spec") {
         pod.set(&["spec"], spec);
@@ -112,8 +107,8 @@ pub(crate) fn template_hash(template: Node<'_>) -> String {
 pub(crate) fn conditioned(object: Node<'_>, kind: &str, status: bool, reason: &str, message: &str, now: &str) -> Value {
     let word = if status { "True" } else { "False" };
     let old = condition(object, kind);
-    let same = old.is_some_and(|c| text(c, &["status"]) == word);
-    let since = old.filter(|_| same).map_or(now, |c| text(c, &["lastTransitionTime"]));
+    let same = old.is_some_and(|c| c.text_at(&["status"]) == word);
+    let since = old.filter(|_| same).map_or(now, |c| c.text_at(&["lastTransitionTime"]));
     let mut value = Value::object();
     value.set(&["type"], kind);
     value.set(&["status"], word);

@@ -2,7 +2,7 @@
 
 use ridgeway_doc::{Node, Value};
 
-use crate::object::{conditioned, text};
+use crate::object::conditioned;
 use crate::runtime::Termination;
 
 /// What a container is doing.
@@ -20,9 +20,9 @@ pub(crate) enum State {
 
 /// The entry of one container in `containerStatuses`. `old` is its entry until now.
 pub(crate) fn container(spec: Node<'_>, state: &State, restarts: u32, old: Option<Node<'_>>, now: &str) -> Value {
-    let image = text(spec, &["image"]);
+    let image = spec.text_at(&["image"]);
     let mut status = Value::object();
-    status.set(&["name"], text(spec, &["name"]));
+    status.set(&["name"], spec.text_at(&["name"]));
     status.set(&["image"], image);
     status.set(&["restartCount"], i64::from(restarts));
     let running = matches!(state, State::Running { .. });
@@ -35,7 +35,7 @@ pub(crate) fn container(spec: Node<'_>, state: &State, restarts: u32, old: Optio
         status.set(&["imageID"], format!("simulated://{image}"));
         status.set(
             &["containerID"],
-            format!("simulated://{}-{restarts}", text(spec, &["name"])),
+            format!("simulated://{}-{restarts}", spec.text_at(&["name"])),
         );
     } else {
         status.set(&["imageID"], "");
@@ -54,7 +54,10 @@ pub(crate) fn container(spec: Node<'_>, state: &State, restarts: u32, old: Optio
         State::Ended(end) => status.set(&["state", "terminated"], terminated(*end, since, now)),
         State::BackingOff(end, wait) => {
             status.set(&["state", "waiting", "reason"], "CrashLoopBackOff");
-            let message = format!("back-off {wait}s restarting failed container={}", text(spec, &["name"]));
+            let message = format!(
+                "back-off {wait}s restarting failed container={}",
+                spec.text_at(&["name"])
+            );
             status.set(&["state", "waiting", "message"], message);
             status.set(&["lastState", "terminated"], terminated(*end, since, now));
         }
@@ -107,7 +110,7 @@ pub(crate) fn conditions(pod: Node<'_>, facts: &Facts<'_>, now: &str) -> Value {
         .flatten();
     let open = gates
         .into_iter()
-        .all(|gate| crate::object::holds(pod, text(gate, &["conditionType"])));
+        .all(|gate| crate::object::holds(pod, gate.text_at(&["conditionType"])));
     let not_ready = if facts.ready {
         ("", "")
     } else {
@@ -129,7 +132,7 @@ pub(crate) fn conditions(pod: Node<'_>, facts: &Facts<'_>, now: &str) -> Value {
     let make = |kind, status, why: (&str, &str)| conditioned(pod, kind, status, why.0, why.1, now);
     let others = pod.at(&["status", "conditions"]).map(Node::items).into_iter().flatten();
     let others = others
-        .filter(|c| !OURS.contains(&text(*c, &["type"])))
+        .filter(|c| !OURS.contains(&c.text_at(&["type"])))
         .map(Node::to_value);
     [
         make("PodReadyToStartContainers", true, ("", "")),

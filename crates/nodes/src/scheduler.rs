@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ridgeway_doc::{Doc, Node};
 use ridgeway_krm::{LabelSelector, Operator, Quantity, Requirement};
 
-use crate::object::{active, text};
+use crate::object::active;
 
 /// What a Pod asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub fn place<'a>(pod: Node<'_>, candidates: &[Candidate<'a>]) -> Result<&'a str,
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let mut best: Option<(&Candidate<'a>, &'a str)> = None;
     for candidate in candidates {
-        let name = text(candidate.node, &["metadata", "name"]);
+        let name = candidate.node.text_at(&["metadata", "name"]);
         match refusal(pod, candidate) {
             Some(reason) => *reasons.entry(reason).or_default() += 1,
             None if best.is_none_or(|(b, at)| (candidate.pods, name) < (b.pods, at)) => best = Some((candidate, name)),
@@ -81,7 +81,7 @@ pub fn place<'a>(pod: Node<'_>, candidates: &[Candidate<'a>]) -> Result<&'a str,
 
 /// Whether a node takes the Pods of a DaemonSet: cordons do not count for them.
 pub fn takes_daemon(pod: Node<'_>, node: Node<'_>) -> bool {
-    let cordoned = |taint: &Node<'_>| text(*taint, &["key"]) == "node.kubernetes.io/unschedulable";
+    let cordoned = |taint: &Node<'_>| taint.text_at(&["key"]) == "node.kubernetes.io/unschedulable";
     matches_node(pod, node) && taints(node).filter(|t| !cordoned(t)).all(|taint| tolerated(pod, taint))
 }
 
@@ -94,7 +94,7 @@ fn refusal(pod: Node<'_>, candidate: &Candidate<'_>) -> Option<String> {
         return Some("node(s) were not ready".into());
     }
     if let Some(taint) = taints(node).find(|taint| !tolerated(pod, *taint)) {
-        let (key, value) = (text(taint, &["key"]), text(taint, &["value"]));
+        let (key, value) = (taint.text_at(&["key"]), taint.text_at(&["value"]));
         return Some(format!("node(s) had untolerated taint {{{key}: {value}}}"));
     }
     if !matches_node(pod, node) {
@@ -116,16 +116,16 @@ fn refusal(pod: Node<'_>, candidate: &Candidate<'_>) -> Option<String> {
 
 fn taints(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     let all = node.at(&["spec", "taints"]).map(Node::items).into_iter().flatten();
-    all.filter(|taint| text(*taint, &["effect"]) != "PreferNoSchedule")
+    all.filter(|taint| taint.text_at(&["effect"]) != "PreferNoSchedule")
 }
 
 fn tolerated(pod: Node<'_>, taint: Node<'_>) -> bool {
     let mut tolerations = pod.at(&["spec", "tolerations"]).map(Node::items).into_iter().flatten();
     tolerations.any(|toleration| {
-        let of = |key: &str| text(toleration, &[key]);
-        let effect = of("effect").is_empty() || of("effect") == text(taint, &["effect"]);
-        let key = of("key") == text(taint, &["key"]) || (of("key").is_empty() && of("operator") == "Exists");
-        effect && key && (of("operator") == "Exists" || of("value") == text(taint, &["value"]))
+        let of = |key: &str| toleration.text_at(&[key]);
+        let effect = of("effect").is_empty() || of("effect") == taint.text_at(&["effect"]);
+        let key = of("key") == taint.text_at(&["key"]) || (of("key").is_empty() && of("operator") == "Exists");
+        effect && key && (of("operator") == "Exists" || of("value") == taint.text_at(&["value"]))
     })
 }
 
@@ -151,7 +151,7 @@ fn matches_node(pod: Node<'_>, node: Node<'_>) -> bool {
                     .get("matchExpressions")
                     .or_else(|| term.get("matchFields"))
                     .is_some();
-                let name = text(node, &["metadata", "name"]);
+                let name = node.text_at(&["metadata", "name"]);
                 some && by_label.is_some_and(|s| s.matches(labels))
                     && by_field.is_some_and(|s| s.matches_with(|key| (key == "metadata.name").then_some(name)))
             })
@@ -162,7 +162,7 @@ fn requirements(expressions: Option<Node<'_>>) -> Option<LabelSelector> {
     let expressions = expressions.map(Node::items).into_iter().flatten();
     let all: Option<Vec<Requirement>> = expressions
         .map(|expression| {
-            let operator = match text(expression, &["operator"]) {
+            let operator = match expression.text_at(&["operator"]) {
                 "In" => Operator::In,
                 "NotIn" => Operator::NotIn,
                 "Exists" => Operator::Exists,
@@ -173,7 +173,7 @@ fn requirements(expressions: Option<Node<'_>>) -> Option<LabelSelector> {
             };
             let values = expression.get("values").map(Node::items).into_iter().flatten();
             Some(Requirement {
-                key: text(expression, &["key"]).into(),
+                key: expression.text_at(&["key"]).into(),
                 operator,
                 values: values.filter_map(Node::as_str).map(Into::into).collect(),
             })
@@ -213,8 +213,8 @@ impl Scheduler {
     pub(crate) fn see_pod(&self, key: &PodKey, pod: Option<&Doc>) -> bool {
         let mut state = self.state();
         match pod.map(Doc::root) {
-            Some(pod) if !text(pod, &["spec", "nodeName"]).is_empty() && active(pod) => {
-                let node = text(pod, &["spec", "nodeName"]).to_owned();
+            Some(pod) if !pod.text_at(&["spec", "nodeName"]).is_empty() && active(pod) => {
+                let node = pod.text_at(&["spec", "nodeName"]).to_owned();
                 state.placed.insert(key.clone(), (node, Requests::of(pod)));
                 state.waiting.remove(key);
                 false

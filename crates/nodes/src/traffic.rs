@@ -9,7 +9,7 @@ use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::{Gvk, LabelSelector};
 
 use crate::kubelet::serves;
-use crate::object::{controlled_by, number, template_hash, text};
+use crate::object::{controlled_by, number, template_hash};
 use crate::{Nodes, Worked};
 
 /// The selectors of the Services (or budgets) there are, so that a Pod's change finds them.
@@ -47,7 +47,7 @@ pub(crate) fn endpoint_changed(old: Option<&Doc>, new: Option<&Doc>) -> bool {
     let facts = |doc: Option<&Doc>| {
         doc.map(|doc| {
             let pod = doc.root();
-            let ip = text(pod, &["status", "podIP"]).to_owned();
+            let ip = pod.text_at(&["status", "podIP"]).to_owned();
             let labels = pod.at(&["metadata", "labels"]).map(Node::to_json);
             let going = pod.at(&["metadata", "deletionTimestamp"]).is_some();
             (
@@ -55,7 +55,7 @@ pub(crate) fn endpoint_changed(old: Option<&Doc>, new: Option<&Doc>) -> bool {
                 labels,
                 serves(pod),
                 going,
-                text(pod, &["status", "phase"]).to_owned(),
+                pod.text_at(&["status", "phase"]).to_owned(),
             )
         })
     };
@@ -79,7 +79,7 @@ impl Nodes {
     /// A Service: its slice of endpoints, and an address where it asks for a load balancer.
     pub(crate) async fn service(&self, service: &Doc) -> Result<Option<Duration>, Status> {
         let node = service.root();
-        let balanced = text(node, &["spec", "type"]) == "LoadBalancer";
+        let balanced = node.text_at(&["spec", "type"]) == "LoadBalancer";
         if balanced && node.at(&["status", "loadBalancer", "ingress"]).is_none() {
             let mut status = Value::object();
             status.set(&["loadBalancer", "ingress"], book_address(node));
@@ -88,7 +88,7 @@ impl Nodes {
         let Some(selector) = service_selector(service) else {
             return Ok(None);
         };
-        let namespace = text(node, &["metadata", "namespace"]);
+        let namespace = node.text_at(&["metadata", "namespace"]);
         let options = ListOptions {
             labels: selector.to_string(),
             ..ListOptions::default()
@@ -101,7 +101,7 @@ impl Nodes {
         let (endpoints, ports) = (endpoints(node, &pods), ports(node, &pods));
         let gvk = Gvk::new("discovery.k8s.io", "v1", "EndpointSlice");
         let uid = node.at(&["metadata", "uid"]).unwrap_or(node);
-        let name = format!("{}-{}", text(node, &["metadata", "name"]), &template_hash(uid)[..5]);
+        let name = format!("{}-{}", node.text_at(&["metadata", "name"]), &template_hash(uid)[..5]);
         if let Some(slice) = self.find(&gvk, namespace, &name).await? {
             let mut patch = Value::object();
             patch.set(&["endpoints"], endpoints);
@@ -115,7 +115,7 @@ impl Nodes {
         slice.set(&["metadata", "namespace"], namespace);
         slice.set(
             &["metadata", "labels", "kubernetes.io/service-name"],
-            text(node, &["metadata", "name"]),
+            node.text_at(&["metadata", "name"]),
         );
         slice.set(
             &["metadata", "labels", "endpointslice.kubernetes.io/managed-by"],
@@ -145,10 +145,10 @@ fn endpoints(service: Node<'_>, pods: &[Doc]) -> Value {
         .at(&["spec", "publishNotReadyAddresses"])
         .and_then(Node::as_bool)
         == Some(true);
-    let service_name = text(service, &["metadata", "name"]);
+    let service_name = service.text_at(&["metadata", "name"]);
     let with_address = pods.iter().map(Doc::root).filter(|pod| {
-        !text(*pod, &["status", "podIP"]).is_empty()
-            && !matches!(text(*pod, &["status", "phase"]), "Succeeded" | "Failed")
+        !pod.text_at(&["status", "podIP"]).is_empty()
+            && !matches!(pod.text_at(&["status", "phase"]), "Succeeded" | "Failed")
     });
     with_address
         .map(|pod| {
@@ -157,18 +157,18 @@ fn endpoints(service: Node<'_>, pods: &[Doc]) -> Value {
             let mut endpoint = Value::object();
             endpoint.set(
                 &["addresses"],
-                [text(pod, &["status", "podIP"])].into_iter().collect::<Value>(),
+                [pod.text_at(&["status", "podIP"])].into_iter().collect::<Value>(),
             );
             endpoint.set(&["conditions", "ready"], early || (ready && !going));
             endpoint.set(&["conditions", "serving"], ready);
             endpoint.set(&["conditions", "terminating"], going);
-            if text(pod, &["spec", "subdomain"]) == service_name {
-                endpoint.set(&["hostname"], text(pod, &["spec", "hostname"]));
+            if pod.text_at(&["spec", "subdomain"]) == service_name {
+                endpoint.set(&["hostname"], pod.text_at(&["spec", "hostname"]));
             }
-            endpoint.set(&["nodeName"], text(pod, &["spec", "nodeName"]));
+            endpoint.set(&["nodeName"], pod.text_at(&["spec", "nodeName"]));
             endpoint.set(&["targetRef", "kind"], "Pod");
             for field in ["name", "namespace", "uid"] {
-                endpoint.set(&["targetRef", field], text(pod, &["metadata", field]));
+                endpoint.set(&["targetRef", field], pod.text_at(&["metadata", field]));
             }
             endpoint
         })
@@ -186,7 +186,7 @@ fn ports(service: Node<'_>, pods: &[Doc]) -> Value {
                 Some(name) => pods.iter().find_map(|pod| named_port(pod.root(), name)),
             }?;
             let mut out = Value::object();
-            out.set(&["name"], text(port, &["name"]));
+            out.set(&["name"], port.text_at(&["name"]));
             out.set(&["port"], found);
             out.set(&["protocol"], port.str_at(&["protocol"]).unwrap_or("TCP"));
             if let Some(protocol) = port.get("appProtocol") {
@@ -201,6 +201,6 @@ fn named_port(pod: Node<'_>, name: &str) -> Option<i64> {
     let containers = pod.at(&["spec", "containers"]).map(Node::items).into_iter().flatten();
     let mut ports = containers.flat_map(|c| c.get("ports").map(Node::items).into_iter().flatten());
     ports
-        .find(|port| text(*port, &["name"]) == name)
+        .find(|port| port.text_at(&["name"]) == name)
         .and_then(|port| number(port, &["containerPort"]))
 }

@@ -7,7 +7,7 @@ use ridgeway_cluster::{EventType, Reason, Status};
 use ridgeway_doc::{Doc, Node, Value};
 
 use crate::cron::Schedule;
-use crate::object::{controlled_by, holds, number, text};
+use crate::object::{controlled_by, holds, number};
 use crate::{Nodes, Worked};
 
 /// Which time a Job was made for.
@@ -20,26 +20,26 @@ impl Nodes {
         let over = |job: &&Doc| holds(job.root(), "Complete") || holds(job.root(), "Failed");
         let (finished, mut active): (Vec<&Doc>, Vec<&Doc>) = jobs.iter().partition(over);
         self.forget_finished(node, &finished).await?;
-        let schedule = match Schedule::parse(text(node, &["spec", "schedule"])) {
+        let schedule = match Schedule::parse(node.text_at(&["spec", "schedule"])) {
             Ok(schedule) => schedule,
             Err(error) => {
                 self.note(node, EventType::Warning, "UnparseableSchedule", &error.to_string());
                 return Ok(None);
             }
         };
-        let zone = text(node, &["spec", "timeZone"]);
+        let zone = node.text_at(&["spec", "timeZone"]);
         if !matches!(zone, "" | "UTC" | "Etc/UTC") {
             let message = format!("the time zone {zone:?} is not known here: the schedule is read in UTC");
             self.note(node, EventType::Warning, "UnknownTimeZone", &message);
         }
         let suspended = node.at(&["spec", "suspend"]).and_then(Node::as_bool) == Some(true);
         let now = self.clock.now();
-        let time = |path: &[&str]| text(node, path).parse::<Timestamp>().ok();
+        let time = |path: &[&str]| node.text_at(path).parse::<Timestamp>().ok();
         let last = time(&["status", "lastScheduleTime"]);
         let mut status = Value::object();
         let made;
         if let (Some(due), false) = (self.due(node, &schedule, last, now), suspended) {
-            let policy = text(node, &["spec", "concurrencyPolicy"]);
+            let policy = node.text_at(&["spec", "concurrencyPolicy"]);
             if policy == "Replace" {
                 for job in active.drain(..) {
                     self.remove(job, None, None).await?;
@@ -74,7 +74,7 @@ impl Nodes {
 
     /// The latest time that has come and was not served yet; older ones that were missed are let go.
     fn due(&self, node: Node<'_>, schedule: &Schedule, last: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
-        let created = text(node, &["metadata", "creationTimestamp"]).parse().ok();
+        let created = node.text_at(&["metadata", "creationTimestamp"]).parse().ok();
         let mut from = last.or(created)?;
         let longest = number(node, &["spec", "startingDeadlineSeconds"]).unwrap_or(100 * 60);
         let earliest = now.checked_sub(SignedDuration::from_secs(longest)).ok()?;
@@ -95,9 +95,9 @@ impl Nodes {
                 job.set(&["metadata", field], value);
             }
         }
-        let name = format!("{}-{}", text(node, &["metadata", "name"]), due.as_second() / 60);
+        let name = format!("{}-{}", node.text_at(&["metadata", "name"]), due.as_second() / 60);
         job.set(&["metadata", "name"], name.as_str());
-        job.set(&["metadata", "namespace"], text(node, &["metadata", "namespace"]));
+        job.set(&["metadata", "namespace"], node.text_at(&["metadata", "namespace"]));
         job.set(&["metadata", "annotations", SCHEDULED], ridgeway_cluster::rfc3339(due));
         job.set(&["metadata", "ownerReferences"], controlled_by(node));
         job.set(&["spec"], node.at(&["spec", "jobTemplate", "spec"]));
@@ -132,7 +132,7 @@ impl Nodes {
         ] {
             let keep = number(node, &["spec", field]).unwrap_or(default).max(0) as usize;
             let mut ended: Vec<&&Doc> = finished.iter().filter(|job| holds(job.root(), condition)).collect();
-            ended.sort_by_key(|job| text(job.root(), &["status", "startTime"]).to_owned());
+            ended.sort_by_key(|job| job.root().text_at(&["status", "startTime"]).to_owned());
             for job in ended.iter().take(ended.len().saturating_sub(keep)) {
                 self.remove(job, None, None).await?;
             }
@@ -146,7 +146,7 @@ fn reference(job: Node<'_>) -> Value {
     value.set(&["apiVersion"], "batch/v1");
     value.set(&["kind"], "Job");
     for field in ["name", "namespace", "uid"] {
-        value.set(&[field], text(job, &["metadata", field]));
+        value.set(&[field], job.text_at(&["metadata", field]));
     }
     value
 }

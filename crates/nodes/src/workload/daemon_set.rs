@@ -7,7 +7,7 @@ use ridgeway_doc::{Doc, Value};
 
 use crate::access::cause;
 use crate::kubelet::{available, serves};
-use crate::object::{active, number, pod_of, template_hash, text};
+use crate::object::{active, number, pod_of, template_hash};
 use crate::{Nodes, Worked};
 
 const REVISION: &str = "controller-revision-hash";
@@ -23,7 +23,11 @@ impl Nodes {
         let (mut current, mut updated, mut ready) = (0, 0, 0);
         let mut replacing = false;
         let nodes = self.scheduler.daemon_nodes(template);
-        let lost = |pod: &&Doc| !nodes.iter().any(|name| name == text(pod.root(), &["spec", "nodeName"]));
+        let lost = |pod: &&Doc| {
+            !nodes
+                .iter()
+                .any(|name| name == pod.root().text_at(&["spec", "nodeName"]))
+        };
         let misplaced: Vec<&Doc> = pods.iter().filter(|pod| active(pod.root())).filter(lost).collect();
         for pod in &misplaced {
             self.remove(pod, None, cause(root)).await?;
@@ -31,13 +35,13 @@ impl Nodes {
         for name in &nodes {
             let mut here = pods
                 .iter()
-                .filter(|pod| active(pod.root()) && text(pod.root(), &["spec", "nodeName"]) == *name);
+                .filter(|pod| active(pod.root()) && pod.root().text_at(&["spec", "nodeName"]) == *name);
             match here.next() {
                 None => {
                     let mut pod = pod_of(template, root);
                     pod.set(
                         &["metadata", "generateName"],
-                        format!("{}-", text(root, &["metadata", "name"])),
+                        format!("{}-", root.text_at(&["metadata", "name"])),
                     );
                     pod.set(&["metadata", "labels", REVISION], hash.as_str());
                     pod.set(&["spec", "nodeName"], name.as_str());
@@ -48,10 +52,10 @@ impl Nodes {
                 Some(pod) => {
                     current += 1;
                     ready += i64::from(serves(pod.root()));
-                    if text(pod.root(), &["metadata", "labels", REVISION]) == hash {
+                    if pod.root().text_at(&["metadata", "labels", REVISION]) == hash {
                         updated += 1;
                         replacing |= !serves(pod.root());
-                    } else if !replacing && text(root, &["spec", "updateStrategy", "type"]) != "OnDelete" {
+                    } else if !replacing && root.text_at(&["spec", "updateStrategy", "type"]) != "OnDelete" {
                         // One node at a time.
                         self.remove(pod, None, cause(root)).await?;
                         replacing = true;

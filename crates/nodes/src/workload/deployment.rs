@@ -7,7 +7,7 @@ use ridgeway_cluster::{Causality, EventType, Status};
 use ridgeway_doc::{Doc, Node, Value};
 
 use crate::access::{cause, hand_on};
-use crate::object::{condition, conditioned, controlled_by, number, template_hash, text};
+use crate::object::{condition, conditioned, controlled_by, number, template_hash};
 use crate::rollout::{self, Bounds, Set, Step};
 use crate::{Nodes, Worked};
 
@@ -45,7 +45,7 @@ impl Nodes {
             Some(set) => revision(set.root()),
             None => latest,
         };
-        if text(node, &["metadata", "annotations", REVISION]) != revision_now.to_string() {
+        if node.text_at(&["metadata", "annotations", REVISION]) != revision_now.to_string() {
             self.set_revision(deployment, revision_now).await?;
         }
         let view = |set: &Doc| Set {
@@ -67,7 +67,7 @@ impl Nodes {
     }
 
     async fn next_step(&self, node: Node<'_>, replicas: i64, new: Set, old: &[Set]) -> Result<Step, Status> {
-        if text(node, &["spec", "strategy", "type"]) == "Recreate" {
+        if node.text_at(&["spec", "strategy", "type"]) == "Recreate" {
             return Ok(rollout::recreate(replicas, new, old));
         }
         let bound = |name: &str| match node.at(&["spec", "strategy", "rollingUpdate", name]) {
@@ -84,7 +84,7 @@ impl Nodes {
             self.scale(set, wanted, cause(node)).await?;
             let (direction, name) = (
                 if is < wanted { "up" } else { "down" },
-                text(set.root(), &["metadata", "name"]),
+                set.root().text_at(&["metadata", "name"]),
             );
             let message = format!("Scaled {direction} replica set {name} from {is} to {wanted}");
             self.note(node, EventType::Normal, "ScalingReplicaSet", &message);
@@ -96,9 +96,9 @@ impl Nodes {
         let mut set = Value::object();
         set.set(&["apiVersion"], "apps/v1");
         set.set(&["kind"], "ReplicaSet");
-        let name = text(node, &["metadata", "name"]);
+        let name = node.text_at(&["metadata", "name"]);
         set.set(&["metadata", "name"], format!("{name}-{hash}"));
-        set.set(&["metadata", "namespace"], text(node, &["metadata", "namespace"]));
+        set.set(&["metadata", "namespace"], node.text_at(&["metadata", "namespace"]));
         set.set(&["metadata", "ownerReferences"], controlled_by(node));
         if let Some(labels) = template.at(&["metadata", "labels"]) {
             set.set(&["metadata", "labels"], labels);
@@ -184,7 +184,7 @@ impl Nodes {
         let (progress, again) = self.progress(node, new, complete, (updated, updated_available, total), &now);
         let mut conditions = vec![minimum, progress];
         let failure = new.and_then(|set| condition(set.root(), "ReplicaFailure"));
-        if let Some(failure) = failure.filter(|f| text(*f, &["status"]) == "True") {
+        if let Some(failure) = failure.filter(|f| f.text_at(&["status"]) == "True") {
             conditions.push(failure.to_value());
         }
         status.set(&["conditions"], conditions.into_iter().collect::<Value>());
@@ -201,22 +201,23 @@ impl Nodes {
         (updated, updated_available, total): (i64, i64, i64),
         now: &str,
     ) -> (Value, Option<Duration>) {
-        let name = new.map_or("", |set| text(set.root(), &["metadata", "name"]));
+        let name = new.map_or("", |set| set.root().text_at(&["metadata", "name"]));
         let old = condition(node, "Progressing");
-        let since = old.map_or(now, |c| text(c, &["lastUpdateTime"])).to_owned();
+        let since = old.map_or(now, |c| c.text_at(&["lastUpdateTime"])).to_owned();
         let with_time = |mut condition: Value, time: &str| {
             condition.set(&["lastUpdateTime"], time);
             condition
         };
         if complete {
             let message = format!("ReplicaSet {name:?} has successfully progressed.");
-            let same = old
-                .is_some_and(|c| text(c, &["reason"]) == "NewReplicaSetAvailable" && text(c, &["message"]) == message);
+            let same = old.is_some_and(|c| {
+                c.text_at(&["reason"]) == "NewReplicaSetAvailable" && c.text_at(&["message"]) == message
+            });
             let condition = conditioned(node, "Progressing", true, "NewReplicaSetAvailable", &message, now);
             return (with_time(condition, if same { &since } else { now }), None);
         }
         let was = |field: &str| number(node, &["status", field]).unwrap_or(0);
-        let first = old.is_none_or(|c| text(c, &["reason"]) == "NewReplicaSetAvailable");
+        let first = old.is_none_or(|c| c.text_at(&["reason"]) == "NewReplicaSetAvailable");
         let moved = first
             || updated > was("updatedReplicas")
             || updated_available > was("availableReplicas")
@@ -271,7 +272,8 @@ fn same_template(set: Node<'_>, template: Node<'_>) -> bool {
 }
 
 fn revision(object: Node<'_>) -> i64 {
-    text(object, &["metadata", "annotations", REVISION])
+    object
+        .text_at(&["metadata", "annotations", REVISION])
         .parse()
         .unwrap_or(0)
 }

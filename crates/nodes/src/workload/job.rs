@@ -8,7 +8,7 @@ use ridgeway_doc::{Doc, Node, Value};
 
 use crate::access::cause;
 use crate::kubelet::serves;
-use crate::object::{active, condition, conditioned, holds, number, pod_of, text};
+use crate::object::{active, condition, conditioned, holds, number, pod_of};
 use crate::{Nodes, Worked};
 
 impl Nodes {
@@ -27,7 +27,7 @@ impl Nodes {
         let pods = self.owned(Worked::Pod, node).await?;
         let phase = |wanted: &str| {
             pods.iter()
-                .filter(|pod| text(pod.root(), &["status", "phase"]) == wanted)
+                .filter(|pod| pod.root().text_at(&["status", "phase"]) == wanted)
                 .count() as i64
         };
         let (succeeded, failed) = (phase("Succeeded"), phase("Failed"));
@@ -45,7 +45,7 @@ impl Nodes {
             .sum();
         let running: Vec<&Doc> = pods.iter().filter(|pod| active(pod.root())).collect();
         let done = succeeded >= completions;
-        let started = text(node, &["status", "startTime"]).parse::<Timestamp>().ok();
+        let started = node.text_at(&["status", "startTime"]).parse::<Timestamp>().ok();
         let deadline = number(node, &["spec", "activeDeadlineSeconds"]).filter(|_| !suspended);
         let left = deadline.map(|seconds| {
             let ran = started.map_or(SignedDuration::ZERO, |at| self.clock.now().duration_since(at));
@@ -61,7 +61,7 @@ impl Nodes {
                 let mut pod = pod_of(template, node);
                 pod.set(
                     &["metadata", "generateName"],
-                    format!("{}-", text(node, &["metadata", "name"])),
+                    format!("{}-", node.text_at(&["metadata", "name"])),
                 );
                 self.create(pod).await?;
                 live += 1;
@@ -82,7 +82,7 @@ impl Nodes {
         ] {
             status.set(&[field], value);
         }
-        if text(node, &["status", "startTime"]).is_empty() && !suspended {
+        if node.text_at(&["status", "startTime"]).is_empty() && !suspended {
             status.set(&["startTime"], now.as_str());
         }
         let mut conditions = Vec::new();
@@ -121,7 +121,7 @@ impl Nodes {
         let Some(ttl) = number(node, &["spec", "ttlSecondsAfterFinished"]) else {
             return Ok(None);
         };
-        let failed = condition(node, "Failed").map(|c| text(c, &["lastTransitionTime"]));
+        let failed = condition(node, "Failed").map(|c| c.text_at(&["lastTransitionTime"]));
         let ended = node
             .str_at(&["status", "completionTime"])
             .or(failed)

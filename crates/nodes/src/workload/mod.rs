@@ -11,7 +11,6 @@ use ridgeway_cluster::{Causality, Status};
 use ridgeway_doc::{Doc, Value};
 
 use crate::Nodes;
-use crate::object::text;
 
 impl Nodes {
     /// Sets `spec.replicas` of a set, if it is another number. What makes it so is handed on to the set.
@@ -33,13 +32,13 @@ impl Nodes {
 fn give_up_order(pods: &mut [&Doc]) {
     pods.sort_by_key(|pod| {
         let node = pod.root();
-        let scheduled = !text(node, &["spec", "nodeName"]).is_empty();
-        let created = std::cmp::Reverse(text(node, &["metadata", "creationTimestamp"]).to_owned());
+        let scheduled = !node.text_at(&["spec", "nodeName"]).is_empty();
+        let created = std::cmp::Reverse(node.text_at(&["metadata", "creationTimestamp"]).to_owned());
         (
             crate::kubelet::serves(node),
             scheduled,
             created,
-            text(node, &["metadata", "name"]).to_owned(),
+            node.text_at(&["metadata", "name"]).to_owned(),
         )
     });
 }

@@ -8,7 +8,7 @@ use ridgeway_doc::{Doc, Node, Value};
 use super::give_up_order;
 use crate::access::cause;
 use crate::kubelet::{available, serves};
-use crate::object::{active, number, pod_of, text};
+use crate::object::{active, number, pod_of};
 use crate::{Nodes, Worked};
 
 impl Nodes {
@@ -23,7 +23,7 @@ impl Nodes {
                 let mut pod = pod_of(template, node);
                 pod.set(
                     &["metadata", "generateName"],
-                    format!("{}-", text(node, &["metadata", "name"])),
+                    format!("{}-", node.text_at(&["metadata", "name"])),
                 );
                 if let Err(status) = self.create(pod).await {
                     let message = format!("Error creating: {}", status.message);

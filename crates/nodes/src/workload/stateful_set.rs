@@ -7,7 +7,7 @@ use ridgeway_doc::{Doc, Node, Value};
 
 use crate::access::cause;
 use crate::kubelet::{available, serves};
-use crate::object::{number, pod_of, template_hash, text};
+use crate::object::{number, pod_of, template_hash};
 use crate::{Nodes, Worked};
 
 /// Tells the Pods of one template from those of another.
@@ -19,13 +19,14 @@ impl Nodes {
         let Some(template) = node.at(&["spec", "template"]) else {
             return Ok(None);
         };
-        let name = text(node, &["metadata", "name"]);
+        let name = node.text_at(&["metadata", "name"]);
         let replicas = number(node, &["spec", "replicas"]).unwrap_or(1).max(0);
         let update = format!("{name}-{}", template_hash(template));
-        let parallel = text(node, &["spec", "podManagementPolicy"]) == "Parallel";
+        let parallel = node.text_at(&["spec", "podManagementPolicy"]) == "Parallel";
         let pods = self.owned(Worked::Pod, node).await?;
         let ordinal = |pod: &Doc| {
-            text(pod.root(), &["metadata", "name"])
+            pod.root()
+                .text_at(&["metadata", "name"])
                 .rsplit('-')
                 .next()
                 .and_then(|n| n.parse::<i64>().ok())
@@ -47,12 +48,12 @@ impl Nodes {
         if all_serve && surplus.is_empty() {
             self.replace_outdated(node, &update, replicas, &at).await?;
         }
-        let revision = |pod: &Doc| text(pod.root(), &["metadata", "labels", REVISION]) == update;
+        let revision = |pod: &Doc| pod.root().text_at(&["metadata", "labels", REVISION]) == update;
         let count = |test: &dyn Fn(&Doc) -> bool| pods.iter().filter(|pod| test(pod)).count() as i64;
         let updated = count(&revision);
         let ready = count(&|pod| serves(pod.root()));
         let (available, next) = available(pods.iter().map(Doc::root), node, self.clock.now());
-        let current = match text(node, &["status", "currentRevision"]) {
+        let current = match node.text_at(&["status", "currentRevision"]) {
             old if old.is_empty() || updated == replicas => update.as_str(),
             old => old,
         };
@@ -96,7 +97,7 @@ impl Nodes {
                 Some(_) => return Ok(()),
                 None => {
                     self.claims_of(node, index).await?;
-                    let name = format!("{}-{index}", text(node, &["metadata", "name"]));
+                    let name = format!("{}-{index}", node.text_at(&["metadata", "name"]));
                     let mut pod = pod_of(template, node);
                     pod.set(&["metadata", "name"], name.as_str());
                     pod.set(&["metadata", "labels", REVISION], update);
@@ -109,7 +110,7 @@ impl Nodes {
                         index.to_string(),
                     );
                     pod.set(&["spec", "hostname"], name.as_str());
-                    pod.set(&["spec", "subdomain"], text(node, &["spec", "serviceName"]));
+                    pod.set(&["spec", "subdomain"], node.text_at(&["spec", "serviceName"]));
                     self.create(pod).await?;
                     if !parallel {
                         return Ok(());
@@ -128,11 +129,11 @@ impl Nodes {
         replicas: i64,
         at: &impl Fn(i64) -> Option<&'d Doc>,
     ) -> Result<(), Status> {
-        if text(node, &["spec", "updateStrategy", "type"]) == "OnDelete" {
+        if node.text_at(&["spec", "updateStrategy", "type"]) == "OnDelete" {
             return Ok(());
         }
         let partition = number(node, &["spec", "updateStrategy", "rollingUpdate", "partition"]).unwrap_or(0);
-        let outdated = |pod: &&Doc| text(pod.root(), &["metadata", "labels", REVISION]) != update;
+        let outdated = |pod: &&Doc| pod.root().text_at(&["metadata", "labels", REVISION]) != update;
         match (partition..replicas).rev().filter_map(at).find(outdated) {
             Some(pod) => self.remove(pod, None, cause(node)).await,
             None => Ok(()),
@@ -149,9 +150,12 @@ impl Nodes {
             let mut claim = template.to_value();
             claim.set(&["apiVersion"], "v1");
             claim.set(&["kind"], "PersistentVolumeClaim");
-            let (volume, set) = (text(template, &["metadata", "name"]), text(node, &["metadata", "name"]));
+            let (volume, set) = (
+                template.text_at(&["metadata", "name"]),
+                node.text_at(&["metadata", "name"]),
+            );
             claim.set(&["metadata", "name"], format!("{volume}-{set}-{index}"));
-            claim.set(&["metadata", "namespace"], text(node, &["metadata", "namespace"]));
+            claim.set(&["metadata", "namespace"], node.text_at(&["metadata", "namespace"]));
             claim.remove(&["status"]);
             match self.create(claim).await {
                 Err(status) if status.reason == Reason::AlreadyExists => {}
