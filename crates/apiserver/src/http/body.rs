@@ -1,5 +1,7 @@
 //! Request bodies: size, format, and the document in them.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
@@ -10,20 +12,40 @@ use ridgeway_doc::Doc;
 use super::{MAX_BODY, protobuf};
 use crate::fault;
 
+/// How much of a body that is too large is read and thrown away: clients that send all before they listen would otherwise
+/// see a broken connection instead of the answer.
+const DISCARDED: usize = 128 << 20;
+/// How long that may take.
+const DISCARDING: Duration = Duration::from_secs(10);
+
 /// Reads a body up to the limit.
-pub(crate) async fn read(body: Body) -> Result<Bytes, Status> {
-    match Limited::new(body, MAX_BODY).collect().await {
+pub(crate) async fn read(mut body: Body) -> Result<Bytes, Status> {
+    match Limited::new(&mut body, MAX_BODY).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(Status::new(
-            Reason::RequestEntityTooLarge,
-            format!(
-                "Request entity too large: limit is {MAX_BODY} bytes; split the manifest, or keep large data outside \
-                 of the object"
-            ),
-        )),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            let _ = tokio::time::timeout(DISCARDING, discard(body)).await;
+            Err(Status::new(
+                Reason::RequestEntityTooLarge,
+                format!(
+                    "Request entity too large: limit is {MAX_BODY} bytes; split the manifest, or keep large data \
+                     outside of the object"
+                ),
+            ))
+        }
         Err(error) => Err(fault::bad_request(format!(
             "the request body could not be read: {error}"
         ))),
+    }
+}
+
+async fn discard(mut body: Body) {
+    let mut left = DISCARDED;
+    while let Some(Ok(frame)) = body.frame().await {
+        let taken = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(taken) {
+            Some(rest) => left = rest,
+            None => return,
+        }
     }
 }
 
