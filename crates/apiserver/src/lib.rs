@@ -44,6 +44,6 @@ pub use bootstrap::bootstrap;
 pub use http::router;
 pub use logs::{LogQuery, LogSource, Logs};
 pub use metrics::{Counts, Histogram, Metrics};
-pub use plane::{ControlPlane, Parts};
+pub use plane::{ControlPlane, Parts, View};
 pub use randomness::{Randomness, SeededRandomness, SystemRandomness};
 pub use serve::{Peer, ServeError, bind, serve};

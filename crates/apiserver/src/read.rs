@@ -123,6 +123,11 @@ impl ControlPlane {
 
     /// The stored entry of an object.
     pub(crate) fn entry(&self, kind: &Kind, namespace: &str, name: &str) -> Result<Option<Arc<Entry>>, Status> {
+        if let Some(view) = self.view(kind) {
+            let mut objects = view(&kind.gvk, Some(namespace)).into_iter();
+            let found = objects.find(|object| object.root().str_at(&["metadata", "name"]) == Some(name));
+            return Ok(found.map(|object| self.viewed(kind, &object)));
+        }
         self.inner
             .store
             .get_latest(&keys::object(kind, namespace, name))
@@ -142,6 +147,17 @@ impl ControlPlane {
         namespace: Option<&str>,
         query: &ListQuery,
     ) -> Result<ListPage, Status> {
+        if let Some(view) = self.view(kind) {
+            // All in one page: a view has no revisions to continue at.
+            let objects = view(&kind.gvk, namespace);
+            let selected = objects.iter().filter(|object| query.selection.matches(object));
+            return Ok(ListPage {
+                entries: selected.map(|object| self.viewed(kind, object)).collect(),
+                revision: self.inner.store.revision(),
+                next: None,
+                remaining: None,
+            });
+        }
         let mut request = RangeRequest::prefix(keys::prefix(kind, namespace));
         request.at = query.token.as_ref().map(|token| token.revision).or(query.exact);
         if let Some(token) = &query.token {
@@ -193,6 +209,19 @@ impl ControlPlane {
             revision: page.revision,
             next,
             remaining: None,
+        })
+    }
+
+    /// A computed object in stored form.
+    fn viewed(&self, kind: &Kind, object: &Doc) -> Arc<Entry> {
+        let text = |key: &str| object.root().str_at(&["metadata", key]).unwrap_or_default();
+        let revision = self.inner.store.revision();
+        Arc::new(Entry {
+            key: keys::object(kind, text("namespace"), text("name")),
+            value: codec::encode(object.root()),
+            create_revision: revision,
+            mod_revision: revision,
+            version: 1,
         })
     }
 

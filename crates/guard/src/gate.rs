@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use ridgeway_cluster::{Gate, GateAnswer, GateRequest, Operation, Refusal};
 use ridgeway_doc::{Node, Value};
-use ridgeway_policy::{CompileError, Dialect, Request, RuleResult, User};
+use ridgeway_policy::{CompileError, Request, RuleResult, User};
 
 use crate::exempt;
 use crate::guard::Shared;
 use crate::roles::{self, Roles};
-use crate::source::{self, POD_SECURITY};
+use crate::source::{self, Role};
+use crate::{cleanup, exception, ttl};
 
 /// What the control plane asks.
 pub(crate) struct Admission(pub(crate) Arc<Shared>);
@@ -20,15 +21,6 @@ fn operation(operation: Operation) -> ridgeway_policy::Operation {
         Operation::Update => ridgeway_policy::Operation::Update,
         Operation::Delete => ridgeway_policy::Operation::Delete,
         Operation::Connect => ridgeway_policy::Operation::Connect,
-    }
-}
-
-/// The id of the policy that a result is of.
-pub(crate) fn policy_id(result: &RuleResult) -> String {
-    if result.dialect == Dialect::PodSecurity {
-        POD_SECURITY.to_owned()
-    } else {
-        source::id(&result.policy)
     }
 }
 
@@ -76,6 +68,27 @@ fn warning(result: &RuleResult) -> String {
     )
 }
 
+/// The refusal of a label that is to say how long an object lives and does not.
+fn short_lived(object: Node<'_>, old: Option<Node<'_>>) -> Option<Refusal> {
+    let value = ttl::label(object);
+    if value.is_empty() || old.is_some_and(|old| ttl::label(old) == value) {
+        return None;
+    }
+    let why = ttl::ends(value, jiff::Timestamp::UNIX_EPOCH).err()?;
+    let (_, remedy) = why.split_once("; ").unwrap_or(("", &why));
+    let mut remedy = remedy.to_owned();
+    remedy[..1].make_ascii_uppercase();
+    Some(Refusal {
+        policy: "cleanup".into(),
+        rule: "ttl".into(),
+        message: format!("The label {} cannot be read: {why}.", ttl::LABEL),
+        path: format!("metadata.labels.{}", ttl::LABEL),
+        value: Some(Value::from(value).into_doc()),
+        remedy: format!("{remedy}."),
+        patch: None,
+    })
+}
+
 impl Gate for Admission {
     fn admit(&self, request: &GateRequest<'_>) -> GateAnswer {
         let snapshot = self.0.snapshot();
@@ -90,19 +103,38 @@ impl Gate for Admission {
             let same = request
                 .old_object
                 .is_some_and(|old| old.get("spec") == object.get("spec"));
-            if !same {
-                answer.refusals = snapshot.try_compile(object, role).into_iter().map(faulty).collect();
+            if role == Role::Exception {
+                let ruling = exception::admit(request, &self.0.mirror, self.0.clock.now());
+                answer.refusals = ruling.refusals;
+                answer.warnings = ruling.warnings;
+                answer.object = ruling.object;
+            }
+            if !same && answer.refusals.is_empty() {
+                let faults = match role {
+                    Role::Cleanup => cleanup::faults(object),
+                    _ => snapshot.try_compile(object, role),
+                };
+                answer.refusals = faults.into_iter().map(faulty).collect();
             }
         }
-        if !answer.refusals.is_empty()
-            || exempt::kind(&gvk.group, &gvk.kind)
-            || exempt::subresource(request.subresource)
+        let own = answer.object.take();
+        if request.subresource.is_empty()
+            && let Some(object) = request.object
+            && let Some(refusal) = short_lived(object, request.old_object)
         {
+            answer.refusals.push(refusal);
+        }
+        if !answer.refusals.is_empty() {
+            return answer;
+        }
+        if exempt::kind(&gvk.group, &gvk.kind) || exempt::subresource(request.subresource) {
+            answer.object = own;
             return answer;
         }
         // What is on its way out only loses its finalizers; nothing may hold that up.
         let leaving = |node: Node<'_>| node.at(&["metadata", "deletionTimestamp"]).is_some();
         if request.operation == Operation::Update && request.old_object.is_some_and(leaving) {
+            answer.object = own;
             return answer;
         }
         let roles = if snapshot.asks_about_roles {
@@ -119,7 +151,7 @@ impl Gate for Admission {
             subresource: request.subresource,
             namespace: request.namespace,
             name: request.name,
-            object: request.object,
+            object: own.as_ref().map(Value::node).or(request.object),
             old_object: request.old_object,
             namespace_object: request.namespace_object,
             user: Some(User {
@@ -134,7 +166,7 @@ impl Gate for Admission {
             variables: &[],
         });
         answer.refusals = verdicts.refusals().map(refusal).collect();
-        answer.warnings = verdicts.warnings().map(warning).collect();
+        answer.warnings.extend(verdicts.warnings().map(warning));
         answer.annotations = verdicts
             .results
             .iter()
@@ -146,14 +178,14 @@ impl Gate for Admission {
             })
             .collect();
         if !request.dry_run {
-            let mut refusing: Vec<String> = verdicts.refusals().map(policy_id).collect();
+            let mut refusing: Vec<String> = verdicts.refusals().map(|result| snapshot.id_of(result)).collect();
             refusing.dedup();
             for id in refusing {
                 self.0.refused.count(&id, self.0.clock.now());
                 let _ = self.0.scores.send(id);
             }
         }
-        answer.object = verdicts.mutated;
+        answer.object = verdicts.mutated.or(own);
         answer
     }
 }

@@ -3,13 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use ridgeway_cluster::{Change, Clock, Cluster, Gate, ListOptions, Queue, Reason, Status};
+use ridgeway_cluster::{Causality, Change, Clock, Cluster, Gate, ListOptions, Queue, Reason, Status, WriteOptions};
 use ridgeway_doc::{Doc, Node};
 use ridgeway_krm::{Gvk, ObjectRef};
 use ridgeway_policy::{CompileError, RuleResult};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::alarm::{self, Alarm};
+use crate::cleanup::{self, Cleanup};
+use crate::exception::{self, ExceptionView};
+use crate::existing::{self, Existing};
 use crate::gate::Admission;
 use crate::generate::{self, Reconciler, Work};
 use crate::generated::Mark;
@@ -19,8 +23,9 @@ use crate::refused::Refused;
 use crate::scan::{self, Scan};
 use crate::snapshot::{Snapshot, constraint_kind};
 use crate::source::{self, Role, reference, text};
+use crate::trend::{self, Trend};
 use crate::view::{self, PolicyView, ViolationView};
-use crate::{constraint, exempt, install, interest, playground, status};
+use crate::{constraint, exempt, install, interest, playground, report, status};
 
 /// How long changes are gathered before policies are compiled: a sync stores many at once.
 const GATHER: Duration = Duration::from_millis(4);
@@ -41,6 +46,10 @@ pub(crate) struct Shared {
     pub(crate) scan: Scan,
     pub(crate) generate: Reconciler,
     pub(crate) scores: broadcast::Sender<String>,
+    pub(crate) alarm: Alarm,
+    pub(crate) trend: Trend,
+    pub(crate) cleanup: Cleanup,
+    pub(crate) existing: Existing,
     /// Templates whose constraint kind is to be served or withdrawn.
     templates: Queue<(String, String)>,
     /// Policies whose status is to be written.
@@ -64,15 +73,43 @@ impl Shared {
         {
             self.statuses.add_after(unit.key.clone(), STATUS_PAUSE);
         }
+        self.trend.note(&policy, self.scan.score(&policy), self.clock.now());
         let _ = self.scores.send(policy);
+    }
+
+    /// Stores how scores went, for the next start.
+    pub(crate) async fn keep_trend(&self) {
+        for unit in self.snapshot().units.values() {
+            self.trend.note(&unit.id, self.scan.score(&unit.id), self.clock.now());
+        }
+        let options = WriteOptions::by(install::MANAGER, Some(Causality::new("policy:trend"))).forced();
+        if let Err(status) = self.cluster.apply(self.trend.stored(), options).await {
+            tracing::warn!(%status, "the trend of policies could not be kept");
+        }
+        self.alarm.set(alarm::What::Hour, trend::next_hour(self.clock.now()));
+    }
+
+    /// Tells of the policies that an exception is about: their pages show it.
+    fn tell_of_exception(&self, snapshot: &Snapshot, key: &ObjectRef) {
+        let Some(stand) = snapshot.exceptions.get(key) else {
+            return;
+        };
+        for unit in snapshot.units.values() {
+            if exception::names(stand.doc.root(), &unit.key.kind, &unit.spoken) {
+                let _ = self.scores.send(unit.id.clone());
+            }
+        }
     }
 
     /// Compiles the stored policies and puts them in force.
     fn rebuild(&self) {
         let table = self.cluster.kinds();
         let before = self.snapshot();
-        let next = Arc::new(Snapshot::build(&self.policies.all(), &table, &before));
+        let now = self.clock.now();
+        let next = Arc::new(Snapshot::build(&self.policies.all(), &table, &before, now));
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = next.clone();
+        self.alarm.set(alarm::What::Expiry, next.next_expiry());
+        cleanup::plan(self, &next);
         let (changed, gone) = next.changed(&before);
         tracing::debug!(
             policies = next.units.len(),
@@ -99,12 +136,29 @@ impl Shared {
                     self.scan.ask_by(object, &unit.id);
                 }
             }
+            for gvk in unit.interest.movers.resolve(&table) {
+                for object in scan::objects(self, &gvk, None) {
+                    self.existing.ask(object);
+                }
+            }
             self.statuses.add(unit.key.clone());
             self.tell(unit.id.clone());
         }
         for id in gone {
             self.scan.forget(&id);
-            self.tell(id);
+            self.tell(id.clone());
+            self.trend.forget(&id);
+        }
+        for key in next.changed_exceptions(&before) {
+            self.statuses.add(key.clone());
+            self.tell_of_exception(&next, key);
+        }
+        for key in before
+            .exceptions
+            .keys()
+            .filter(|key| !next.exceptions.contains_key(*key))
+        {
+            self.tell_of_exception(&before, key);
         }
         for template in next.changed_templates(&before) {
             self.templates.add(template);
@@ -119,7 +173,8 @@ impl Shared {
     }
 
     /// Follows what the snapshot is about.
-    fn follow(&self) {
+    fn follow(self: &Arc<Self>) {
+        self.cleanup.ttl.follow(self);
         let table = self.cluster.kinds();
         let snapshot = self.snapshot();
         let constraints: Vec<Gvk> = snapshot.templates.keys().map(|kind| source::constraint(kind)).collect();
@@ -129,6 +184,22 @@ impl Shared {
                 .chain(constraints)
                 .chain(snapshot.followed(&table)),
         );
+    }
+
+    /// Looks again at what changes others: the kinds of its targets may be followed only now.
+    fn ask_movers(&self, gvk: &Gvk) {
+        let snapshot = self.snapshot();
+        let about = |unit: &&Arc<crate::snapshot::Unit>| {
+            unit.interest.movers.contains(&gvk.group, &gvk.kind) || unit.interest.made.contains(&gvk.group, &gvk.kind)
+        };
+        let table = self.cluster.kinds();
+        for unit in snapshot.units.values().filter(about) {
+            for gvk in unit.interest.movers.resolve(&table) {
+                for object in scan::objects(self, &gvk, None) {
+                    self.existing.ask(object);
+                }
+            }
+        }
     }
 
     fn ask_triggers(&self, gvk: &Gvk) {
@@ -156,6 +227,9 @@ impl Shared {
             return true;
         }
         let snapshot = self.snapshot();
+        if snapshot.movers.contains(&gvk.group, &gvk.kind) {
+            self.existing.observe(&object, change, self.clock.now());
+        }
         let standard = interest::pods().contains(&gvk.group, &gvk.kind);
         if !exempt::kind(&gvk.group, &gvk.kind) && (standard || snapshot.judged.contains(&gvk.group, &gvk.kind)) {
             self.scan.ask(object.clone());
@@ -281,6 +355,7 @@ fn base(table: &ridgeway_krm::KindTable) -> Vec<Gvk> {
     source::kinds()
         .into_iter()
         .chain(own)
+        .chain(exception::access())
         .chain(interest::pods().resolve(table))
         .collect()
 }
@@ -305,6 +380,10 @@ impl Guard {
             scan: Scan::default(),
             generate: Reconciler::default(),
             scores: broadcast::channel(SCORES).0,
+            alarm: Alarm::default(),
+            trend: Trend::default(),
+            cleanup: Cleanup::default(),
+            existing: Existing::default(),
             templates: Queue::new(),
             statuses: Queue::new(),
             started: watch::channel(false).0,
@@ -338,6 +417,12 @@ impl Guard {
                 shared.policies.put(object_of(&gvk, &doc), Some(&doc));
             }
         }
+        if let Ok(kept) = shared.cluster.get(&trend::kind(), trend::NAMESPACE, trend::NAME).await {
+            shared.trend.load(kept.root());
+        }
+        shared
+            .alarm
+            .set(alarm::What::Hour, trend::next_hour(shared.clock.now()));
         shared.rebuild();
         Ok(())
     }
@@ -362,11 +447,15 @@ impl Guard {
         tasks.spawn(generate::work(self.shared.clone()));
         tasks.spawn(self.shared.clone().serve_templates());
         tasks.spawn(status::work(self.shared.clone()));
+        tasks.spawn(alarm::work(self.shared.clone()));
+        tasks.spawn(cleanup::work(self.shared.clone()));
+        tasks.spawn(existing::work(self.shared.clone()));
         tokio::select! {
             () = self.follow(told) => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
         self.shared.mirror.stop();
+        self.shared.cleanup.ttl.stop();
     }
 
     /// Follows the cluster and hands on what it tells.
@@ -383,9 +472,11 @@ impl Guard {
             for seen in batch {
                 match seen {
                     Seen::Change(gvk, change) => compile |= shared.route(&gvk, &change),
+                    Seen::Expired => compile = true,
                     Seen::Synced(gvk) => {
                         shared.mirror.mark_synced(&gvk);
                         shared.generate.queue.add(Work::Sweep);
+                        shared.ask_movers(&gvk);
                         if shared.snapshot().triggers.contains(&gvk.group, &gvk.kind) {
                             shared.ask_triggers(&gvk);
                         }
@@ -421,9 +512,19 @@ impl Guard {
         view::policies(&self.shared)
     }
 
+    /// The exceptions, whether they count or not.
+    pub fn exceptions(&self) -> Vec<ExceptionView> {
+        view::exceptions(&self.shared)
+    }
+
     /// The stored objects that violate rules.
     pub fn violations(&self) -> Vec<ViolationView> {
         view::violations(&self.shared)
+    }
+
+    /// The policy reports of a kind in a namespace (`None`: in all), put together now.
+    pub fn reports(&self, gvk: &Gvk, namespace: Option<&str>) -> Vec<Doc> {
+        report::reports(&self.shared, gvk, namespace)
     }
 
     /// Ids of policies whose score changes from now on.

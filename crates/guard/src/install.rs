@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use ridgeway_cluster::{Causality, Cluster, Reason, Status, WriteOptions};
 use ridgeway_doc::{Doc, parse_yaml};
 use ridgeway_krm::Gvk;
@@ -9,10 +10,15 @@ use tokio::time::Instant;
 
 use crate::source;
 
-const DEFINITIONS: [&str; 4] = [
+const DEFINITIONS: [&str; 9] = [
     include_str!("../crds/clusterpolicy.yaml"),
     include_str!("../crds/policy.yaml"),
     include_str!("../crds/policyexception.yaml"),
+    include_str!("../crds/validatingpolicy.yaml"),
+    include_str!("../crds/mutatingpolicy.yaml"),
+    include_str!("../crds/generatingpolicy.yaml"),
+    include_str!("../crds/deletingpolicy.yaml"),
+    include_str!("../crds/cleanuppolicy.yaml"),
     include_str!("../crds/constrainttemplate.yaml"),
 ];
 /// The field manager of everything that is installed.
@@ -29,10 +35,11 @@ fn definitions() -> Vec<Doc> {
 
 /// Installs the policy kinds and waits until they are served. Repeating it changes nothing.
 pub(crate) async fn install(cluster: &dyn Cluster) -> Result<(), Status> {
-    for definition in definitions() {
+    try_join_all(definitions().iter().map(|definition| {
         let options = WriteOptions::by(MANAGER, Some(Causality::new("install:guard"))).forced();
-        cluster.apply(definition.root().to_value(), options).await?;
-    }
+        cluster.apply(definition.root().to_value(), options)
+    }))
+    .await?;
     for gvk in source::kinds() {
         served(cluster, &gvk).await?;
     }
@@ -63,6 +70,13 @@ mod tests {
             .flat_map(|definition| ridgeway_krm::Kind::from_crd(definition.root()).unwrap())
             .map(|kind| kind.gvk)
             .collect();
-        assert_eq!(served, source::kinds());
+        for gvk in source::kinds() {
+            assert!(served.contains(&gvk), "{gvk} is followed and not defined");
+            assert!(source::role(&gvk.group, &gvk.kind).is_some(), "{gvk} plays no part");
+        }
+        for gvk in served {
+            let role = source::role(&gvk.group, &gvk.kind);
+            assert!(role.is_some(), "{gvk} is defined and plays no part");
+        }
     }
 }

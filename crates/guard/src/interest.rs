@@ -71,6 +71,22 @@ impl Kinds {
         out
     }
 
+    /// The kinds that are served now and whose objects can be deleted, each in one version.
+    pub(crate) fn served(&self, table: &KindTable) -> BTreeSet<Gvk> {
+        let mut out = BTreeSet::new();
+        for kind in table
+            .kinds()
+            .filter(|kind| kind.allows("list") && kind.allows("delete"))
+        {
+            if self.contains(&kind.gvk.group, &kind.gvk.kind)
+                && let Some(preferred) = table.by_kind(&kind.gvk.group, &kind.gvk.kind)
+            {
+                out.insert(preferred.gvk.clone());
+            }
+        }
+        out
+    }
+
     /// Takes in the kinds of another set.
     pub(crate) fn extend(&mut self, other: &Kinds) {
         self.0.extend(other.0.iter().cloned());
@@ -84,7 +100,9 @@ pub(crate) struct Interest {
     pub(crate) judged: Kinds,
     /// Kinds whose objects make it generate others.
     pub(crate) triggers: Kinds,
-    /// Kinds that it makes.
+    /// Kinds whose objects make it change others.
+    pub(crate) movers: Kinds,
+    /// Kinds that it makes, or changes because of another object.
     pub(crate) made: Kinds,
     /// Kinds of objects that it copies.
     pub(crate) copied: Kinds,
@@ -148,6 +166,20 @@ impl Interest {
                         out.copied.add(group, kind);
                     }
                 }
+                for spelled in items(generate, &["cloneList", "kinds"]).filter_map(Node::as_str) {
+                    let (version, kind) = spelled.rsplit_once('/').unwrap_or(("", spelled));
+                    let group = version.split_once('/').map_or("", |(group, _)| group);
+                    out.made.add(group, kind);
+                    out.copied.add(group, kind);
+                }
+            } else if let Some(targets) = rule.at(&["mutate", "targets"]) {
+                out.movers.extend(&kinds);
+                for target in targets.items() {
+                    let group = text(target, &["apiVersion"])
+                        .split_once('/')
+                        .map_or("", |(group, _)| group);
+                    out.made.add(group, text(target, &["kind"]));
+                }
             } else if rule.get("validate").is_some() {
                 if kinds.contains("", "Pod") {
                     kinds.extend(&pods());
@@ -156,6 +188,23 @@ impl Interest {
             }
         }
         reads(policy, table, &mut out.read);
+        out
+    }
+
+    /// What a policy in CEL is about.
+    pub(crate) fn of_cel(policy: Node<'_>, table: &KindTable) -> Interest {
+        let mut kinds = constrained(policy, table);
+        let mut out = Interest::default();
+        let kind = text(policy, &["kind"]);
+        if kind.ends_with("GeneratingPolicy") {
+            out.triggers.extend(&kinds);
+        } else if kind.ends_with("ValidatingPolicy") {
+            if kinds.contains("", "Pod") {
+                kinds.extend(&pods());
+            }
+            out.judged.extend(&kinds);
+        }
+        reads_in_cel(policy, table, &mut out.read);
         out
     }
 
@@ -178,6 +227,44 @@ impl Interest {
         }
         out
     }
+}
+
+/// The kinds that `matchConstraints` name by their plurals.
+pub(crate) fn constrained(policy: Node<'_>, table: &KindTable) -> Kinds {
+    let mut out = Kinds::default();
+    for rule in items(policy, &["spec", "matchConstraints", "resourceRules"]) {
+        for group in items(rule, &["apiGroups"]).filter_map(Node::as_str) {
+            for resource in items(rule, &["resources"]).filter_map(Node::as_str) {
+                if resource == "*" {
+                    out.add(group, "*");
+                }
+                for kind in table.kinds().filter(|kind| kind.plural == resource) {
+                    if wildcard(group, &kind.gvk.group) {
+                        out.add(&kind.gvk.group, &kind.gvk.kind);
+                    }
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Kinds that expressions read: `resource.Get("v1", "configmaps", …)` and `resource.List`.
+fn reads_in_cel(node: Node<'_>, table: &KindTable, out: &mut BTreeSet<Gvk>) {
+    if let Some(text) = node.as_str() {
+        for call in ["resource.Get(", "resource.List("] {
+            for rest in text.split(call).skip(1) {
+                let mut literals = rest.split(['"', '\'']).skip(1).step_by(2);
+                if let (Some(version), Some(plural)) = (literals.next(), literals.next()) {
+                    let (group, version) = version.split_once('/').unwrap_or(("", version));
+                    out.extend(table.by_resource(group, version, plural).map(|kind| kind.gvk.clone()));
+                }
+            }
+        }
+        return;
+    }
+    node.items().for_each(|item| reads_in_cel(item, table, out));
+    node.members().for_each(|(_, member)| reads_in_cel(member, table, out));
 }
 
 /// Kinds that contexts read: config maps, and what API calls list.

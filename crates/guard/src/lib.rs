@@ -6,8 +6,13 @@
 //! that snapshot without waiting for anything; reconcilers beside it make what generate rules ask for, serve the kinds
 //! of Gatekeeper's constraints, and judge what is stored already. Results live in tables, never in report objects.
 
+mod alarm;
+mod cleanup;
 mod constraint;
+mod cron;
+mod exception;
 mod exempt;
+mod existing;
 mod gate;
 mod generate;
 mod generated;
@@ -18,13 +23,19 @@ mod mirror;
 mod playground;
 mod policies;
 mod refused;
+mod report;
 mod roles;
 mod scan;
 mod snapshot;
 mod source;
 mod status;
+mod trend;
+mod ttl;
 mod view;
 mod words;
 
+pub use exception::ExceptionView;
 pub use guard::Guard;
+pub use report::report_kinds;
+pub use trend::Score;
 pub use view::{PolicyView, RuleView, ViolationView};

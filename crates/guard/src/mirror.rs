@@ -19,6 +19,8 @@ pub(crate) enum Seen {
     Change(Gvk, Change),
     /// The first list of a kind is in; its objects have been told.
     Synced(Gvk),
+    /// The time of an exception is over.
+    Expired,
 }
 
 /// One followed kind.
@@ -107,6 +109,11 @@ impl Mirror {
         kinds
             .get(&(group.to_owned(), kind.to_owned()))
             .is_some_and(|followed| followed.synced)
+    }
+
+    /// Says that the time of an exception is over.
+    pub(crate) fn expired(&self) {
+        let _ = self.seen.send(Seen::Expired);
     }
 
     /// Ends all following.

@@ -13,7 +13,6 @@ use ridgeway_krm::{Gvk, ObjectRef};
 use ridgeway_policy::{Outcome, Request, RuleResult};
 
 use crate::exempt;
-use crate::gate::policy_id;
 use crate::guard::Shared;
 use crate::interest;
 use crate::source::{POD_SECURITY, reference, text};
@@ -25,12 +24,25 @@ pub(crate) struct Row {
     pub(crate) api_version: String,
     /// What is wrong; `None` when the object satisfies the rule.
     pub(crate) violation: Option<Box<RuleResult>>,
+    /// The exception that takes it out; empty when none does.
+    pub(crate) excepted: String,
     /// Since when it has been so.
     pub(crate) since: Timestamp,
 }
 
+/// How the message of a result begins that an exception took out.
+const EXCEPTED: &str = "excepted by ";
+
+/// The exception that took a result out.
+fn excepted(result: &RuleResult) -> Option<&str> {
+    result
+        .message
+        .strip_prefix(EXCEPTED)
+        .filter(|_| matches!(result.outcome, Outcome::Skip | Outcome::Pass))
+}
+
 /// Policy id and rule.
-type RuleKey = (String, String);
+pub(crate) type RuleKey = (String, String);
 
 /// What an object waits to be judged by.
 #[derive(Clone, Debug)]
@@ -55,6 +67,9 @@ pub(crate) struct Scan {
 
 impl Table {
     fn score(&mut self, policy: &str, row: &Row, sign: i64) {
+        if !row.excepted.is_empty() {
+            return;
+        }
         let score = self.scores.entry(policy.to_owned()).or_default();
         let count = if row.violation.is_some() {
             &mut score.1
@@ -107,6 +122,12 @@ impl Scan {
             .flat_map(|(object, rows)| rows.iter().map(move |row| (object, row)));
         rows.filter_map(|(object, ((policy, _), row))| Some(each(object, policy, row, row.violation.as_deref()?)))
             .collect()
+    }
+
+    /// Every object with what rules say about it.
+    pub(crate) fn objects<T>(&self, each: impl Fn(&ObjectRef, &BTreeMap<RuleKey, Row>) -> T) -> Vec<T> {
+        let table = self.table();
+        table.rows.iter().map(|(object, rows)| each(object, rows)).collect()
     }
 
     /// Asks for an object to be judged by all rules for its kind.
@@ -181,18 +202,20 @@ impl Scan {
         let before: BTreeMap<RuleKey, Row> = table.take(object, |key| concerns(&key.0)).into_iter().collect();
         let mut changed = BTreeSet::new();
         let mut kept = BTreeSet::new();
-        for result in merged(results) {
-            let key = (policy_id(&result), result.rule.clone());
-            let violation = (result.outcome != Outcome::Pass).then(|| Box::new(result));
+        for (id, result) in merged(results) {
+            let key = (id, result.rule.clone());
+            let out = excepted(&result).unwrap_or_default().to_owned();
+            let violation = matches!(result.outcome, Outcome::Fail | Outcome::Warn).then(|| Box::new(result));
             let same = before
                 .get(&key)
-                .filter(|row| row.violation.is_some() == violation.is_some());
+                .filter(|row| row.violation.is_some() == violation.is_some() && row.excepted == out);
             if same.is_none() {
                 changed.insert(key.0.clone());
             }
             let row = Row {
                 api_version: gvk.as_ref().map(Gvk::api_version).unwrap_or_default(),
                 violation,
+                excepted: out,
                 since: same.map_or(now, |row| row.since),
             };
             kept.insert(key.clone());
@@ -204,18 +227,18 @@ impl Scan {
 }
 
 /// One result for each rule: a constraint may find several faults in one object.
-fn merged(results: Vec<RuleResult>) -> Vec<RuleResult> {
-    let mut out: Vec<RuleResult> = Vec::new();
-    for result in results {
-        let same = |known: &&mut RuleResult| (&known.policy, &known.rule) == (&result.policy, &result.rule);
-        match out.iter_mut().find(same) {
+fn merged(results: Vec<(String, RuleResult)>) -> Vec<(String, RuleResult)> {
+    let mut out: Vec<(String, RuleResult)> = Vec::new();
+    for (id, result) in results {
+        let same = |known: &&mut (String, RuleResult)| known.0 == id && known.1.rule == result.rule;
+        match out.iter_mut().find(same).map(|known| &mut known.1) {
             Some(known) if known.outcome == Outcome::Pass => *known = result,
             Some(known) if result.outcome != Outcome::Pass => {
                 known.message = format!("{} {}", known.message, result.message);
                 known.author = format!("{} {}", known.author, result.author);
             }
             Some(_) => {}
-            None => out.push(result),
+            None => out.push((id, result)),
         }
     }
     out
@@ -228,7 +251,7 @@ fn results(
     doc: &Doc,
     gvk: &Gvk,
     concerns: impl Fn(&str) -> bool,
-) -> Vec<RuleResult> {
+) -> Vec<(String, RuleResult)> {
     let root = doc.root();
     // What is going away is no longer worth a report.
     if root.at(&["metadata", "deletionTimestamp"]).is_some() {
@@ -242,7 +265,8 @@ fn results(
     request.data = &*shared.mirror;
     let mut out = Vec::new();
     if concerns(POD_SECURITY) && interest::pods().contains(&gvk.group, &gvk.kind) {
-        out.extend(snapshot.standards.admit(&request).results);
+        let results = snapshot.standards.admit(&request).results.into_iter();
+        out.extend(results.map(|result| (POD_SECURITY.to_owned(), result)));
     }
     if !exempt::place(gvk, &object.namespace, &object.name) {
         for unit in snapshot
@@ -250,10 +274,13 @@ fn results(
             .values()
             .filter(|unit| unit.judges(&gvk.group, &gvk.kind) && concerns(&unit.id))
         {
-            out.extend(unit.rules.scan(&request));
+            let results = unit.rules.scan(&request).into_iter();
+            out.extend(results.map(|result| (unit.id.clone(), result)));
         }
     }
-    out.retain(|result| matches!(result.outcome, Outcome::Pass | Outcome::Fail | Outcome::Warn));
+    out.retain(|(_, result)| {
+        matches!(result.outcome, Outcome::Pass | Outcome::Fail | Outcome::Warn) || excepted(result).is_some()
+    });
     out
 }
 

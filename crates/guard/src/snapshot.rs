@@ -6,12 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use ridgeway_doc::{Doc, Node};
 use ridgeway_krm::{Gvk, KindTable, ObjectRef};
-use ridgeway_policy::{CompileError, RuleSet};
+use ridgeway_policy::terms::Terms;
+use ridgeway_policy::{CompileError, Dialect, RuleResult, RuleSet};
 
+use crate::exception::{self, Stand, Standing};
 use crate::interest::{Interest, Kinds};
 use crate::policies::Stored;
 use crate::roles;
-use crate::source::{self, Role, text};
+use crate::source::{self, POD_SECURITY, Role, text};
 
 /// One policy or constraint by itself.
 #[derive(Clone, Debug)]
@@ -65,14 +67,22 @@ pub(crate) struct Snapshot {
     pub(crate) units: BTreeMap<ObjectRef, Arc<Unit>>,
     /// The templates, for constraints that are to be judged before they are stored.
     pub(crate) templates: BTreeMap<String, Stored>,
-    /// The versions of templates and exceptions, with their faults.
-    alone: BTreeMap<ObjectRef, (u64, Vec<CompileError>)>,
+    /// The exceptions, whether they count or not.
+    pub(crate) exceptions: BTreeMap<ObjectRef, Stand>,
+    /// What deletes by a schedule.
+    pub(crate) cleanups: BTreeMap<ObjectRef, Stored>,
+    /// What each stored object was compiled to.
+    parts: BTreeMap<ObjectRef, Arc<Part>>,
+    /// The faults of templates.
+    alone: BTreeMap<ObjectRef, Vec<CompileError>>,
     /// Whether some policy asks which roles a user is bound to.
     pub(crate) asks_about_roles: bool,
     /// The kinds that some policy judges.
     pub(crate) judged: Kinds,
     /// The kinds that make some policy generate.
     pub(crate) triggers: Kinds,
+    /// The kinds that make some policy change other objects.
+    pub(crate) movers: Kinds,
     /// The kinds that some policy copies.
     pub(crate) copied: Kinds,
 }
@@ -87,85 +97,127 @@ fn compile(sources: &[&Doc]) -> (RuleSet, Vec<CompileError>) {
     RuleSet::compile(&nodes)
 }
 
+/// A stored object, compiled with nothing but what it cannot do without.
+#[derive(Clone, Debug)]
+struct Part {
+    versions: Vec<u64>,
+    rules: RuleSet,
+    faults: Vec<CompileError>,
+}
+
 impl Snapshot {
-    /// Compiles the stored policies. Units that are as they were in `before` are taken over.
-    pub(crate) fn build(stored: &BTreeMap<ObjectRef, Stored>, table: &KindTable, before: &Snapshot) -> Snapshot {
+    /// Compiles the stored policies. What is as it was in `before` is taken over.
+    pub(crate) fn build(
+        stored: &BTreeMap<ObjectRef, Stored>,
+        table: &KindTable,
+        before: &Snapshot,
+        now: Timestamp,
+    ) -> Snapshot {
         let of = |role: Role| {
             stored
                 .iter()
                 .filter(move |(key, _)| source::role(&key.group, &key.kind) == Some(role))
         };
         let mut out = Snapshot::default();
-        let mut good: Vec<&Doc> = Vec::new();
-        let mut exceptions: Vec<&Doc> = Vec::new();
-        let alone = |key: &ObjectRef, stored: &Stored| match before.alone.get(key) {
-            Some((version, faults)) if *version == stored.version => faults.clone(),
-            _ => compile(&[&stored.doc]).1,
+        let mut parts = BTreeMap::new();
+        let mut part = |key: &ObjectRef, sources: &[&Stored]| -> Arc<Part> {
+            let versions: Vec<u64> = sources.iter().map(|stored| stored.version).collect();
+            let part = match before.parts.get(key) {
+                Some(known) if known.versions == versions => known.clone(),
+                _ => {
+                    let docs: Vec<&Doc> = sources.iter().map(|stored| &stored.doc).collect();
+                    let (rules, faults) = compile(&docs);
+                    Arc::new(Part {
+                        versions,
+                        rules,
+                        faults,
+                    })
+                }
+            };
+            parts.insert(key.clone(), part.clone());
+            part
         };
-        let mut versions = Vec::new();
+        let mut exceptions: Vec<(&ObjectRef, Arc<Part>)> = Vec::new();
         for (key, stored) in of(Role::Exception) {
-            let faults = alone(key, stored);
-            if faults.is_empty() {
-                exceptions.push(&stored.doc);
-                versions.push(stored.version);
+            let part = part(key, &[stored]);
+            let terms = Terms::of(stored.doc.root()).unwrap_or_default();
+            let stand = Stand {
+                doc: stored.doc.clone(),
+                created: stored.created,
+                version: stored.version,
+                standing: Standing::at(&terms, now),
+                terms,
+                faults: part.faults.clone(),
+            };
+            if stand.counts() {
+                exceptions.push((key, part));
             }
-            out.alone.insert(key.clone(), (stored.version, faults));
+            out.exceptions.insert(key.clone(), stand);
         }
         let mut broken_kinds = BTreeSet::new();
         for (key, stored) in of(Role::Template) {
             let kind = constraint_kind(stored.doc.root()).to_owned();
-            let faults = alone(key, stored);
-            if faults.is_empty() {
-                good.push(&stored.doc);
-            } else {
+            let part = part(key, &[stored]);
+            if !part.faults.is_empty() {
                 broken_kinds.insert(kind.clone());
             }
-            out.alone.insert(key.clone(), (stored.version, faults));
+            out.alone.insert(key.clone(), part.faults.clone());
             out.templates.insert(kind, stored.clone());
         }
-        for (key, stored) in of(Role::Policy) {
-            let sources: Vec<&Doc> = [&stored.doc].into_iter().chain(exceptions.iter().copied()).collect();
-            let versions: Vec<u64> = [stored.version].into_iter().chain(versions.iter().copied()).collect();
-            let unit = unit(
-                key,
-                stored,
-                &sources,
-                versions,
-                before,
-                Interest::of_policy(stored.doc.root(), table),
-            );
-            if unit.faults.is_empty() {
-                good.push(&stored.doc);
-                out.asks_about_roles |= roles::asked_about(stored.doc.root());
-            }
-            out.units.insert(key.clone(), unit);
+        for (key, stored) in of(Role::Cleanup) {
+            out.cleanups.insert(key.clone(), stored.clone());
         }
-        for (key, stored) in of(Role::Constraint) {
-            let template = out.templates.get(&key.kind);
-            let interest = Interest::of_constraint(stored.doc.root(), template.map(|t| t.doc.root()), table);
-            let sources: Vec<&Doc> = template.map(|t| &t.doc).into_iter().chain([&stored.doc]).collect();
-            let versions = template
-                .map(|t| t.version)
-                .into_iter()
-                .chain([stored.version])
+        let mut ids = BTreeSet::new();
+        let mut good: Vec<Arc<Part>> = Vec::new();
+        // What judges comes before what changes and generates: the first of a name has its pages under it.
+        let judges = |(key, _): &(&ObjectRef, &Stored)| key.kind.ends_with("ValidatingPolicy");
+        let cel = of(Role::Cel)
+            .filter(judges)
+            .chain(of(Role::Cel).filter(|one| !judges(one)));
+        for (key, stored) in of(Role::Policy).chain(cel).chain(of(Role::Constraint)) {
+            let root = stored.doc.root();
+            let template = out
+                .templates
+                .get(&key.kind)
+                .filter(|_| key.group == source::CONSTRAINTS);
+            let interest = match source::role(&key.group, &key.kind) {
+                Some(Role::Constraint) => Interest::of_constraint(root, template.map(|t| t.doc.root()), table),
+                Some(Role::Cel) => Interest::of_cel(root, table),
+                _ => Interest::of_policy(root, table),
+            };
+            let sources: Vec<&Stored> = template.into_iter().chain([stored]).collect();
+            let own = part(key, &sources);
+            let spoken = source::spoken(key);
+            let about: Vec<&Arc<Part>> = exceptions
+                .iter()
+                .filter(|(of, _)| {
+                    let doc = out.exceptions.get(*of).map(|stand| stand.doc.root());
+                    doc.is_some_and(|doc| exception::names(doc, &key.kind, &spoken))
+                })
+                .map(|(_, part)| part)
                 .collect();
-            let unit = unit(key, stored, &sources, versions, before, interest);
+            // Policies of several kinds may have one name; the first keeps it for itself.
+            let mut id = source::id(&spoken);
+            if !ids.insert(id.clone()) {
+                id = source::id(&format!("{}/{spoken}", key.kind));
+                ids.insert(id.clone());
+            }
+            let unit = unit(key, stored, id, spoken, (&own, &about), before, interest);
             if unit.faults.is_empty() && !broken_kinds.contains(&key.kind) {
-                good.push(&stored.doc);
+                good.push(own);
+                out.asks_about_roles |= roles::asked_about(root);
             }
             out.units.insert(key.clone(), unit);
         }
         for unit in out.units.values() {
             out.judged.extend(&unit.interest.judged);
             out.triggers.extend(&unit.interest.triggers);
+            out.movers.extend(&unit.interest.movers);
             out.copied.extend(&unit.interest.copied);
         }
-        good.extend(exceptions);
-        let (rules, faults) = compile(&good);
-        out.rules = rules;
-        for fault in faults {
-            tracing::error!(%fault, "a policy compiles alone and not together with the others");
-        }
+        let all = good.iter().chain(exceptions.iter().map(|(_, part)| part));
+        out.rules = RuleSet::union(all.map(|part| &part.rules));
+        out.parts = parts;
         out
     }
 
@@ -187,7 +239,13 @@ impl Snapshot {
         let mut out = BTreeSet::new();
         for unit in self.units.values() {
             let interest = &unit.interest;
-            for set in [&interest.judged, &interest.triggers, &interest.made, &interest.copied] {
+            for set in [
+                &interest.judged,
+                &interest.triggers,
+                &interest.movers,
+                &interest.made,
+                &interest.copied,
+            ] {
                 kinds.extend(set);
             }
             out.extend(interest.read.iter().cloned());
@@ -199,19 +257,60 @@ impl Snapshot {
         out
     }
 
-    /// The faults of templates and exceptions, by reference.
+    /// The faults of templates, by reference.
     pub(crate) fn faults_alone(&self) -> impl Iterator<Item = (&ObjectRef, &[CompileError])> {
         self.alone
             .iter()
-            .map(|(key, (_, faults))| (key, faults.as_slice()))
+            .map(|(key, faults)| (key, faults.as_slice()))
             .filter(|(_, faults)| !faults.is_empty())
+    }
+
+    /// Exceptions that are new, or stand otherwise than in another snapshot.
+    pub(crate) fn changed_exceptions<'a>(&'a self, before: &'a Snapshot) -> impl Iterator<Item = &'a ObjectRef> {
+        let as_before = |key: &ObjectRef, stand: &Stand| {
+            before
+                .exceptions
+                .get(key)
+                .is_some_and(|old| old.version == stand.version && old.standing == stand.standing)
+        };
+        self.exceptions
+            .iter()
+            .filter(move |(key, stand)| !as_before(key, stand))
+            .map(|(key, _)| key)
+    }
+
+    /// When the next exception ends that counts or may come to count.
+    pub(crate) fn next_expiry(&self) -> Option<Timestamp> {
+        let open = self
+            .exceptions
+            .values()
+            .filter(|stand| stand.standing != Standing::Expired);
+        open.filter_map(|stand| stand.terms.expires).min()
+    }
+
+    /// The id of the policy that results speak of by a name.
+    pub(crate) fn id_of(&self, result: &RuleResult) -> String {
+        if result.dialect == Dialect::PodSecurity {
+            return POD_SECURITY.to_owned();
+        }
+        let kind = match result.rule.as_str() {
+            "mutations" => "MutatingPolicy",
+            "generate" => "GeneratingPolicy",
+            "validations" => "ValidatingPolicy",
+            _ => "",
+        };
+        let named = || self.units.values().filter(|unit| unit.spoken == result.policy);
+        let known = named()
+            .find(|unit| !kind.is_empty() && unit.key.kind.ends_with(kind))
+            .or_else(|| named().next());
+        known.map_or_else(|| source::id(&result.policy), |unit| unit.id.clone())
     }
 
     /// Whether a template compiles.
     pub(crate) fn template_is_good(&self, name: &str) -> bool {
         self.alone
             .iter()
-            .any(|(key, (_, faults))| key.kind == "ConstraintTemplate" && key.name == name && faults.is_empty())
+            .any(|(key, faults)| key.kind == "ConstraintTemplate" && key.name == name && faults.is_empty())
     }
 
     /// Templates that are new, changed or gone since another snapshot: name and constraint kind.
@@ -254,25 +353,55 @@ impl Snapshot {
 fn unit(
     key: &ObjectRef,
     stored: &Stored,
-    sources: &[&Doc],
-    versions: Vec<u64>,
+    id: String,
+    spoken: String,
+    (own, exceptions): (&Part, &[&Arc<Part>]),
     before: &Snapshot,
     interest: Interest,
 ) -> Arc<Unit> {
+    let parts = || [own].into_iter().chain(exceptions.iter().map(|part| &***part));
+    let versions: Vec<u64> = parts().flat_map(|part| part.versions.iter().copied()).collect();
     if let Some(old) = before.units.get(key)
         && old.versions == versions
         && old.interest == interest
+        && old.id == id
     {
         return old.clone();
     }
-    let (rules, faults) = compile(sources);
-    let spoken = source::spoken(key);
     let root = stored.doc.root();
+    Arc::new(Unit {
+        id,
+        spoken,
+        key: key.clone(),
+        doc: stored.doc.clone(),
+        created: stored.created,
+        versions,
+        rules: RuleSet::union(parts().map(|part| &part.rules)),
+        faults: own.faults.clone(),
+        interest,
+        generates: generates(root),
+    })
+}
+
+/// The generate rules of a policy.
+fn generates(root: Node<'_>) -> BTreeMap<String, GenerateRule> {
     let flag = |node: Node<'_>, key: &str| node.get(key).and_then(Node::as_bool);
+    if text(root, &["kind"]).ends_with("GeneratingPolicy") {
+        let enabled = |key: &str| {
+            root.at(&["spec", "evaluation", key])
+                .and_then(|node| flag(node, "enabled"))
+                .unwrap_or(false)
+        };
+        let rule = GenerateRule {
+            existing: enabled("generateExisting"),
+            orphan: enabled("orphanDownstreamOnPolicyDelete"),
+        };
+        return BTreeMap::from([("generate".to_owned(), rule)]);
+    }
     let existing = root
         .get("spec")
         .and_then(|spec| flag(spec, "generateExisting").or(flag(spec, "generateExistingOnPolicyUpdate")));
-    let generates = source::items(root, &["spec", "rules"]).filter_map(|rule| {
+    let rules = source::items(root, &["spec", "rules"]).filter_map(|rule| {
         let generate = rule.get("generate")?;
         let facts = GenerateRule {
             existing: flag(generate, "generateExisting").or(existing).unwrap_or(false),
@@ -280,17 +409,69 @@ fn unit(
         };
         Some((text(rule, &["name"]).to_owned(), facts))
     });
-    let generates = generates.collect();
-    Arc::new(Unit {
-        id: source::id(&spoken),
-        spoken,
-        key: key.clone(),
-        doc: stored.doc.clone(),
-        created: stored.created,
-        versions,
-        rules,
-        faults,
-        interest,
-        generates,
-    })
+    rules.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ridgeway_doc::parse_yaml;
+
+    use super::*;
+    use crate::policies::Policies;
+
+    const POLICY: &str = "
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: NAME}
+spec: {rules: [{name: r, match: {any: [{resources: {kinds: [Pod]}}]}, validate: {pattern: {a: VALUE}}}]}
+";
+    const EXCEPTION: &str = "
+apiVersion: kyverno.io/v2
+kind: PolicyException
+metadata:
+  name: e
+  namespace: shop
+  annotations: {ridgeway.dev/requested-by: alice, ridgeway.dev/approved-by: BY, ridgeway.dev/expires: '2026-05-04T10:00:00Z'}
+spec: {match: {any: [{resources: {kinds: [Pod]}}]}, exceptions: [{policyName: first, ruleNames: [r]}]}
+";
+
+    fn put(policies: &Policies, yaml: &str) {
+        let doc = parse_yaml(yaml).unwrap().remove(0);
+        let key = ObjectRef::of(doc.root()).unwrap();
+        policies.put(key, Some(&doc));
+    }
+
+    #[test]
+    fn only_what_a_change_is_about_is_compiled_anew() {
+        let (policies, table) = (Policies::default(), KindTable::builtin());
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let build = |before: &Snapshot, now: &str| Snapshot::build(&policies.all(), &table, before, at(now));
+        let policy = |name: &str, value: &str| POLICY.replace("NAME", name).replace("VALUE", value);
+        put(&policies, &policy("first", "1"));
+        put(&policies, &policy("second", "1"));
+        let ids = |after: &Snapshot, before: &Snapshot| -> Vec<String> {
+            after.changed(before).0.iter().map(|unit| unit.id.clone()).collect()
+        };
+        let one = build(&Snapshot::default(), "2026-05-04T09:00:00Z");
+        assert_eq!(ids(&one, &Snapshot::default()), ["first", "second"]);
+        put(&policies, &policy("second", "2"));
+        let two = build(&one, "2026-05-04T09:00:00Z");
+        assert_eq!(ids(&two, &one), ["second"]);
+        // An exception that nobody has approved changes nothing; an approved one only what it names.
+        put(&policies, &EXCEPTION.replace("BY", "''"));
+        let asked = build(&two, "2026-05-04T09:00:00Z");
+        assert!(ids(&asked, &two).is_empty());
+        assert_eq!(asked.changed_exceptions(&two).count(), 1);
+        put(&policies, &EXCEPTION.replace("BY", "bob"));
+        let approved = build(&asked, "2026-05-04T09:00:00Z");
+        assert_eq!(ids(&approved, &asked), ["first"]);
+        assert_eq!(approved.next_expiry(), Some(at("2026-05-04T10:00:00Z")));
+        let over = build(&approved, "2026-05-04T10:00:00Z");
+        assert_eq!(ids(&over, &approved), ["first"]);
+        assert_eq!(
+            (over.changed_exceptions(&approved).count(), over.next_expiry()),
+            (1, None)
+        );
+        assert_eq!(build(&over, "2026-05-04T10:00:00Z").changed(&over).0.len(), 0);
+    }
 }

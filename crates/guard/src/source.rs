@@ -5,6 +5,8 @@ use ridgeway_krm::{Gvk, ObjectRef};
 
 /// Kyverno's group.
 const KYVERNO: &str = "kyverno.io";
+/// The group of Kyverno's policies in CEL.
+const CEL: &str = "policies.kyverno.io";
 /// The group of constraint templates.
 const TEMPLATES: &str = "templates.gatekeeper.sh";
 /// The group of constraints.
@@ -19,8 +21,12 @@ pub(crate) const POD_SECURITY: &str = "pod-security-standards";
 pub(crate) enum Role {
     /// `ClusterPolicy` or `Policy`.
     Policy,
-    /// `PolicyException`.
+    /// A policy in CEL that judges, changes or generates.
+    Cel,
+    /// `PolicyException`, of either group.
     Exception,
+    /// What deletes by a schedule: `CleanupPolicy`, `DeletingPolicy` and their twins.
+    Cleanup,
     /// `ConstraintTemplate`.
     Template,
     /// A constraint.
@@ -29,12 +35,41 @@ pub(crate) enum Role {
 
 /// The kinds that are always followed.
 pub(crate) fn kinds() -> Vec<Gvk> {
-    vec![
+    [
         Gvk::new(KYVERNO, "v1", "ClusterPolicy"),
         Gvk::new(KYVERNO, "v1", "Policy"),
         Gvk::new(KYVERNO, "v2", "PolicyException"),
-        template(),
+        Gvk::new(KYVERNO, "v2", "ClusterCleanupPolicy"),
+        Gvk::new(KYVERNO, "v2", "CleanupPolicy"),
     ]
+    .into_iter()
+    .chain(CEL_KINDS.iter().map(|kind| Gvk::new(CEL, "v1", kind)))
+    .chain([template()])
+    .collect()
+}
+
+/// The kinds of Kyverno's newer group.
+const CEL_KINDS: [&str; 9] = [
+    "ValidatingPolicy",
+    "NamespacedValidatingPolicy",
+    "MutatingPolicy",
+    "NamespacedMutatingPolicy",
+    "GeneratingPolicy",
+    "NamespacedGeneratingPolicy",
+    "DeletingPolicy",
+    "NamespacedDeletingPolicy",
+    "PolicyException",
+];
+
+/// The kind of a policy in the version that it is written in.
+pub(crate) fn written(key: &ObjectRef) -> Gvk {
+    if key.group == CONSTRAINTS {
+        return constraint(&key.kind);
+    }
+    let known = kinds()
+        .into_iter()
+        .find(|gvk| gvk.group == key.group && gvk.kind == key.kind);
+    known.unwrap_or_else(|| Gvk::new(&key.group, "v1", &key.kind))
 }
 
 /// The kind of constraint templates.
@@ -51,7 +86,11 @@ pub(crate) fn constraint(kind: &str) -> Gvk {
 pub(crate) fn role(group: &str, kind: &str) -> Option<Role> {
     match (group, kind) {
         (KYVERNO, "ClusterPolicy" | "Policy") => Some(Role::Policy),
-        (KYVERNO, "PolicyException") => Some(Role::Exception),
+        (KYVERNO | CEL, "PolicyException") => Some(Role::Exception),
+        (KYVERNO, "CleanupPolicy" | "ClusterCleanupPolicy") | (CEL, "DeletingPolicy" | "NamespacedDeletingPolicy") => {
+            Some(Role::Cleanup)
+        }
+        (CEL, kind) if CEL_KINDS.contains(&kind) => Some(Role::Cel),
         (TEMPLATES, "ConstraintTemplate") => Some(Role::Template),
         (CONSTRAINTS, _) => Some(Role::Constraint),
         _ => None,

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use ridgeway_cluster::{Causality, Reason, Status, WriteOptions, rfc3339};
 use ridgeway_doc::{Doc, Node, Value};
-use ridgeway_krm::{Gvk, ObjectRef};
+use ridgeway_krm::ObjectRef;
 
+use crate::exception;
 use crate::guard::Shared;
 use crate::install::MANAGER;
 use crate::snapshot::Unit;
 use crate::source::{self, Role, items};
 
-/// How many violations the status of a constraint lists, as Gatekeeper's does.
-const LISTED: usize = 20;
+/// How many bytes of violations the status of a constraint lists: all of them, unless the object would grow too large.
+const LISTED: usize = 1 << 20;
 
 /// Works the queue until the future is dropped.
 pub(crate) async fn work(shared: Arc<Shared>) {
@@ -30,28 +31,39 @@ pub(crate) async fn work(shared: Arc<Shared>) {
 
 async fn write(shared: &Shared, key: &ObjectRef) -> Result<(), Status> {
     let snapshot = shared.snapshot();
+    let gvk = source::written(key);
+    if let Some(stand) = snapshot.exceptions.get(key) {
+        let live = shared.cluster.get(&gvk, &key.namespace, &key.name).await?;
+        let name = format!("exception:{}/{}", key.namespace, key.name);
+        return store(shared, &live, exception::status(stand), name).await;
+    }
     let Some(unit) = snapshot.units.get(key) else {
         return Ok(());
     };
-    let of_constraint = source::role(&key.group, &key.kind) == Some(Role::Constraint);
-    let version = if of_constraint {
-        source::CONSTRAINT_VERSION
-    } else {
-        "v1"
-    };
-    let gvk = Gvk::new(&key.group, version, &key.kind);
     let live = shared.cluster.get(&gvk, &key.namespace, &key.name).await?;
-    let status = if of_constraint {
-        violations(shared, unit)
-    } else {
-        status(unit, &live, &rfc3339(shared.clock.now()))
+    let now = rfc3339(shared.clock.now());
+    let status = match source::role(&key.group, &key.kind) {
+        Some(Role::Constraint) => violations(shared, unit),
+        Some(Role::Cel) => {
+            let condition = condition(unit, &live, &["conditionStatus", "conditions"], &now);
+            let mut out = Value::object();
+            out.set(&["conditionStatus", "ready"], unit.faults.is_empty());
+            out.set(&["conditionStatus", "conditions"], vec![condition]);
+            out
+        }
+        _ => status(unit, &live, &now),
     };
+    store(shared, &live, status, format!("policy:{}", unit.spoken)).await
+}
+
+/// Writes a status that is not stored already.
+pub(crate) async fn store(shared: &Shared, live: &Doc, status: Value, cause: String) -> Result<(), Status> {
     if live.root().get("status") == Some(status.node()) {
         return Ok(());
     }
     let mut object = live.root().to_value();
     object.set(&["status"], status);
-    let causality = Some(Causality::new(format!("policy:{}", unit.spoken)));
+    let causality = Some(Causality::new(cause));
     shared
         .cluster
         .update_status(object, WriteOptions::by(MANAGER, causality))
@@ -59,7 +71,7 @@ async fn write(shared: &Shared, key: &ObjectRef) -> Result<(), Status> {
         .map(drop)
 }
 
-/// The status of a constraint: how many objects violate it, and the first of them.
+/// The status of a constraint: how many objects violate it, and which.
 fn violations(shared: &Shared, unit: &Unit) -> Value {
     let action = match unit.doc.root().str_at(&["spec", "enforcementAction"]) {
         None | Some("") => "deny",
@@ -84,14 +96,24 @@ fn violations(shared: &Shared, unit: &Unit) -> Value {
     let mut out = Value::object();
     let all: Vec<Value> = all.into_iter().flatten().collect();
     out.set(&["totalViolations"], i64::try_from(all.len()).unwrap_or(i64::MAX));
-    out.set(&["violations"], all.into_iter().take(LISTED).collect::<Value>());
+    let mut size = 0;
+    let fits = all.into_iter().take_while(|one| {
+        size += one.node().to_json().len();
+        size <= LISTED
+    });
+    out.set(&["violations"], fits.collect::<Value>());
     out
 }
 
-/// The status as it shall be; the time of the last transition is kept where the condition stays as it was.
-fn status(unit: &Unit, live: &Doc, now: &str) -> Value {
+/// The condition `Ready`; the time of the last transition is kept where it stays as it was.
+fn condition(unit: &Unit, live: &Doc, place: &[&str], now: &str) -> Value {
     let ready = unit.faults.is_empty();
-    let known = items(live.root(), &["status", "conditions"]).find(|c| c.str_at(&["type"]) == Some("Ready"));
+    let conditions = live
+        .root()
+        .get("status")
+        .into_iter()
+        .flat_map(|status| items(status, place));
+    let known = conditions.into_iter().find(|c| c.str_at(&["type"]) == Some("Ready"));
     let since = known
         .filter(|known| known.str_at(&["status"]) == Some(if ready { "True" } else { "False" }))
         .and_then(|known| known.str_at(&["lastTransitionTime"]))
@@ -103,6 +125,12 @@ fn status(unit: &Unit, live: &Doc, now: &str) -> Value {
     let faults: Vec<String> = unit.faults.iter().map(ToString::to_string).collect();
     condition.set(&["message"], if ready { "Ready".to_owned() } else { faults.join("; ") });
     condition.set(&["lastTransitionTime"], since);
+    condition
+}
+
+/// The status of a `ClusterPolicy` or `Policy` as it shall be.
+fn status(unit: &Unit, live: &Doc, now: &str) -> Value {
+    let condition = condition(unit, live, &["conditions"], now);
     let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
     for rule in items(unit.doc.root(), &["spec", "rules"]) {
         for (field, count) in [

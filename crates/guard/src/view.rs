@@ -4,9 +4,11 @@ use ridgeway_cluster::rfc3339;
 use ridgeway_doc::{Doc, Node, Value, parse_yaml};
 use ridgeway_krm::ObjectRef;
 
+use crate::exception::{self, ExceptionView, Stand};
 use crate::guard::Shared;
 use crate::snapshot::{Unit, constraint_kind};
 use crate::source::{self, POD_SECURITY, Role, items, text};
+use crate::trend::Score;
 use crate::words;
 
 /// A policy, as people look at it.
@@ -36,6 +38,10 @@ pub struct PolicyView {
     pub passed: u64,
     /// How often stored objects violate a rule of it.
     pub failed: u64,
+    /// Its score at the end of each of the last 14 days, the present one last.
+    pub days: Vec<Score>,
+    /// Its score at the end of each of the last 48 hours, the present one last.
+    pub hours: Vec<Score>,
     /// How many changes it refused in the last 24 hours.
     pub refused_24h: u64,
     /// Why it is not, or not wholly, in force.
@@ -147,6 +153,30 @@ fn of_policy(unit: &Unit) -> PolicyView {
     }
 }
 
+/// A policy in CEL.
+fn of_cel(unit: &Unit) -> PolicyView {
+    let root = unit.doc.root();
+    let (kind, list, name) = match unit.key.kind.trim_start_matches("Namespaced") {
+        "MutatingPolicy" => ("mutate", "mutations", "mutations"),
+        "GeneratingPolicy" => ("generate", "generate", "generate"),
+        _ => ("validate", "validations", "validations"),
+    };
+    let actions = || items(root, &["spec", "validationActions"]).filter_map(Node::as_str);
+    let refuses = actions().next().is_none() || actions().any(|action| action == "Deny");
+    let line = root.at(&["spec", list]).and_then(Node::position);
+    PolicyView {
+        enforce: kind != "validate" || refuses,
+        rules: vec![RuleView {
+            name: name.to_owned(),
+            kind,
+            words: words::cel(root, list),
+            applies: words::constraints(root),
+            line: line.map_or(0, |position| position.line),
+        }],
+        ..of_policy(unit)
+    }
+}
+
 /// What is the same for all dialects.
 fn bare(unit: &Unit) -> PolicyView {
     PolicyView {
@@ -162,6 +192,8 @@ fn bare(unit: &Unit) -> PolicyView {
         rules: Vec::new(),
         passed: 0,
         failed: 0,
+        days: Vec::new(),
+        hours: Vec::new(),
         refused_24h: 0,
         faults: unit.faults.iter().map(ToString::to_string).collect(),
         source: unit.doc.clone(),
@@ -241,6 +273,8 @@ fn standards() -> PolicyView {
         }],
         passed: 0,
         failed: 0,
+        days: Vec::new(),
+        hours: Vec::new(),
         refused_24h: 0,
         faults: Vec::new(),
         source,
@@ -255,14 +289,19 @@ pub(crate) fn policies(shared: &Shared) -> Vec<PolicyView> {
         .units
         .values()
         .map(|unit| match source::role(&unit.key.group, &unit.key.kind) {
+            Some(Role::Cel) => of_cel(unit),
             Some(Role::Constraint) => of_constraint(unit, snapshot.templates.get(&unit.key.kind).map(|t| &t.doc)),
             _ => of_policy(unit),
         });
     let mut views: Vec<PolicyView> = units.chain([standards()]).collect();
     for view in &mut views {
         (view.passed, view.failed) = shared.scan.score(&view.id);
+        shared.trend.note(&view.id, (view.passed, view.failed), now);
+        view.days = shared.trend.series(&view.id, 14, 24 * 3600, now);
+        view.hours = shared.trend.series(&view.id, 48, 3600, now);
         view.refused_24h = shared.refused.within(&view.id, now);
         view.faults.extend(shared.generate.faults(&view.id));
+        view.faults.extend(shared.existing.faults(&view.id));
     }
     // A template that does not compile keeps its constraints out of force.
     for (key, faults) in snapshot
@@ -298,4 +337,18 @@ pub(crate) fn violations(shared: &Shared) -> Vec<ViolationView> {
         patch: result.patch.clone(),
         since: rfc3339(row.since),
     })
+}
+
+/// Every exception.
+pub(crate) fn exceptions(shared: &Shared) -> Vec<ExceptionView> {
+    let snapshot = shared.snapshot();
+    let now = shared.clock.now();
+    let of = |(key, stand): (&ObjectRef, &Stand)| {
+        let about = snapshot
+            .units
+            .values()
+            .filter(|unit| exception::names(stand.doc.root(), &unit.key.kind, &unit.spoken));
+        ExceptionView::of(key, stand, about.map(|unit| unit.id.clone()).collect(), now)
+    };
+    snapshot.exceptions.iter().map(of).collect()
 }

@@ -262,6 +262,35 @@ pub(crate) fn constraint(constraint: Node<'_>) -> String {
     out
 }
 
+/// What a policy in CEL asks for: the messages of its validations, or its expressions.
+pub(crate) fn cel(policy: Node<'_>, list: &str) -> String {
+    let said: Vec<String> = items(policy, &["spec", list])
+        .map(|item| {
+            let message = ["message", "expression"].iter().find_map(|key| item.str_at(&[key]));
+            let deep = ["applyConfiguration", "jsonPatch"]
+                .iter()
+                .find_map(|key| item.str_at(&[key, "expression"]));
+            let text = message.or(deep).unwrap_or_default();
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    said.join("; ")
+}
+
+/// The requests that `matchConstraints` name.
+pub(crate) fn constraints(policy: Node<'_>) -> String {
+    let rules = items(policy, &["spec", "matchConstraints", "resourceRules"]);
+    let resources: Vec<String> = rules.flat_map(|rule| strings(rule, &["resources"])).collect();
+    let mut out = listed(&resources);
+    let conditions: Vec<&str> = items(policy, &["spec", "matchConditions"])
+        .filter_map(|item| item.str_at(&["expression"]))
+        .collect();
+    if !conditions.is_empty() {
+        out.push_str(&format!(", where {}", conditions.join(" and ")));
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use ridgeway_doc::parse_yaml;

@@ -359,3 +359,140 @@ async fn the_ledger_says_which_rule_made_an_object() {
         "system:serviceaccount:ridgeway-system:guard"
     );
 }
+
+const LIST: &str = "
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: shared}
+spec:
+  rules:
+  - name: copies
+    match: {any: [{resources: {kinds: [Namespace], names: ['team-*']}}]}
+    generate:
+      generateExisting: true
+      synchronize: true
+      namespace: '{{ request.object.metadata.name }}'
+      cloneList:
+        namespace: default
+        kinds: [v1/ConfigMap, v1/Secret]
+        selector: {matchLabels: {shared: 'yes'}}
+";
+
+#[tokio::test]
+async fn a_list_of_objects_is_copied_and_kept() {
+    let world = World::new().await;
+    let map = |value: &str, labels: &str| {
+        format!(
+            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: settings, namespace: default, labels: {labels}}}, data: \
+             {{a: {value}}}}}"
+        )
+    };
+    world.apply(&map("one", "{shared: 'yes'}")).await;
+    world
+        .apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: own, namespace: default}, data: {a: b}}")
+        .await;
+    world
+        .apply("{apiVersion: v1, kind: Secret, metadata: {name: pull, namespace: default, labels: {shared: 'yes'}}}")
+        .await;
+    world
+        .apply("{apiVersion: v1, kind: Namespace, metadata: {name: team-a}}")
+        .await;
+    world.enforce(LIST).await;
+    let maps = gvk("v1", "ConfigMap");
+    let holds = |wanted: &'static str| {
+        move |node: Option<Node<'_>>| node.and_then(|n| n.str_at(&["data", "a"])) == Some(wanted)
+    };
+    world
+        .until_object("the map is there", &maps, ("team-a", "settings"), holds("one"))
+        .await;
+    world
+        .until_object("the secret is there", &gvk("v1", "Secret"), ("team-a", "pull"), |n| {
+            n.is_some()
+        })
+        .await;
+    assert!(world.get(&maps, "team-a", "own").await.is_none());
+    world.apply(&map("two", "{shared: 'yes'}")).await;
+    world
+        .until_object("the copy follows", &maps, ("team-a", "settings"), holds("two"))
+        .await;
+    world.apply(&map("two", "{shared: 'no'}")).await;
+    world
+        .until_object("what is not shared any more goes", &maps, ("team-a", "settings"), |n| {
+            n.is_none()
+        })
+        .await;
+}
+
+const EXISTING: &str = "
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: restart}
+spec:
+  mutateExistingOnPolicyUpdate: FLAG
+  rules:
+  - name: note
+    match: {any: [{resources: {kinds: [ConfigMap], names: [settings]}}]}
+    mutate:
+      targets:
+      - {apiVersion: v1, kind: Secret, namespace: '{{ request.object.metadata.namespace }}', preconditions: {all: [{key: '{{ target.metadata.labels.follows || `no` }}', operator: Equals, value: settings}]}}
+      patchStrategicMerge:
+        metadata:
+          annotations:
+            settings: '{{ request.object.data.a }}-{{ target.metadata.name }}'
+";
+
+#[tokio::test]
+async fn what_is_there_is_changed_when_its_trigger_changes() {
+    let world = World::new().await;
+    let settings = |value: &str| {
+        format!(
+            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: settings, namespace: default}}, data: {{a: {value}}}}}"
+        )
+    };
+    for (name, labels) in [("db", "{follows: settings}"), ("other", "{}")] {
+        let secret = format!(
+            "{{apiVersion: v1, kind: Secret, metadata: {{name: {name}, namespace: default, labels: {labels}}}}}"
+        );
+        world.apply(&secret).await;
+    }
+    world.apply(&settings("one")).await;
+    world.clock.forward(10);
+    world.enforce(&EXISTING.replace("FLAG", "false")).await;
+    let secrets = gvk("v1", "Secret");
+    let noted = |wanted: &'static str| {
+        move |node: Option<Node<'_>>| {
+            node.and_then(|n| n.str_at(&["metadata", "annotations", "settings"])) == Some(wanted)
+        }
+    };
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let db = world.get(&secrets, "default", "db").await.unwrap();
+    assert!(
+        db.root().at(&["metadata", "annotations"]).is_none(),
+        "the trigger is older than the policy"
+    );
+    world.apply(&settings("two")).await;
+    world
+        .until_object("it follows", &secrets, ("default", "db"), noted("two-db"))
+        .await;
+    let other = world.get(&secrets, "default", "other").await.unwrap();
+    assert!(other.root().at(&["metadata", "annotations"]).is_none());
+}
+
+#[tokio::test]
+async fn what_is_there_is_changed_when_the_policy_comes_if_it_says_so() {
+    let world = World::new().await;
+    world
+        .apply("{apiVersion: v1, kind: Secret, metadata: {name: db, namespace: default, labels: {follows: settings}}}")
+        .await;
+    world
+        .apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: settings, namespace: default}, data: {a: one}}")
+        .await;
+    world.clock.forward(10);
+    world.enforce(&EXISTING.replace("FLAG", "true")).await;
+    let noted = |node: Option<Node<'_>>| {
+        node.and_then(|n| n.str_at(&["metadata", "annotations", "settings"])) == Some("one-db")
+    };
+    world
+        .until_object("it is changed", &gvk("v1", "Secret"), ("default", "db"), noted)
+        .await;
+}

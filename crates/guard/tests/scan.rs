@@ -106,25 +106,6 @@ async fn a_namespace_that_asks_for_a_standard_has_its_pods_judged() {
 }
 
 #[tokio::test]
-async fn an_exception_takes_an_object_out() {
-    let world = World::new().await;
-    world.apply(&map("without", "{}")).await;
-    world.enforce(&TEAM.replace("Audit", "Enforce")).await;
-    world.until("it violates", || of(&world, "team").len() == 1).await;
-    assert!(world.try_apply(&map("other", "{}")).await.is_err());
-    world
-        .apply(
-            "{apiVersion: kyverno.io/v2, kind: PolicyException, metadata: {name: legacy, namespace: default}, spec: \
-             {match: {any: [{resources: {kinds: [ConfigMap], names: [without, other]}}]}, exceptions: [{policyName: \
-             team, ruleNames: [labelled]}]}}",
-        )
-        .await;
-    world.until("it is excepted", || of(&world, "team").is_empty()).await;
-    world.apply(&map("other", "{}")).await;
-    assert!(world.try_apply(&map("third", "{}")).await.is_err());
-}
-
-#[tokio::test]
 async fn roles_are_looked_up_where_a_rule_asks() {
     let world = World::new().await;
     let guarded = TEAM.replace("Audit", "Enforce").replace(
