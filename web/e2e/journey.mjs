@@ -137,6 +137,26 @@ export async function journey(context, site, check) {
     await page.getByRole('heading', { name: 'As written' }).waitFor();
   });
 
+  if (site.mock) {
+    await check('an exception is asked for with a reason, waits, and is approved by somebody else', async () => {
+      await page.getByRole('button', { name: 'Ask for an exception for search' }).click();
+      const form = page.getByRole('form', { name: 'Exception for search' });
+      await form.getByLabel('Owner').fill('team-orders');
+      await form.getByLabel('Reason').fill('The index is rebuilt until Friday');
+      await form.getByRole('button', { name: 'Ask for it' }).click();
+      await form.waitFor({ state: 'detached' });
+      const own = page.getByRole('listitem').filter({ hasText: 'The index is rebuilt until Friday' });
+      await own.getByText('somebody else has to approve it').waitFor();
+      if (await own.getByRole('button', { name: /^Approve/ }).count()) throw new Error('one may approve one\'s own');
+      await rail('Policies');
+      await page.getByRole('link', { name: 'Exceptions' }).click();
+      await heading('Exceptions');
+      await page.getByRole('button', { name: 'Approve ranking' }).click();
+      await page.getByRole('button', { name: 'Approve ranking' }).waitFor({ state: 'detached' });
+      await page.getByText('approved by carla').waitFor();
+    });
+  }
+
   const service = `e2e-${Date.now().toString(36).slice(-6)}`;
   await check('the form says what is missing and previews what it will make', async () => {
     await rail('Create');

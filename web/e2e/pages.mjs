@@ -24,7 +24,7 @@ async function routes(page, site) {
   const refused = entries.find((e) => e.outcome === 'refused');
   const all = {
     home: '/', catalog: '/catalog', repositories: '/catalog?view=repositories', create: '/create', applications: '/applications', tiles: '/applications?view=tiles', promotion: '/applications?view=promotion',
-    policies: '/policies', playground: '/policies/playground', audit: '/audit', docs: '/docs', nowhere: '/nowhere',
+    policies: '/policies', exceptions: '/policies/exceptions', playground: '/policies/playground', audit: '/audit', docs: '/docs', nowhere: '/nowhere',
   };
   if (entity) all.entity = `/catalog/${entity.kind.toLowerCase()}/${entity.namespace}/${entity.name}`;
   if (calm) all.application = `/applications/${calm}`;

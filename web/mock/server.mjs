@@ -180,6 +180,13 @@ const routes = [
   }],
   ['GET', '/policies', () => items(world.policies)],
   ['POST', '/policies/playground', (_, { body }) => judge(body)],
+  ['GET', '/policies/exceptions', () => items(world.exceptions)],
+  ['POST', '/policies/exceptions', (_, { body }) => {
+    const { id, namespace, name } = world.askForException(body);
+    return [201, { id, namespace, name }];
+  }],
+  ['POST', '/policies/exceptions/:id/approve', ({ id }) => [204, found(world.approveException(id), `exception ${id}`) && undefined]],
+  ['DELETE', '/policies/exceptions/:id', ({ id }) => [204, found(world.removeException(id), `exception ${id}`) && undefined]],
   ['GET', '/policies/:id', ({ id }) => found(world.policyDetail(id), `policy ${id}`)],
   ['GET', '/audit/entries', (_, { search }) => listAudit(search)],
   ['GET', '/audit/entries/:index', ({ index }) => auditEntry(Number(index))],

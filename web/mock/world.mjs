@@ -323,12 +323,41 @@ export const policies = [
   p('restricted', 'Pod Security: restricted', 'The strictest Pod Security Standard, in the namespaces that ask for it.', 'Pod security', 'high', 22, 0, 0, 'PodSecurity'),
 ];
 
+const exception = (name, state, extra) => ({
+  id: `kyverno.io~search-staging~${name}`, namespace: 'search-staging', name, kind: 'kyverno.io/PolicyException', policies: [{ name: 'require-resource-limits', rules: ['require-limits'] }],
+  policyIds: ['clusterpolicy~require-resource-limits'], covers: 'Deployment named search and Pod named search-* in search-staging', owner: 'team-orders', reason: 'The new ranking is being sized this week.', requestedBy: 'mika', requestedAt: ago(3 * HOUR),
+  approvedBy: null, approvedAt: null, expiresAt: ago(-5 * DAY), secondsLeft: 5 * DAY, state, faults: [], own: false, mayApprove: state === 'Requested', mayRemove: true, ...extra,
+});
+export const exceptions = [
+  exception('ranking', 'Requested', {}),
+  exception('indexer', 'Approved', { approvedBy: 'alice', approvedAt: ago(2 * HOUR), mayApprove: false }),
+  exception('import', 'Expired', { expiresAt: ago(DAY), secondsLeft: 0, approvedBy: 'alice', approvedAt: ago(8 * DAY), requestedAt: ago(9 * DAY) }),
+];
+
+export function approveException(id) {
+  const one = exceptions.find((x) => x.id === id);
+  if (one) Object.assign(one, { state: 'Approved', approvedBy: session.name, approvedAt: new Date().toISOString(), mayApprove: false });
+  return one;
+}
+
+export function askForException(body) {
+  const one = exception(`asked-${exceptions.length}`, 'Requested', { owner: body.owner, reason: body.reason, requestedBy: session.name, requestedAt: new Date().toISOString(), expiresAt: body.expiresAt, secondsLeft: Math.round((Date.parse(body.expiresAt) - Date.now()) / 1000), own: true, mayApprove: false });
+  exceptions.unshift(one);
+  return one;
+}
+
+export function removeException(id) {
+  const at = exceptions.findIndex((x) => x.id === id);
+  return at < 0 ? null : exceptions.splice(at, 1)[0];
+}
+
 export function policyDetail(id) {
   const summary = policies.find((x) => x.id === id);
   if (!summary) return null;
   const text = POLICY_YAML.replaceAll('require-resource-limits', summary.name);
   return {
-    ...summary, yaml: text,
+    ...summary, yaml: text, excepts: summary.kind === 'ClusterPolicy', exceptions: exceptions.filter((x) => x.policyIds.includes(id)),
+    hours: Array.from({ length: 48 }, (_, i) => ({ at: ago((47 - i) * HOUR), passed: summary.passed - (i % 5 === 0 ? 1 : 0), failed: Math.max(0, summary.failed + (i < 20 ? 2 : 0)) })),
     ruleList: [{ name: summary.name === 'require-resource-limits' ? 'require-limits' : 'rule', kind: 'validate', words: summary.description, applies: 'Pods, and what makes Pods, when created or updated', line: 10, passed: summary.passed, failed: summary.failed }],
     violations: summary.failed ? [{ refusal: limitsRefusal('search'), application: 'search-staging', owner: 'group:default/team-orders', since: ago(49 * MIN) }] : [],
   };

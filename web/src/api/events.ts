@@ -58,6 +58,7 @@ const handlers: { [name: string]: (data: never) => void } = {
   policy(event: Schema['PolicyEvent']) {
     client.setQueryData(policies.queryKey, (old) => replaced(old, (item) => item.id, event.id, event.policy));
     void client.invalidateQueries({ queryKey: ['policy', event.id] });
+    void client.invalidateQueries({ queryKey: ['exceptions'] });
   },
   entity(event: Schema['EntityEvent']) {
     client.setQueryData(entities.queryKey, (old) => replaced(old, (item) => item.ref, event.ref, event.entity));

@@ -67,6 +67,11 @@ export const policy = (id: string) =>
     queryFn: () => take(api.GET('/policies/{id}', { params: { path: { id } } })),
   });
 
+export const exceptions = queryOptions({
+  queryKey: ['exceptions'],
+  queryFn: async () => (await take(api.GET('/policies/exceptions'))).items,
+});
+
 export type AuditFilter = {
   q?: string;
   from?: string;

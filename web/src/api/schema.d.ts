@@ -191,6 +191,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/policies/exceptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Exceptions to policies that the user may see: those that wait first, then those that end soonest. */
+        get: operations["listExceptions"];
+        put?: never;
+        /** Asks for an exception for one object. It counts once somebody else has approved it. */
+        post: operations["askForException"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/policies/exceptions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends an exception. */
+        delete: operations["removeException"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/policies/exceptions/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Approves an exception in the user's name. Nobody approves their own. */
+        post: operations["approveException"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/policies/playground": {
         parameters: {
             query?: never;
@@ -982,6 +1034,100 @@ export interface components {
             /** @description At most 500. */
             violations: components["schemas"]["Violation"][];
             yaml: string;
+            /** @description The last 48 hours, oldest first; zero before anything was counted. */
+            hours: components["schemas"]["ScoreHour"][];
+            exceptions: components["schemas"]["PolicyException"][];
+            /** @description Whether exceptions to it can be asked for. */
+            excepts: boolean;
+        };
+        /** @description Objects for which a policy does not count, for a while. */
+        PolicyException: {
+            /** @description Opaque, safe in a URL path. */
+            id: string;
+            namespace: string;
+            name: string;
+            /** @description `kyverno.io/PolicyException` or `policies.kyverno.io/PolicyException`. */
+            kind: string;
+            policies: {
+                /** @description May hold wildcards. */
+                name: string;
+                /** @description Empty for all. */
+                rules: string[];
+            }[];
+            /** @description Ids of the policies in force that it is for. */
+            policyIds: string[];
+            /** @description What it takes out, in words. */
+            covers: string;
+            /** @description Who answers for it. */
+            owner: string;
+            /** @description Why it is needed. */
+            reason: string;
+            requestedBy: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            requestedAt: string;
+            approvedBy: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            approvedAt: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC; null when it does not end by itself.
+             */
+            expiresAt: string | null;
+            /** @description 0 when it is over. */
+            secondsLeft: number | null;
+            /** @enum {string} */
+            state: "Requested" | "Approved" | "Expired";
+            /** @description Why it cannot count. */
+            faults: string[];
+            /** @description Whether the user asked for it. */
+            own: boolean;
+            /** @description Whether it waits and the user may approve it. */
+            mayApprove: boolean;
+            mayRemove: boolean;
+        };
+        /** @description An exception as asked for. */
+        ExceptionRequest: {
+            /** @description `PolicySummary.id`. */
+            policyId: string;
+            /** @description A rule of it; empty for all. */
+            rule: string;
+            /** @description Kind of the object; what makes Pods covers its Pods. */
+            objectKind: string;
+            /** @description Empty for cluster-scoped objects. */
+            namespace: string;
+            /** @description May hold wildcards. */
+            objectName: string;
+            /** @description Who answers for it. */
+            owner: string;
+            /** @description Why it is needed. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339.
+             */
+            expiresAt: string;
+        };
+        /** @description Where an exception is. */
+        ExceptionRef: {
+            id: string;
+            namespace: string;
+            name: string;
+        };
+        /** @description A policy's score at the end of an hour. */
+        ScoreHour: {
+            /**
+             * Format: date-time
+             * @description When the hour began.
+             */
+            at: string;
+            passed: number;
+            failed: number;
         };
         /** @description What to judge. */
         PlaygroundRequest: {
@@ -1717,6 +1863,98 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PolicyDetail"];
                 };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    listExceptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["PolicyException"][];
+                    };
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    askForException: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExceptionRequest"];
+            };
+        };
+        responses: {
+            /** @description Asked for. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExceptionRef"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    removeException: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `PolicyException.id`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    approveException: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `PolicyException.id`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Approved. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Error"];
         };

@@ -26,7 +26,7 @@ export function trail(path: string): { label: string; to?: string }[] {
     crumbs.push({ label: `Entry ${rest[0]}` });
   } else if (rest[0]) {
     const named = rest[0].split('~').at(-1) ?? rest[0];
-    crumbs.push({ label: named === 'playground' ? 'Playground' : named });
+    crumbs.push({ label: named === 'playground' ? 'Playground' : named === 'exceptions' && head === 'policies' ? 'Exceptions' : named });
   }
   return crumbs;
 }

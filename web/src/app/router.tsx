@@ -130,6 +130,13 @@ export const policyRoute = createRoute({
   component: lazyRouteComponent(() => import('../pages/Policy'), 'Policy'),
 });
 
+const exceptionsRoute = createRoute({
+  getParentRoute: frame,
+  path: '/policies/exceptions',
+  loader: () => void client.prefetchQuery(queries.exceptions),
+  component: lazyRouteComponent(() => import('../pages/PolicyExceptions'), 'PolicyExceptions'),
+});
+
 const playgroundRoute = createRoute({
   getParentRoute: frame,
   path: '/policies/playground',
@@ -184,6 +191,7 @@ export const router = createRouter({
       policiesRoute,
       playgroundRoute,
       policyRoute,
+      exceptionsRoute,
       auditRoute,
       entryRoute,
       docsRoute,

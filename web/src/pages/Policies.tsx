@@ -2,7 +2,7 @@
 import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { IconFlask } from '@tabler/icons-react';
+import { IconClockPause, IconFlask } from '@tabler/icons-react';
 import { useMemo, useState } from 'react';
 import type { Schema } from '../api/client';
 import { policies } from '../api/queries';
@@ -26,9 +26,14 @@ export function Policies() {
       title="Policies"
       about={data ? `${data.length} policies · ${failing} ${failing === 1 ? 'object fails' : 'objects fail'} · ${refused} requests refused in 24 h` : 'What may be in the cluster, and what is asked to change.'}
       actions={
-        <Button variant="default" component={Link} to="/policies/playground" leftSection={<IconFlask size={15} />}>
-          Playground
-        </Button>
+        <>
+          <Button variant="default" component={Link} to="/policies/exceptions" leftSection={<IconClockPause size={15} />}>
+            Exceptions
+          </Button>
+          <Button variant="default" component={Link} to="/policies/playground" leftSection={<IconFlask size={15} />}>
+            Playground
+          </Button>
+        </>
       }
     >
       <div className="row wrap">

@@ -1,6 +1,8 @@
 // One policy: its rules in plain words, what breaks them, and what would make it pass.
+import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
 import type { Schema } from '../api/client';
 import { policy } from '../api/queries';
 import { policyRoute } from '../app/router';
@@ -14,6 +16,9 @@ import { Badge, Mark } from '../ui/State';
 import { Ago } from '../ui/Time';
 import { Severity } from './Policies';
 import styles from './Policy.module.css';
+import { Ask } from './policy/Ask';
+import { Exceptions } from './policy/Exceptions';
+import { Hours } from './policy/Hours';
 
 export function Policy() {
   const { id } = policyRoute.useParams();
@@ -51,6 +56,14 @@ function Body({ data }: { data: Schema['PolicyDetail'] }) {
         {data.violations.length ? <Breaks data={data} /> : <Rules data={data} />}
         <div className="stack" style={{ gap: 16 }}>
           {data.violations.length ? <Rules data={data} /> : null}
+          {data.exceptions.length ? (
+            <Panel title="Exceptions" note={String(data.exceptions.length)}>
+              <Exceptions items={data.exceptions} policies={false} />
+            </Panel>
+          ) : null}
+          <Panel title="Trend">
+            <Hours hours={data.hours} />
+          </Panel>
           <Panel title="As written">
             <Code text={data.yaml} label="policy" />
           </Panel>
@@ -61,6 +74,7 @@ function Body({ data }: { data: Schema['PolicyDetail'] }) {
 }
 
 function Breaks({ data }: { data: Schema['PolicyDetail'] }) {
+  const [asking, setAsking] = useState<number>();
   return (
     <Panel title="Breaks it now" note={String(data.failed)}>
       <div className="stack">
@@ -85,6 +99,15 @@ function Breaks({ data }: { data: Schema['PolicyDetail'] }) {
               ) : null}
             </div>
             <Refusal refusal={violation.refusal} />
+            {!data.excepts || !violation.refusal.object ? null : asking === i ? (
+              <Ask policyId={data.id} violation={violation} close={() => setAsking(undefined)} />
+            ) : (
+              <div>
+                <Button size="compact-sm" variant="default" onClick={() => setAsking(i)} aria-label={`Ask for an exception for ${violation.refusal.object.name}`}>
+                  Ask for an exception
+                </Button>
+              </div>
+            )}
           </div>
         ))}
         {data.violations.length < data.failed ? <p className="dim small">The first {data.violations.length} of {data.failed}.</p> : null}

@@ -9,6 +9,7 @@ mod events;
 mod home;
 mod objects;
 pub(crate) mod policies;
+mod policy_exceptions;
 mod promotions;
 pub(crate) mod runs;
 mod session;
@@ -21,7 +22,7 @@ use axum::Router;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use ridgeway_cluster::Cluster;
 use serde::de::DeserializeOwned;
 
@@ -58,6 +59,12 @@ pub(crate) fn closed() -> Router<Arc<Shared>> {
         .route("/promotions", get(promotions::list).post(promotions::promote))
         .route("/policies", get(policies::list))
         .route("/policies/playground", post(policies::playground))
+        .route(
+            "/policies/exceptions",
+            get(policy_exceptions::list).post(policy_exceptions::ask),
+        )
+        .route("/policies/exceptions/{id}", delete(policy_exceptions::remove))
+        .route("/policies/exceptions/{id}/approve", post(policy_exceptions::approve))
         .route("/policies/{id}", get(policies::show))
         .route("/audit/entries", get(audit::list))
         .route("/audit/entries/{index}", get(audit::show))

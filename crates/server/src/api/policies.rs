@@ -1,20 +1,24 @@
 //! Policies: their score, what violates them, and a playground.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use jiff::Timestamp;
+use ridgeway_cluster::rfc3339;
 use ridgeway_doc::{Doc, parse_yaml};
 use ridgeway_guard::{PolicyView, ViolationView};
 use ridgeway_policy::{Action, Outcome, RuleResult};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::applications::reference;
+use super::applications::{reference, text};
 use super::catalog::merge;
 use super::changes::json_of;
 use super::{Answer, Input, aside};
 use crate::Shared;
+use crate::catalog_index::component_of;
 use crate::error::ApiError;
 use crate::gateway::Caller;
 
@@ -23,9 +27,7 @@ const MAX_VIOLATIONS: usize = 500;
 
 /// `PolicySummary` of the contract.
 pub(crate) fn summary(view: &PolicyView) -> Value {
-    // The trend starts with the day the platform first counted; older days are not known and count as none.
-    let mut trend = vec![0; 13];
-    trend.push(view.failed);
+    let trend: Vec<u64> = view.days.iter().map(|score| score.failed).collect();
     json!({
         "id": view.id,
         "name": view.name,
@@ -43,8 +45,36 @@ pub(crate) fn summary(view: &PolicyView) -> Value {
     })
 }
 
+/// Who answers for what lies in a namespace.
+#[derive(Clone, Default)]
+struct Place {
+    application: Option<String>,
+    owner: Option<String>,
+}
+
+/// The applications of namespaces, and who owns what they deploy.
+fn places(shared: &Shared, applications: &[Doc]) -> HashMap<String, Place> {
+    let catalog = shared.catalog.now();
+    let mut out: HashMap<String, Place> = HashMap::new();
+    for application in applications {
+        let root = application.root();
+        let namespace = text(root, &["spec", "destination", "namespace"]);
+        if namespace.is_empty() {
+            continue;
+        }
+        let repository = shared.repositories.own_name(text(root, &["spec", "source", "repoURL"]));
+        let entity = repository.and_then(|name| component_of(&catalog, &name));
+        let owner = entity.and_then(|entity| catalog.related(entity.reference(), "ownedBy"));
+        out.entry(namespace.to_owned()).or_insert(Place {
+            application: Some(text(root, &["metadata", "name"]).to_owned()),
+            owner: owner.map(ToString::to_string),
+        });
+    }
+    out
+}
+
 /// `Violation` of the contract.
-fn violation(view: &ViolationView) -> Value {
+fn violation(view: &ViolationView, place: &Place) -> Value {
     json!({
         "refusal": {
             "policy": view.policy,
@@ -62,10 +92,10 @@ fn violation(view: &ViolationView) -> Value {
                 &view.object.namespace,
                 &view.object.name,
             ),
-            "ask": null,
+            "ask": place.owner,
         },
-        "application": null,
-        "owner": null,
+        "application": place.application,
+        "owner": place.owner,
         "since": view.since,
     })
 }
@@ -76,7 +106,7 @@ pub(crate) fn violations_in(shared: &Shared, caller: &Caller, namespaces: &[Stri
     let here = all.iter().filter(|v| namespaces.contains(&v.object.namespace));
     here.filter(|v| shared.may_see(&caller.identity, &v.object))
         .take(MAX_VIOLATIONS)
-        .map(violation)
+        .map(|one| violation(one, &Place::default()))
         .collect()
 }
 
@@ -114,6 +144,8 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<Strin
             })
         })
         .collect();
+    let places = places(&shared, &shared.applications(&caller).await?);
+    let nowhere = Place::default();
     // Violations show values of objects; the numbers above are everybody's.
     let shown = violations
         .iter()
@@ -124,15 +156,33 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<Strin
         &mut detail,
         json!({
             "ruleList": rules,
-            "violations": shown.map(violation).collect::<Vec<_>>(),
+            "violations": shown
+                .map(|one| violation(one, places.get(&one.object.namespace).unwrap_or(&nowhere)))
+                .collect::<Vec<_>>(),
+            "hours": view
+                .hours
+                .iter()
+                .map(|score| json!({"at": at(score.at), "passed": score.passed, "failed": score.failed}))
+                .collect::<Vec<_>>(),
+            "exceptions": shared.exceptions(&caller, Some(&view.id)),
+            "excepts": excepts(&view.kind),
             "yaml": without_bookkeeping(&view.source),
         }),
     );
     Ok(Json(detail))
 }
 
+/// Whether exceptions to a policy of a kind are evaluated.
+fn excepts(kind: &str) -> bool {
+    matches!(kind, "ClusterPolicy" | "Policy") || kind.ends_with("ValidatingPolicy") || kind.ends_with("MutatingPolicy")
+}
+
+fn at(seconds: i64) -> String {
+    Timestamp::from_second(seconds).map_or_else(|_| String::new(), rfc3339)
+}
+
 /// The name of the rule as its author wrote it, for rules that were made from it for workloads.
-fn written(rule: &str) -> &str {
+pub(crate) fn written(rule: &str) -> &str {
     rule.strip_prefix("autogen-cronjob-")
         .or_else(|| rule.strip_prefix("autogen-"))
         .unwrap_or(rule)
