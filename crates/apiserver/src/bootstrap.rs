@@ -76,7 +76,7 @@ fn same(live: Node<'_>, wanted: Node<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use ridgeway_cluster::Identity;
+    use ridgeway_cluster::{Identity, ListOptions};
     use ridgeway_krm::Gvk;
 
     use super::*;
@@ -111,5 +111,21 @@ mod tests {
         assert_eq!(nobody.get(&namespaces, "", "default").await.unwrap_err().code(), 403);
         let guard = plane.client(Identity::controller("guard"));
         assert!(guard.get(&namespaces, "", "default").await.is_ok());
+        let nodes = plane.client(Identity::controller("nodes"));
+        let list = async |kind: &str| {
+            nodes
+                .list(&Gvk::new("", "v1", kind), None, &ListOptions::default())
+                .await
+        };
+        assert!(list("Pod").await.is_ok());
+        assert_eq!(list("Secret").await.unwrap_err().code(), 403, "nodes read no secrets");
+        // Only what applies roles from Git may hand out more than it has.
+        let all = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: all}, rules: [{apiGroups: \
+                   ['*'], resources: ['*'], verbs: ['*']}]}";
+        let all = ridgeway_doc::parse_yaml(all).unwrap()[0].root().to_value();
+        let deliver = plane.client(Identity::controller("deliver"));
+        let refused = guard.create(all.clone(), WriteOptions::default()).await.unwrap_err();
+        assert_eq!(refused.code(), 403);
+        assert!(deliver.create(all, WriteOptions::default()).await.is_ok());
     }
 }

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde_json::{Value, json};
+use std::io::Write;
 
 use crate::client::{Client, Target};
 use crate::table;
@@ -49,11 +50,11 @@ enum Action {
 }
 
 /// Runs it.
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(args: &Args, out: &mut dyn Write) -> Result<()> {
     let client = args.target.client()?;
     match &args.action {
-        Action::List => list(&client),
-        Action::Diff { name } => diff(&client, name),
+        Action::List => list(out, &client),
+        Action::Diff { name } => diff(out, &client, name),
         Action::Sync {
             name,
             revision,
@@ -64,17 +65,19 @@ pub fn run(args: &Args) -> Result<()> {
             if let Some(revision) = revision {
                 body["revision"] = json!(revision);
             }
-            started(&client.post(&format!("/applications/{}/sync", encode(name)), &body)?);
-            Ok(())
+            started(
+                out,
+                &client.post(&format!("/applications/{}/sync", encode(name)), &body)?,
+            )
         }
-        Action::Rollback { name, id: Some(id) } => {
-            started(&client.post(
+        Action::Rollback { name, id: Some(id) } => started(
+            out,
+            &client.post(
                 &format!("/applications/{}/rollback", encode(name)),
                 &json!({"historyId": id}),
-            )?);
-            Ok(())
-        }
-        Action::Rollback { name, id: None } => history(&client, name),
+            )?,
+        ),
+        Action::Rollback { name, id: None } => history(out, &client, name),
     }
 }
 
@@ -86,7 +89,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn list(client: &Client) -> Result<()> {
+fn list(out: &mut dyn Write, client: &Client) -> Result<()> {
     let answer = client.get("/applications")?;
     let rows: Vec<Vec<String>> = answer["items"]
         .as_array()
@@ -104,11 +107,15 @@ fn list(client: &Client) -> Result<()> {
             ]
         })
         .collect();
-    table::print(&["NAME", "HEALTH", "SYNC", "VERSION", "REVISION", "NAMESPACE"], &rows);
+    write!(
+        out,
+        "{}",
+        table::render(&["NAME", "HEALTH", "SYNC", "VERSION", "REVISION", "NAMESPACE"], &rows)
+    )?;
     Ok(())
 }
 
-fn diff(client: &Client, name: &str) -> Result<()> {
+fn diff(out: &mut dyn Write, client: &Client, name: &str) -> Result<()> {
     let detail = client.get(&format!("/applications/{}", encode(name)))?;
     let mut differs = false;
     for node in detail["tree"].as_array().into_iter().flatten() {
@@ -117,26 +124,27 @@ fn diff(client: &Client, name: &str) -> Result<()> {
         }
         let key = node["ref"]["key"].as_str().context("an object without a key")?;
         let object = client.get(&format!("/applications/{}/object?key={}", encode(name), encode(key)))?;
-        println!("{} {}", text(&node["ref"]["kind"]), text(&node["ref"]["name"]));
+        writeln!(out, "{} {}", text(&node["ref"]["kind"]), text(&node["ref"]["name"]))?;
         for entry in object["diff"].as_array().into_iter().flatten() {
             differs = true;
-            println!(
+            writeln!(
+                out,
                 "  {}: {} → {}",
                 text(&entry["path"]),
                 text(&entry["before"]),
                 text(&entry["after"])
-            );
-            println!("    {}", text(&entry["reason"]["text"]));
+            )?;
+            writeln!(out, "    {}", text(&entry["reason"]["text"]))?;
         }
     }
     if differs {
         anyhow::bail!("{name} differs from Git; `ridgeway app sync {name}` applies what Git says");
     }
-    println!("{name} is as Git says");
+    writeln!(out, "{name} is as Git says")?;
     Ok(())
 }
 
-fn history(client: &Client, name: &str) -> Result<()> {
+fn history(out: &mut dyn Write, client: &Client, name: &str) -> Result<()> {
     let detail = client.get(&format!("/applications/{}", encode(name)))?;
     let rows: Vec<Vec<String>> = detail["history"]
         .as_array()
@@ -153,13 +161,18 @@ fn history(client: &Client, name: &str) -> Result<()> {
             ]
         })
         .collect();
-    table::print(&["ID", "REVISION", "VERSION", "DEPLOYED", "BY"], &rows);
-    println!("`ridgeway app rollback {name} ID` goes back to one of them");
+    write!(
+        out,
+        "{}",
+        table::render(&["ID", "REVISION", "VERSION", "DEPLOYED", "BY"], &rows)
+    )?;
+    writeln!(out, "`ridgeway app rollback {name} ID` goes back to one of them")?;
     Ok(())
 }
 
-fn started(operation: &Value) {
-    println!("{}: {}", text(&operation["phase"]), text(&operation["message"]));
+fn started(out: &mut dyn Write, operation: &Value) -> Result<()> {
+    writeln!(out, "{}: {}", text(&operation["phase"]), text(&operation["message"]))?;
+    Ok(())
 }
 
 /// Percent-encodes a segment of a path or a value of a query.

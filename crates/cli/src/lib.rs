@@ -113,11 +113,11 @@ pub fn run(command: &Command) -> Option<anyhow::Result<()>> {
 pub fn run_to(command: &Command, out: &mut dyn std::io::Write) -> Option<anyhow::Result<()>> {
     Some(match command {
         Command::Up(_) | Command::Webhook(_) => return None,
-        Command::App(args) => app::run(args),
+        Command::App(args) => app::run(args, out),
         Command::Render(args) => render::run(args, out),
         Command::Policy(args) => policy::run(args, out),
         Command::Audit(args) => audit::run(args, out),
-        Command::Template(args) => template::run(args),
+        Command::Template(args) => template::run(args, out),
         Command::Version => {
             let version = env!("CARGO_PKG_VERSION");
             let what = "embedded control plane with the simulated runtime: no container runs";

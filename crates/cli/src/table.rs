@@ -1,11 +1,6 @@
 //! Aligned columns for terminals and pipes.
 
-/// Prints rows under headers; columns are as wide as their widest cell.
-pub(crate) fn print(headers: &[&str], rows: &[Vec<String>]) {
-    print!("{}", render(headers, rows));
-}
-
-/// The rows as text.
+/// Rows under headers as text; columns are as wide as their widest cell.
 pub(crate) fn render(headers: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = headers.iter().map(|h| h.chars().count()).collect();
     for row in rows {

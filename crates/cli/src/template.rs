@@ -1,5 +1,6 @@
 //! `ridgeway template`: golden paths of a running platform.
 
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -37,20 +38,20 @@ enum Action {
 }
 
 /// Runs it.
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(args: &Args, out: &mut dyn Write) -> Result<()> {
     let client = args.target.client()?;
     match &args.action {
-        Action::List => list(&client),
+        Action::List => list(out, &client),
         Action::Run {
             name,
             values,
             preview: true,
-        } => preview(&client, name, &parameters(values)?),
+        } => preview(out, &client, name, &parameters(values)?),
         Action::Run {
             name,
             values,
             preview: false,
-        } => start(&client, name, &parameters(values)?),
+        } => start(out, &client, name, &parameters(values)?),
     }
 }
 
@@ -70,7 +71,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn list(client: &Client) -> Result<()> {
+fn list(out: &mut dyn Write, client: &Client) -> Result<()> {
     let answer = client.get("/templates")?;
     let items = answer["items"].as_array().into_iter().flatten();
     let rows: Vec<_> = items
@@ -80,20 +81,20 @@ fn list(client: &Client) -> Result<()> {
                 .to_vec()
         })
         .collect();
-    table::print(&["NAME", "TITLE", "DESCRIPTION"], &rows);
+    write!(out, "{}", table::render(&["NAME", "TITLE", "DESCRIPTION"], &rows))?;
     Ok(())
 }
 
-fn preview(client: &Client, name: &str, parameters: &Value) -> Result<()> {
+fn preview(out: &mut dyn Write, client: &Client, name: &str, parameters: &Value) -> Result<()> {
     let preview = client.post(&format!("/templates/{}/preview", encode(name)), parameters)?;
     for problem in preview["problems"].as_array().into_iter().flatten() {
         eprintln!("{}: {}", text(&problem["field"]), text(&problem["message"]));
     }
     for file in preview["files"].as_array().into_iter().flatten() {
-        println!("{}", text(&file["path"]));
+        writeln!(out, "{}", text(&file["path"]))?;
     }
     for outcome in preview["outcomes"].as_array().into_iter().flatten() {
-        println!("→ {}", text(outcome));
+        writeln!(out, "→ {}", text(outcome))?;
     }
     if preview["problems"].as_array().is_some_and(|p| !p.is_empty()) {
         bail!("the parameters are not complete");
@@ -101,7 +102,7 @@ fn preview(client: &Client, name: &str, parameters: &Value) -> Result<()> {
     Ok(())
 }
 
-fn start(client: &Client, name: &str, parameters: &Value) -> Result<()> {
+fn start(out: &mut dyn Write, client: &Client, name: &str, parameters: &Value) -> Result<()> {
     let run = client.post(&format!("/templates/{}/runs", encode(name)), parameters)?;
     let id = text(&run["id"]).to_owned();
     let mut shown = 0;
@@ -113,13 +114,13 @@ fn start(client: &Client, name: &str, parameters: &Value) -> Result<()> {
             .take_while(|step| !matches!(text(&step["state"]), "pending" | "running"))
             .count();
         for step in &steps[shown.min(done)..done] {
-            println!("{:<10} {}", text(&step["state"]), text(&step["name"]));
+            writeln!(out, "{:<10} {}", text(&step["state"]), text(&step["name"]))?;
         }
         shown = done;
         match text(&run["state"]) {
             "succeeded" => {
                 for link in run["links"].as_array().into_iter().flatten() {
-                    println!("{}: {}", text(&link["title"]), text(&link["url"]));
+                    writeln!(out, "{}: {}", text(&link["title"]), text(&link["url"]))?;
                 }
                 return Ok(());
             }
