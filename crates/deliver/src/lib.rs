@@ -42,6 +42,6 @@ pub use install::{definitions, install_crds};
 pub use names::{app_project, application, application_set, promotion};
 pub use project::Project;
 pub use promotion::{PromotionSpec, Stage, StagePhase, StageSeen, StageStatus, step};
-pub use read::{ObjectDiff, Tree, TreeNode};
+pub use read::{ObjectDiff, SyncAsk, Tree, TreeNode};
 pub use rollback::{Quarantine, Seen, Trust, Verdict};
 pub use spec::{AppKey, Application, Automated, Destination, IN_CLUSTER, Operation, Retry, Source};

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use ridgeway_cluster::{Cluster, Status, WriteOptions};
+use ridgeway_cluster::{Causality, Cluster, Reason, Status, WriteOptions};
 use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::{Gvk, ObjectRef};
 use ridgeway_sync::{Change, Health, HealthStatus, IgnoreRule, health};
 
 use crate::compare::{Comparing, diff_options};
-use crate::controller::Deliver;
-use crate::desired::{Preparing, Renderings, unmarked};
+use crate::controller::{Deliver, Memory};
+use crate::desired::{Preparing, unmarked};
 use crate::live::Place;
 use crate::look::{DEPLOYED, Synced};
 use crate::names;
@@ -64,6 +64,23 @@ pub struct ObjectDiff {
     pub predicted: Option<Value>,
     /// Where it is written: `file:line`.
     pub origin: String,
+}
+
+/// A sync that somebody asks for.
+#[derive(Clone, Debug, Default)]
+pub struct SyncAsk {
+    /// Who asks.
+    pub user: String,
+    /// Which revision; empty for the target's.
+    pub revision: String,
+    /// Whether to delete what Git no longer has.
+    pub prune: bool,
+    /// Whether only to try.
+    pub dry_run: bool,
+    /// The history entry that is gone back to, if that is what this is.
+    pub rollback_to: Option<i64>,
+    /// What the request goes back to.
+    pub causality: Option<Causality>,
 }
 
 impl Deliver {
@@ -147,16 +164,11 @@ impl Deliver {
             .resolve(&url, revision)
             .await
             .map_err(|error| error.to_string())?;
-        let snapshot = self
-            .repositories
-            .snapshot(&url, commit)
-            .await
-            .map_err(|error| error.to_string())?;
-        let rendering = {
-            let app = app.clone();
-            tokio::task::spawn_blocking(move || Renderings::render(Vec::new(), &app, &snapshot))
-                .await
-                .map_err(|_| "the renderer failed".to_owned())??
+        // What the controller rendered serves here too, unless it is at work on this very Application.
+        let memory = self.memory(&key);
+        let rendering = match memory.try_lock() {
+            Ok(mut memory) => self.rendering(&app, &mut memory, commit).await?,
+            Err(_) => self.rendering(&app, &mut Memory::default(), commit).await?,
         };
         let project = self
             .project(&app.project)
@@ -218,35 +230,38 @@ impl Deliver {
             .collect())
     }
 
-    /// Asks for a sync, as the user whose cluster this is.
-    pub async fn sync(
-        &self,
-        cluster: &dyn Cluster,
-        user: &str,
-        app: &AppKey,
-        revision: Option<&str>,
-        prune: bool,
-    ) -> Result<Doc, Status> {
-        let mut operation = Value::object();
-        operation.set(&["initiatedBy", "username"], user);
-        operation.set(&["sync", "revision"], revision.unwrap_or_default());
-        operation.set(&["sync", "prune"], prune);
+    /// Asks for a sync, as the user whose cluster this is. One at a time: an operation that waits or runs is a conflict.
+    pub async fn sync(&self, cluster: &dyn Cluster, app: &AppKey, ask: SyncAsk) -> Result<Doc, Status> {
+        let doc = cluster.get(&names::application(), &app.namespace, &app.name).await?;
+        if doc.root().get("operation").is_some() {
+            let message = format!("an operation of {} is running; wait until it has ended", app.name);
+            return Err(Status::new(Reason::Conflict, message));
+        }
         let mut patch = Value::object();
-        patch.set(&["operation"], operation);
+        patch.set(&["operation", "initiatedBy", "username"], ask.user);
+        let mut sync = Value::object();
+        if !ask.revision.is_empty() {
+            sync.set(&["revision"], ask.revision);
+        }
+        sync.set(&["prune"], ask.prune);
+        sync.set(&["dryRun"], ask.dry_run);
+        sync.set(&["rollbackTo"], ask.rollback_to);
+        patch.set(&["operation", "sync"], sync);
+        let options = WriteOptions::by("ridgeway-portal", ask.causality);
         cluster
-            .merge_patch(
-                &names::application(),
-                &app.namespace,
-                &app.name,
-                patch,
-                WriteOptions::by("portal", None),
-            )
+            .merge_patch(&names::application(), &app.namespace, &app.name, patch, options)
             .await
     }
 
-    /// Asks for the revision of a history entry, as the user whose cluster this is. Automatic sync stays on: it leaves the
-    /// choice alone until the branch moves.
-    pub async fn rollback(&self, cluster: &dyn Cluster, user: &str, app: &AppKey, id: i64) -> Result<Doc, Status> {
+    /// Asks for the revision of a history entry. Automatic sync stays on: it leaves the choice alone until the branch
+    /// moves.
+    pub async fn rollback(
+        &self,
+        cluster: &dyn Cluster,
+        app: &AppKey,
+        id: i64,
+        mut ask: SyncAsk,
+    ) -> Result<Doc, Status> {
         let doc = cluster.get(&names::application(), &app.namespace, &app.name).await?;
         let history = doc.root().at(&["status", "history"]);
         let is_it = |entry: &Node<'_>| entry.get("id").and_then(Node::as_i64) == Some(id);
@@ -266,7 +281,10 @@ impl Deliver {
                 }
             ))
         })?;
-        self.sync(cluster, user, app, Some(revision), true).await
+        ask.revision = revision.to_owned();
+        ask.prune = true;
+        ask.rollback_to = Some(id);
+        self.sync(cluster, app, ask).await
     }
 
     /// The revision that is deployed, and what is remembered of the others.

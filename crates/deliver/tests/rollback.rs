@@ -204,13 +204,13 @@ async fn a_person_rolls_back_and_automatic_sync_respects_it() {
     assert_eq!(ids, [0, 1]);
     let error = world
         .deliver
-        .rollback(&*world.user, "ann", &world::key("shop"), 7)
+        .rollback(&*world.user, &world::key("shop"), 7, world::by("ann"))
         .await
         .unwrap_err();
     assert!(error.to_string().contains("it has 0, 1"), "{error}");
     world
         .deliver
-        .rollback(&*world.user, "ann", &world::key("shop"), 0)
+        .rollback(&*world.user, &world::key("shop"), 0, world::by("ann"))
         .await
         .unwrap();
     world.config_until("shop", "c", "one").await;

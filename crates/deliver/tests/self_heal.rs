@@ -165,7 +165,7 @@ async fn without_self_heal_drift_is_only_shown() {
     // A person asks for the sync.
     world
         .deliver
-        .sync(&*world.user, "ann", &world::key("shop"), None, false)
+        .sync(&*world.user, &world::key("shop"), world::by("ann"))
         .await
         .unwrap();
     world.config_until("shop", "a", "good").await;

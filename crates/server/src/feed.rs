@@ -1,6 +1,6 @@
 //! What changes in the planes, published as events for open pages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,8 +39,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
 }
 
 async fn tell_applications(shared: &Shared, mut changed: mpsc::UnboundedReceiver<(String, Option<ridgeway_doc::Doc>)>) {
-    // The keys of the objects that were told last, to tell which are gone.
-    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    // What was told last of each application's objects by key, to tell only what is new, and what is gone.
+    let mut told: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
     while let Some((name, doc)) = changed.recv().await {
         let mut latest = BTreeMap::from([(name, doc)]);
         tokio::time::sleep(GATHER).await;
@@ -65,15 +65,21 @@ async fn tell_applications(shared: &Shared, mut changed: mpsc::UnboundedReceiver
                 );
             }
             if let Ok(tree) = crate::api::detail::tree(&*shared.plane.admin(), doc.root()).await {
-                let keys: BTreeSet<String> = tree
+                let key = |node: &Value| node["ref"]["key"].as_str().unwrap_or_default().to_owned();
+                let now: BTreeMap<String, Value> = tree.into_iter().map(|node| (key(&node), node)).collect();
+                let before = told.insert(name.clone(), now.clone()).unwrap_or_default();
+                let removed: Vec<&String> = before.keys().filter(|key| !now.contains_key(*key)).collect();
+                let changed: Vec<&Value> = now
                     .iter()
-                    .filter_map(|node| node["ref"]["key"].as_str().map(str::to_owned))
+                    .filter(|(key, node)| before.get(*key) != Some(node))
+                    .map(|(_, node)| node)
                     .collect();
-                let before = told.insert(name.clone(), keys.clone()).unwrap_or_default();
-                let removed: Vec<&String> = before.difference(&keys).collect();
+                if changed.is_empty() && removed.is_empty() {
+                    continue;
+                }
                 shared.hub.publish(
                     "tree",
-                    &json!({"application": name, "changed": tree, "removed": removed}),
+                    &json!({"application": name, "changed": changed, "removed": removed}),
                 );
             }
         }

@@ -107,6 +107,8 @@ pub(crate) struct Shared {
     pub(crate) templates: Arc<Library>,
     pub(crate) runs: Arc<api::runs::Runs>,
     pub(crate) catalog: CatalogIndex,
+    /// Commits that were looked up, by repository and id.
+    pub(crate) commits: std::sync::Mutex<std::collections::HashMap<(String, String), serde_json::Value>>,
     pub(crate) hub: Hub,
     pub(crate) closing: watch::Receiver<bool>,
     pub(crate) accounts: Accounts,
@@ -127,6 +129,7 @@ pub fn router(parts: Parts) -> Router {
         metrics: Metrics::new(&parts.about.version),
         runs: Arc::default(),
         catalog: CatalogIndex::default(),
+        commits: std::sync::Mutex::default(),
         hub: Hub::default(),
         verifying: tokio::sync::Mutex::default(),
         closing: parts.stopping.clone(),

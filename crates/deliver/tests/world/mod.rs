@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ridgeway_apiserver::{ControlPlane, Parts, SeededRandomness, bootstrap, controllers};
 use ridgeway_cluster::{Clock, Cluster, Identity, ListOptions, Reason, SystemClock, WriteOptions};
-use ridgeway_deliver::{AppKey, Deliver, Options, application, install_crds, promotion};
+use ridgeway_deliver::{AppKey, Deliver, Options, SyncAsk, application, install_crds, promotion};
 use ridgeway_doc::{Doc, Value, parse_yaml};
 use ridgeway_git::{Author, CommitId, Repositories};
 use ridgeway_krm::{Gvk, KindTable};
@@ -30,6 +30,14 @@ pub(crate) struct World {
     options: Options,
     stop_deliver: watch::Sender<bool>,
     _stop: watch::Sender<bool>,
+}
+
+/// A sync that somebody asks for.
+pub(crate) fn by(user: &str) -> SyncAsk {
+    SyncAsk {
+        user: user.into(),
+        ..SyncAsk::default()
+    }
 }
 
 pub(crate) fn gvk(group: &str, version: &str, kind: &str) -> Gvk {

@@ -6,8 +6,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ridgeway_cluster::{Causality, ListOptions, WriteOptions};
-use ridgeway_doc::{Doc, Node, Value as DocValue};
+use ridgeway_cluster::{Causality, ListOptions};
+use ridgeway_deliver::{AppKey, SyncAsk};
+use ridgeway_doc::{Doc, Node};
 use ridgeway_krm::Gvk;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -188,13 +189,27 @@ pub(crate) async fn sync(
     axum::Extension(RequestId(request)): axum::Extension<RequestId>,
     Input(input): Input<SyncRequest>,
 ) -> Result<Response, ApiError> {
-    let mut sync = DocValue::object();
-    if !input.revision.is_empty() {
-        sync.set(&["revision"], input.revision.as_str());
+    let ask = SyncAsk {
+        revision: input.revision,
+        prune: input.prune,
+        dry_run: input.dry_run,
+        ..asked_by(&caller, &request)
+    };
+    let cluster = shared.cluster(&caller);
+    shared
+        .deliver
+        .sync(&*cluster, &AppKey::new(NAMESPACE, &name), ask)
+        .await?;
+    Ok(shared.started(&caller, &request))
+}
+
+/// Who asks for a sync, by which request.
+fn asked_by(caller: &Caller, request: &str) -> SyncAsk {
+    SyncAsk {
+        user: caller.identity.name.clone(),
+        causality: Some(Causality::new(format!("req:{request}"))),
+        ..SyncAsk::default()
     }
-    sync.set(&["prune"], input.prune);
-    sync.set(&["dryRun"], input.dry_run);
-    shared.operate(&caller, &name, sync, &request).await
 }
 
 /// Where to go back to.
@@ -211,34 +226,15 @@ pub(crate) async fn rollback(
     axum::Extension(RequestId(request)): axum::Extension<RequestId>,
     Input(input): Input<RollbackRequest>,
 ) -> Result<Response, ApiError> {
-    let application = shared.application(&caller, &name).await?;
-    let entry = items(application.root(), &["status", "history"])
-        .find(|entry| entry.get("id").and_then(Node::as_i64) == Some(input.history_id))
-        .ok_or_else(|| ApiError::not_found(format!("deployment {} in the history of {name}", input.history_id)))?;
-    let mut sync = DocValue::object();
-    sync.set(&["revision"], text(entry, &["revision"]));
-    sync.set(&["prune"], true);
-    sync.set(&["rollbackTo"], input.history_id);
-    shared.operate(&caller, &name, sync, &request).await
+    let cluster = shared.cluster(&caller);
+    let (key, ask) = (AppKey::new(NAMESPACE, &name), asked_by(&caller, &request));
+    shared.deliver.rollback(&*cluster, &key, input.history_id, ask).await?;
+    Ok(shared.started(&caller, &request))
 }
 
 impl Shared {
-    /// Starts an operation as Argo CD's clients do: by writing `operation` into the Application.
-    async fn operate(&self, caller: &Caller, name: &str, sync: DocValue, request: &str) -> Result<Response, ApiError> {
-        let application = self.application(caller, name).await?;
-        if application.root().get("operation").is_some() {
-            return Err(ApiError::conflict(format!(
-                "an operation of {name} is running; wait until it has ended"
-            )));
-        }
-        let mut patch = DocValue::object();
-        patch.set(&["operation", "initiatedBy", "username"], caller.identity.name.as_str());
-        patch.set(&["operation", "sync"], sync);
-        let causality = Causality::new(format!("req:{request}"));
-        let options = WriteOptions::by("ridgeway-portal", Some(causality.clone()));
-        self.cluster(caller)
-            .merge_patch(&kind(), NAMESPACE, name, patch, options)
-            .await?;
+    /// `Operation` of the contract for one that was just asked for.
+    fn started(&self, caller: &Caller, request: &str) -> Response {
         let answer = json!({
             "kind": "sync",
             "phase": "Running",
@@ -249,10 +245,10 @@ impl Shared {
             "finishedAt": null,
             "done": 0,
             "total": 0,
-            "causality": causality.as_str(),
+            "causality": format!("req:{request}"),
             "refusals": [],
         });
-        Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+        (StatusCode::ACCEPTED, Json(answer)).into_response()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The catalog: entities joined with where they run, and the repositories they come from.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -15,6 +16,9 @@ use crate::access::Right;
 use crate::catalog_index::component_of;
 use crate::error::ApiError;
 use crate::gateway::Caller;
+
+/// How many commits are remembered: what is said of one never changes.
+const KNOWN_COMMITS: usize = 10_000;
 
 impl Shared {
     /// Reference of the component that a repository describes.
@@ -232,15 +236,29 @@ impl Shared {
         let Ok(id) = sha.parse::<ridgeway_git::CommitId>() else {
             return Value::Null;
         };
-        match self.repositories.commit_info(repository, id).await {
-            Ok(info) => json!({
-                "sha": sha,
-                "message": info.subject(),
-                "author": info.author,
-                "at": time_of(info.time),
-            }),
-            Err(_) => Value::Null,
+        let key = (repository.to_owned(), sha.to_owned());
+        if let Some(known) = self.commits().get(&key) {
+            return known.clone();
         }
+        let Ok(info) = self.repositories.commit_info(repository, id).await else {
+            return Value::Null;
+        };
+        let value = json!({
+            "sha": sha,
+            "message": info.subject(),
+            "author": info.author,
+            "at": time_of(info.time),
+        });
+        let mut known = self.commits();
+        if known.len() >= KNOWN_COMMITS {
+            known.clear();
+        }
+        known.insert(key, value.clone());
+        value
+    }
+
+    fn commits(&self) -> MutexGuard<'_, HashMap<(String, String), Value>> {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

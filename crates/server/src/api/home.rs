@@ -91,7 +91,10 @@ fn waiting(shared: &Shared, all: &[Doc]) -> Vec<Value> {
         let bad = items(application, &["status", "quarantined"]).last();
         if let Some(bad) = bad {
             let revision: String = text(bad, &["revision"]).chars().take(7).collect();
-            let title = format!("{revision} was rolled back in {name}");
+            let title = match text(bad, &["restored"]) {
+                "" => format!("{revision} is bad in {name}, and there is none to go back to"),
+                _ => format!("{revision} was rolled back in {name}"),
+            };
             item("problem", "medium", title, text(bad, &["reason"]), open);
         }
     }
@@ -223,7 +226,7 @@ async fn delivery(shared: &Arc<Shared>, all: &[Doc]) -> Result<Value, ApiError> 
         }
         for bad in items(application, &["status", "quarantined"]) {
             failed += 1;
-            let at = text(bad, &["at"]).parse::<Timestamp>().unwrap_or(now);
+            let at = text(bad, &["since"]).parse::<Timestamp>().unwrap_or(now);
             if let Some(day) = days.get_mut(&day_of(at)) {
                 day[1] += 1;
             }
