@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::data::{DataDir, write_private};
 use crate::logs::NodeLogs;
-use crate::{demo, embedded, logging};
+use crate::{demo, embedded, logging, renewal};
 
 /// Starts the platform and stays until SIGINT or SIGTERM.
 pub(crate) fn up(args: &Args) -> Result<()> {
@@ -121,6 +121,7 @@ async fn run(args: &Args) -> Result<()> {
         Some(pki.server_config()?),
         stopping.clone(),
     ));
+    tasks.spawn(renewal::keep(pki, clock.clone(), renewal::DAILY, stopping.clone()));
     let edge = ridgeway_server::router(ridgeway_server::Parts {
         plane: plane.clone(),
         authenticator,
