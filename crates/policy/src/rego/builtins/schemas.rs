@@ -91,10 +91,8 @@ fn check(env: &Env<'_>, root: &Value<'_>, schema: &Value<'_>, depth: u32) -> Res
                 None => inner(value)?,
             },
             "not" | "additionalProperties" => inner(value)?,
-            "pattern" => {
-                if value.as_str().is_none_or(|pattern| env.pattern(pattern).is_err()) {
-                    return Err(format!("pattern must be a valid regex: {value}"));
-                }
+            "pattern" if value.as_str().is_none_or(|pattern| env.pattern(pattern).is_err()) => {
+                return Err(format!("pattern must be a valid regex: {value}"));
             }
             "$ref" => {
                 let target = value.as_str().unwrap_or_default();

@@ -7,8 +7,11 @@ use super::{list, text};
 
 const SCALARS: [&str; 5] = ["Int", "Float", "String", "Boolean", "ID"];
 
-/// The directives that every schema has, with their arguments; a required one ends with `!`.
-const DIRECTIVES: [(&str, &[(&str, &str, bool)]); 5] = [
+/// Name, type, and whether it is required.
+type KnownArgument = (&'static str, &'static str, bool);
+
+/// The directives that every schema has, with their arguments.
+const DIRECTIVES: [(&str, &[KnownArgument]); 5] = [
     ("include", &[("if", "Boolean", true)]),
     ("skip", &[("if", "Boolean", true)]),
     ("deprecated", &[("reason", "String", false)]),
@@ -161,7 +164,7 @@ impl Schema {
             out.types.insert(name.into(), scalar);
         }
         for (name, args) in DIRECTIVES {
-            let of = |(name, kind, required): &(&str, &str, bool)| Argument {
+            let of = |(name, kind, required): &KnownArgument| Argument {
                 name: (*name).to_owned(),
                 kind: Kind::named(kind, *required),
                 has_default: false,
