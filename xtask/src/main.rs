@@ -2,6 +2,7 @@
 
 mod bench;
 mod charter;
+mod fuzz;
 mod kinds;
 mod layers;
 mod peers;
@@ -35,6 +36,8 @@ enum Task {
     Tidy,
     /// Prints the numbers: engines and the running platform.
     Bench(bench::Args),
+    /// Feeds the fuzz targets for a while.
+    Fuzz(fuzz::Args),
     /// Runs the corpora and prints one line each.
     Corpora {
         /// A folder of the same layout; default `../shared/corpora`.
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Tidy => tidy::run(),
         Task::Bench(args) => bench::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Peers(args) => peers::run(&args),
         Task::Corpora { root, pin, names } => corpora(root, pin, &names),
         Task::Kinds { args } => kinds::run(&args),
