@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use futures_util::future::try_join_all;
 use ridgeway_cluster::{Cluster, Reason, WriteOptions};
 use ridgeway_doc::Value;
 use ridgeway_git::{Author, Repositories};
@@ -22,21 +23,23 @@ pub(crate) async fn load(repositories: &Arc<Repositories>) -> Result<()> {
         }
     }
     let author = Author::new("Ridgeway", "demo@ridgeway.example");
-    for (repository, files) in by_repository {
+    let author = &author;
+    let make = |(repository, files): (&'static str, Vec<_>)| async move {
         if repositories.exists(repository) {
-            continue;
+            return Ok(());
         }
         repositories
             .create(repository)
             .await
             .with_context(|| format!("repository {repository}"))?;
         repositories
-            .commit_files(repository, "main", &author, "The demo organisation", &files)
+            .commit_files(repository, "main", author, "The demo organisation", &files)
             .await
             .with_context(|| format!("repository {repository}"))?;
         tracing::info!(repository, files = files.len(), "loaded through Git");
-    }
-    Ok(())
+        anyhow::Ok(())
+    };
+    try_join_all(by_repository.into_iter().map(make)).await.map(drop)
 }
 
 /// A root Application that follows `REPOSITORY[#PATH]`, unless there is one of that name.

@@ -19,6 +19,7 @@ use ridgeway_store::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use crate::data::{DataDir, write_private};
 use crate::logs::NodeLogs;
@@ -51,13 +52,31 @@ async fn run(args: &Args) -> Result<()> {
     let kubernetes_url = format!("https://{}", kube_listener.local_addr()?);
     let portal_url = format!("http://{}", portal_listener.local_addr()?);
 
-    let store = SqliteStore::open(data.join("store.db")).context("opening the store")?;
+    // What does not need each other is opened side by side: a first start makes keys, hashes a password and runs git.
     let ledger_dir = data.join("ledger");
-    let ledger = open_ledger(&ledger_dir, &clock)?;
+    let ledger = spawn_blocking({
+        let (dir, clock) = (ledger_dir.clone(), clock.clone());
+        move || open_ledger(&dir, &clock)
+    });
+    let accounts = spawn_blocking({
+        let file = data.join("accounts.json");
+        move || Accounts::open(&file)
+    });
+    let repositories = open_repositories(args, &data, &clock, &portal_url)?;
+    let demo = args.demo.then(|| {
+        let repositories = repositories.clone();
+        tokio::spawn(async move { demo::load(&repositories).await })
+    });
+    let store = SqliteStore::open(data.join("store.db")).context("opening the store")?;
+    let mut kinds = ridgeway_krm::KindTable::builtin();
+    ridgeway_guard::report_kinds()
+        .into_iter()
+        .for_each(|kind| kinds.insert(kind));
+    let ledger = ledger.await.context("opening the ledger")??;
     let plane = ControlPlane::open(Parts {
         store: Arc::new(store),
         ledger: Some(ledger.clone()),
-        kinds: ridgeway_krm::KindTable::builtin(),
+        kinds,
         clock: clock.clone(),
         randomness: Arc::new(SystemRandomness),
     })
@@ -67,7 +86,6 @@ async fn run(args: &Args) -> Result<()> {
     let pki = pki::Pki::open(&data.join("pki"), clock.now()).context("opening the certificates")?;
     let authenticator = Arc::new(Authenticator::new(plane.clone(), pki.token_signer()));
     let kubeconfig = write_kubeconfig(&data, &pki, &kubernetes_url, clock.now())?;
-    let (accounts, password) = Accounts::open(&data.join("accounts.json"))?;
     let access = local_access(&authenticator, &portal_url)?;
     write_private(&data.join(ACCESS_FILE), &serde_json::to_string(&access)?)?;
 
@@ -85,10 +103,13 @@ async fn run(args: &Args) -> Result<()> {
         stopped(stopping.clone()),
     ));
 
-    let repositories = open_repositories(args, &data, &clock, &portal_url)?;
     let guard = Guard::new(plane.client(Identity::controller("guard")), clock.clone());
     guard.install_crds().await.context("installing the policy kinds")?;
     plane.set_gate(guard.gate());
+    for group in ["wgpolicyk8s.io", "openreports.io"] {
+        let guard = guard.clone();
+        plane.set_view(group, Arc::new(move |gvk, namespace| guard.reports(gvk, namespace)));
+    }
     let deliver_cluster = plane.client(Identity::controller("deliver"));
     ridgeway_deliver::install_crds(&*deliver_cluster)
         .await
@@ -122,6 +143,7 @@ async fn run(args: &Args) -> Result<()> {
         stopping.clone(),
     ));
     tasks.spawn(renewal::keep(pki, clock.clone(), renewal::DAILY, stopping.clone()));
+    let (accounts, password) = accounts.await.context("opening the accounts")??;
     let edge = ridgeway_server::router(ridgeway_server::Parts {
         plane: plane.clone(),
         authenticator,
@@ -150,9 +172,9 @@ async fn run(args: &Args) -> Result<()> {
     });
     tasks.spawn(listen(portal_listener, edge, None, stopping.clone()));
 
-    if args.demo {
-        demo::load(&repositories)
-            .await
+    if let Some(demo) = demo {
+        demo.await
+            .context("loading the demo organisation")?
             .context("loading the demo organisation")?;
     }
     let follow = args
