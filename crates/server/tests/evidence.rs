@@ -300,5 +300,19 @@ async fn open_pages_are_told_what_changes() {
         event["application"] == "checkout-staging"
     })
     .await;
-    follow(&mut body, "tree", |event| event["application"] == "checkout-staging").await;
+    // Only what has changed is told, so something has to: a Deployment scaled by hand.
+    edge.apply(
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: checkout-service, namespace: checkout-staging}, spec: \
+         {replicas: 2}}",
+    )
+    .await;
+    let event = follow(&mut body, "tree", |event| {
+        let changed = event["changed"].as_array().into_iter().flatten();
+        event["application"] == "checkout-staging"
+            && changed.into_iter().any(|node| node["ref"]["kind"] == "Deployment")
+    })
+    .await;
+    let of_the_service = |node: &Value| node["ref"]["kind"] == "Service";
+    let changed = event["changed"].as_array().unwrap();
+    assert!(!changed.iter().any(of_the_service), "the Service is as it was: {event}");
 }

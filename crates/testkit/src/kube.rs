@@ -265,17 +265,28 @@ impl Kube {
         let base = if group.is_empty() {
             "/api/v1".to_owned()
         } else {
-            let about = self.request(As::Admin, "GET", &format!("/apis/{group}"), None)?;
-            let version = about["preferredVersion"]["groupVersion"]
-                .as_str()
-                .context("the group is not served")?;
-            format!("/apis/{version}")
+            format!("/apis/{}", self.serving(plural, group)?)
         };
         Ok(if namespace.is_empty() {
             format!("{base}/{plural}")
         } else {
             format!("{base}/namespaces/{namespace}/{plural}")
         })
+    }
+
+    /// The version of a group, the preferred one if possible, that has a resource.
+    fn serving(&self, plural: &str, group: &str) -> Result<String> {
+        let about = self.request(As::Admin, "GET", &format!("/apis/{group}"), None)?;
+        let others = about["versions"].as_array().into_iter().flatten();
+        let versions = std::iter::once(&about["preferredVersion"]).chain(others);
+        for version in versions.filter_map(|version| version["groupVersion"].as_str()) {
+            let served = self.request(As::Admin, "GET", &format!("/apis/{version}"), None)?;
+            let mut resources = served["resources"].as_array().into_iter().flatten();
+            if resources.any(|resource| resource["name"] == plural) {
+                return Ok(version.to_owned());
+            }
+        }
+        anyhow::bail!("no version of {group} has {plural}")
     }
 
     /// Path of an object in a manifest.

@@ -41,8 +41,13 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: exceptio
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: exception-approvers}]
 ";
 
-/// A ConfigMap that a policy of these steps refuses.
-const OBJECT: &str = "{apiVersion: v1, kind: ConfigMap, metadata: {name: imported, namespace: default}, data: {a: b}}";
+/// A ConfigMap that a policy of these steps refuses. In block style: what begins with a brace is JSON to kubectl.
+const OBJECT: &str = "
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: imported, namespace: default}
+data: {a: b}
+";
 
 const POLICY: &str = "
 apiVersion: kyverno.io/v1
