@@ -300,12 +300,20 @@ async fn open_pages_are_told_what_changes() {
         event["application"] == "checkout-staging"
     })
     .await;
-    // Only what has changed is told, so something has to: a Deployment scaled by hand.
-    edge.apply(
-        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: checkout-service, namespace: checkout-staging}, spec: \
-         {replicas: 2}}",
-    )
-    .await;
+    // Only what has changed is told, so something has to: the next version.
+    let kustomization = include_str!("../../../examples/demo/checkout/deploy/base/kustomization.yaml");
+    let next = kustomization.replace("v1.2.3", "v1.2.4").into_bytes();
+    let author = ridgeway_git::Author::new("Ann", "ann@example.org");
+    edge.repositories
+        .commit_files(
+            "checkout",
+            "main",
+            &author,
+            "Next",
+            &[("deploy/base/kustomization.yaml", Some(next.into()))],
+        )
+        .await
+        .unwrap();
     let event = follow(&mut body, "tree", |event| {
         let changed = event["changed"].as_array().into_iter().flatten();
         event["application"] == "checkout-staging"
