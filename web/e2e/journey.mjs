@@ -160,7 +160,7 @@ export async function journey(context, site, check) {
   const service = `e2e-${Date.now().toString(36).slice(-6)}`;
   await check('the form says what is missing and previews what it will make', async () => {
     await rail('Create');
-    await page.getByRole('link', { name: 'Golden service' }).click();
+    await page.getByRole('link', { name: 'Golden service', exact: true }).click();
     await page.getByRole('button', { name: 'Create' }).click();
     await page.getByRole('alert').getByText('Name is needed').waitFor();
     await page.getByLabel('Name').first().fill(service);
