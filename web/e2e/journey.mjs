@@ -162,7 +162,7 @@ export async function journey(context, site, check) {
     await rail('Create');
     await page.getByRole('link', { name: 'Golden service', exact: true }).click();
     await page.getByRole('button', { name: 'Create' }).click();
-    await page.getByRole('alert').getByText('Name is needed').waitFor();
+    await page.getByRole('alert').getByText('Name is missing').waitFor();
     await page.getByLabel('Name').first().fill(service);
     await page.getByRole('combobox', { name: 'Owner' }).or(page.getByLabel('Owner')).first().click();
     await page.getByRole('option').first().click();

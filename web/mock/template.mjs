@@ -32,10 +32,10 @@ export const detail = {
 export function preview(parameters) {
   const problems = [];
   const name = parameters.name ?? '';
-  if (!name) problems.push({ field: '/name', message: 'Name is needed' });
+  if (!name) problems.push({ field: '/name', message: 'Name is missing; set the parameter `name`' });
   else if (!/^[a-z]([a-z0-9-]*[a-z0-9])?$/.test(name)) problems.push({ field: '/name', message: `\`${name}\` does not fit the pattern (lower-case letters, digits and dashes)` });
   else if (name.length < 3) problems.push({ field: '/name', message: 'is too short; at least 3 characters' });
-  if (!parameters.owner) problems.push({ field: '/owner', message: 'Owner is needed' });
+  if (!parameters.owner) problems.push({ field: '/owner', message: 'Owner is missing; set the parameter `owner`' });
   if (parameters.port !== undefined && parameters.port < 1024) problems.push({ field: '/port', message: 'must be at least 1024' });
   if (problems.length) return { problems, files: [], objects: [], verdicts: [], outcomes: [] };
   const values = { name, description: 'A new service', image: 'docker.io/nginxinc/nginx-unprivileged', version: '1.29', port: 8080, ...parameters, team: parameters.owner.split('/').at(-1) };
