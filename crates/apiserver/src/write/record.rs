@@ -99,7 +99,7 @@ impl Change<'_> {
         let mut outcome = self.record(Phase::Outcome);
         let done_code = if before.is_some() { 200 } else { 201 };
         let (reply, answer) = oneshot::channel();
-        let (store, outcomes) = (store.clone(), ledger.appender());
+        let (store, outcomes, clock) = (store.clone(), ledger.appender(), self.plane.clock().clone());
         let then = move |intent: Result<u64, LedgerError>| {
             let intent = match intent {
                 Ok(intent) => intent,
@@ -107,6 +107,7 @@ impl Change<'_> {
             };
             outcome.of = Some(intent);
             let done = move |committed: Result<Committed, StoreError>| {
+                outcome.time = clock.now().to_string();
                 settle(&mut outcome, done_code, &committed);
                 if let Err(error) = outcomes.append_buffered(&outcome) {
                     tracing::error!(%error, intent, "the outcome of a change could not be recorded");
