@@ -9,14 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
 };
-use ridgeway_apiserver::pki::write_private;
+use ridgeway_apiserver::pki::{not_after, write_private};
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -307,47 +305,6 @@ fn certificates(pem: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, 
             path: path.to_owned(),
             fault: format!("no certificate in PEM form: {error}"),
         })
-}
-
-/// One element of a DER byte string, and what comes after it.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, rest) = der.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = if first < 0x80 {
-        (usize::from(first), rest)
-    } else {
-        let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        if bytes.len() > 4 {
-            return None;
-        }
-        (bytes.iter().fold(0usize, |n, b| n << 8 | usize::from(*b)), rest)
-    };
-    let (value, rest) = rest.split_at_checked(length)?;
-    Some((tag, value, rest))
-}
-
-/// The end of a certificate; `None` when it is none.
-fn not_after(certificate: &[u8]) -> Option<Timestamp> {
-    let (_, outer, _) = element(certificate)?;
-    let (_, mut fields, _) = element(outer)?;
-    // An explicit version comes before serial number, algorithm and issuer.
-    if fields.first() == Some(&0xa0) {
-        fields = element(fields)?.2;
-    }
-    for _ in 0..3 {
-        fields = element(fields)?.2;
-    }
-    let (_, validity, _) = element(fields)?;
-    let (tag, end, _) = element(element(validity)?.2)?;
-    let text = std::str::from_utf8(end).ok()?;
-    // UTCTime has two digits for the year, which are of this century until 2050.
-    let text = match tag {
-        0x17 => format!("20{text}"),
-        0x18 => text.to_owned(),
-        _ => return None,
-    };
-    let civil = DateTime::strptime("%Y%m%d%H%M%SZ", text).ok()?;
-    TimeZone::UTC.to_timestamp(civil).ok()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The little of X.509 that the plane reads itself: a certificate's subject and when it ends.
+//! The little of X.509 that is read here: a certificate's subject and when it ends.
 //!
 //! Chains and signatures are verified by rustls before anything gets here.
 
@@ -55,8 +55,13 @@ fn inside(der: &[u8], tag: u8) -> Option<Elements<'_>> {
     (found == tag).then_some(Elements(value))
 }
 
-/// Reads a certificate; `None` when it is none.
-pub(crate) fn subject(certificate: &[u8]) -> Option<Subject> {
+/// When a certificate ends; `None` when it is none.
+pub fn not_after(certificate: &[u8]) -> Option<Timestamp> {
+    end_and_name(certificate).map(|(end, _)| end)
+}
+
+/// `notAfter`, and the subject's name as it is written.
+fn end_and_name(certificate: &[u8]) -> Option<(Timestamp, &[u8])> {
     let (_, to_be_signed) = inside(certificate, SEQUENCE)?.next()?;
     let mut fields = Elements(to_be_signed).peekable();
     fields.next_if(|(tag, _)| *tag == VERSION);
@@ -66,6 +71,12 @@ pub(crate) fn subject(certificate: &[u8]) -> Option<Subject> {
     let (tag, end) = Elements(validity).nth(1)?;
     let not_after = time(tag, std::str::from_utf8(end).ok()?)?;
     let (_, name) = fields.next()?;
+    Some((not_after, name))
+}
+
+/// Reads a certificate; `None` when it is none.
+pub(crate) fn subject(certificate: &[u8]) -> Option<Subject> {
+    let (not_after, name) = end_and_name(certificate)?;
     let (mut common_name, mut organizations) = (String::new(), Vec::new());
     for (tag, set) in Elements(name) {
         if tag != SET {

@@ -24,6 +24,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::authn::TokenSigner;
 
+pub use der::not_after;
 pub use kubeconfig::Credential;
 
 const CA_DAYS: i64 = 3650;

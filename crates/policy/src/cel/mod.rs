@@ -36,7 +36,7 @@ pub(crate) use env::Env;
 pub(crate) use eval::{Evaluator, Fault, Scope};
 pub(crate) use library::authorizer;
 pub(crate) use message::Message;
-pub(crate) use parser::SyntaxError;
+pub(crate) use parser::{RESERVED, SyntaxError};
 pub(crate) use signatures::Overload;
 pub(crate) use types::{Type, parameter};
 pub(crate) use value::Cel;

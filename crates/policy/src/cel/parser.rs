@@ -47,7 +47,7 @@ const MAX_DEPTH: u32 = 120;
 const MAX_CHAIN: u32 = 1_000;
 
 /// Words that are no names of variables.
-const RESERVED: [&str; 18] = [
+pub(crate) const RESERVED: [&str; 18] = [
     "as",
     "break",
     "const",

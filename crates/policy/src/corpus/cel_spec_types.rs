@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::cel::RESERVED;
+
 /// Scalar kinds with their field number in a message.
 const SCALARS: [(&str, &str, u32); 15] = [
     ("int32", "int32", 1),
@@ -52,28 +54,6 @@ const DEFAULTS: [(&str, &str); 10] = [
     ("string", "empty"),
     ("bytes", "none"),
     ("enum", "BAR"),
-];
-
-/// Words of the language that are names of fields too.
-const WORDS: [&str; 18] = [
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "in",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
 ];
 
 /// The table for one syntax.
@@ -157,7 +137,8 @@ fn package(syntax: &str) -> String {
     line(format!("oneof kind NestedTestAllTypes oneof_type {}", next()));
     line(format!("oneof kind NestedMessage oneof_msg {}", next()));
     line(format!("oneof kind bool oneof_bool {}", next()));
-    for word in WORDS {
+    // Words of the language are names of fields too.
+    for word in RESERVED {
         line(format!("bool {word} {}", next()));
     }
     line("message NestedTestAllTypes\nNestedTestAllTypes child 1\nTestAllTypes payload 2".into());
