@@ -2,11 +2,12 @@
 
 use ridgeway_authz::{Attributes, Decision};
 use ridgeway_cluster::{Identity, Reason, Status};
+use ridgeway_krm::Kind;
 
 use crate::plane::ControlPlane;
 
 /// The question in one place: borrowed parts of a request.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(crate) struct Question<'a> {
     pub(crate) verb: &'a str,
     pub(crate) group: &'a str,
@@ -17,6 +18,28 @@ pub(crate) struct Question<'a> {
     pub(crate) name: &'a str,
     /// For requests outside the resource API, such as `/metrics`.
     pub(crate) path: &'a str,
+}
+
+impl<'a> Question<'a> {
+    /// The question about objects of a kind.
+    pub(crate) fn about(
+        verb: &'a str,
+        kind: &'a Kind,
+        subresource: &'a str,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> Self {
+        Question {
+            verb,
+            group: &kind.gvk.group,
+            version: &kind.gvk.version,
+            resource: &kind.plural,
+            subresource,
+            namespace,
+            name,
+            path: "",
+        }
+    }
 }
 
 impl ControlPlane {

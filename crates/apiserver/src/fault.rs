@@ -21,8 +21,17 @@ pub(crate) fn not_implemented(what: &str) -> Status {
     )
 }
 
-/// What a failed store call means to a client.
+/// What a failed store call means to a client. What is the store's own failure is logged.
 pub(crate) fn store(error: StoreError) -> Status {
+    let status = of_store(&error);
+    if status.reason == Reason::ServiceUnavailable {
+        tracing::error!(%error, "the store failed");
+    }
+    status
+}
+
+/// The same without a word to the log.
+pub(crate) fn of_store(error: &StoreError) -> Status {
     match error {
         StoreError::Compacted { requested, oldest } => Status::new(
             Reason::Expired,
@@ -41,12 +50,9 @@ pub(crate) fn store(error: StoreError) -> Status {
             status.retry_after = Some(1);
             status
         }
-        other => {
-            tracing::error!(error = %other, "the store failed");
-            Status::new(
-                Reason::ServiceUnavailable,
-                format!("the change was not stored: {other}"),
-            )
-        }
+        other => Status::new(
+            Reason::ServiceUnavailable,
+            format!("the change was not stored: {other}"),
+        ),
     }
 }

@@ -17,6 +17,7 @@
 
 mod access;
 mod admission;
+mod audit;
 mod authn;
 mod bootstrap;
 mod codec;

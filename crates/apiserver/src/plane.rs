@@ -12,6 +12,7 @@ use ridgeway_krm::{Gvk, Kind, KindTable};
 use ridgeway_ledger::Ledger;
 use ridgeway_store::{Entry, MemoryStore, Revision, Store};
 
+use crate::audit::Told;
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::randomness::{Randomness, SeededRandomness};
@@ -65,6 +66,8 @@ pub(crate) struct Inner {
     namespaces: RwLock<HashMap<String, (Revision, Doc)>>,
     pub(crate) metrics: Metrics,
     pub(crate) logs: Logs,
+    /// What was written down about refused reads.
+    pub(crate) told: Told,
     /// Groups whose objects are computed when they are read.
     views: RwLock<HashMap<String, View>>,
 }
@@ -115,6 +118,7 @@ impl ControlPlane {
             namespaces: RwLock::default(),
             metrics: Metrics::default(),
             logs: Logs::default(),
+            told: Told::default(),
             views: RwLock::default(),
         };
         ControlPlane { inner: Arc::new(inner) }

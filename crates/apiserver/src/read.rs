@@ -98,7 +98,7 @@ pub(crate) enum SeenKind {
 }
 
 impl ControlPlane {
-    /// Whether a read is allowed; reads are decided, not recorded.
+    /// Whether a controller may read; that is decided, not recorded.
     pub(crate) fn may_read(
         &self,
         user: &Identity,
@@ -108,17 +108,8 @@ impl ControlPlane {
         namespace: &str,
         name: &str,
     ) -> Result<(), Status> {
-        let question = Question {
-            verb,
-            group: &kind.gvk.group,
-            version: &kind.gvk.version,
-            resource: &kind.plural,
-            subresource,
-            namespace,
-            name,
-            path: "",
-        };
-        self.authorize(user, question).map(drop)
+        self.authorize(user, Question::about(verb, kind, subresource, namespace, name))
+            .map(drop)
     }
 
     /// The stored entry of an object.

@@ -343,6 +343,28 @@ async fn every_change_leaves_an_intent_and_an_outcome_and_a_refusal_an_event() {
     assert_eq!(records[0].entry.after.len(), 64);
 }
 
+/// A clock that moves on by a second whenever it is asked.
+#[derive(Default)]
+struct Steps(std::sync::atomic::AtomicI64);
+
+impl ridgeway_cluster::Clock for Steps {
+    fn now(&self) -> jiff::Timestamp {
+        let seconds = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        jiff::Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(seconds)
+    }
+}
+
+#[tokio::test]
+async fn an_outcome_is_younger_than_its_intent() {
+    let plane = Plane::recorded_at(std::sync::Arc::new(Steps::default())).await;
+    let before = plane.ledger().len();
+    plane.admin().create(config("a", "1"), by("t")).await.unwrap();
+    plane.ledger().checkpoint_now().await.unwrap();
+    let records = plane.ledger().entries(before..before + 2).unwrap();
+    let time = |index: usize| -> jiff::Timestamp { records[index].entry.time.parse().unwrap() };
+    assert!(time(1) > time(0), "{} after {}", time(1), time(0));
+}
+
 /// Labels what has no owner label, and refuses what is called `bad`.
 struct House;
 

@@ -21,6 +21,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use ridgeway_cluster::{Causality, Identity, Reason, Status};
+use ridgeway_krm::Kind;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -153,7 +154,7 @@ async fn dispatch(
     if let Some(peer) = peer {
         user.source = format!("{} {}", peer.address, user.source);
     }
-    let user = impersonated(&api.plane, user, &parts.headers)?;
+    let user = impersonated(&api.plane, user, &parts.headers, &causality).await?;
     let closing = parts.extensions.get::<Closing>().cloned();
     let dry_run = query.get("dryRun") == "All";
     let call = Call {
@@ -168,12 +169,17 @@ async fn dispatch(
     };
     match target {
         Some(target) => call.resource(target, body).await,
-        None => call.document(path),
+        None => call.document(path).await,
     }
 }
 
 /// `Impersonate-*` headers: allowed to those who hold the verb `impersonate` on each of what they name.
-fn impersonated(plane: &ControlPlane, user: Identity, headers: &HeaderMap) -> Result<Identity, Status> {
+async fn impersonated(
+    plane: &ControlPlane,
+    user: Identity,
+    headers: &HeaderMap,
+    causality: &Causality,
+) -> Result<Identity, Status> {
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let groups: Vec<String> = headers
         .get_all("impersonate-group")
@@ -197,26 +203,22 @@ fn impersonated(plane: &ControlPlane, user: Identity, headers: &HeaderMap) -> Re
     if extras > 0 {
         return Err(crate::fault::not_implemented("impersonation of extra attributes"));
     }
-    let ask = |group, resource, namespace, name: &str| {
-        plane.authorize(
-            &user,
-            Question {
-                verb: "impersonate",
-                group,
-                resource,
-                namespace,
-                name,
-                ..Question::default()
-            },
-        )
-    };
     let (resource, namespace, account) = access::impersonated_user(&name);
-    ask("", resource, namespace, account)?;
-    for group in &groups {
-        ask("", "groups", "", group)?;
-    }
+    let mut asked = vec![("", resource, namespace, account)];
+    asked.extend(groups.iter().map(|group| ("", "groups", "", group.as_str())));
     if !uid.is_empty() {
-        ask("authentication.k8s.io", "uids", "", &uid)?;
+        asked.push(("authentication.k8s.io", "uids", "", uid.as_str()));
+    }
+    for (group, resource, namespace, name) in asked {
+        let question = Question {
+            verb: "impersonate",
+            group,
+            resource,
+            namespace,
+            name,
+            ..Question::default()
+        };
+        plane.permit(&user, causality, question).await?;
     }
     let mut groups = groups;
     if resource == "serviceaccounts" {
@@ -242,13 +244,13 @@ fn impersonated(plane: &ControlPlane, user: Identity, headers: &HeaderMap) -> Re
 
 impl Call {
     /// Paths that are documents, not resources: discovery, OpenAPI, version, metrics.
-    fn document(&self, path: &str) -> Result<Response, Status> {
+    async fn document(&self, path: &str) -> Result<Response, Status> {
         let question = Question {
             verb: "get",
             path,
             ..Question::default()
         };
-        self.api.plane.authorize(&self.user, question)?;
+        self.api.plane.permit(&self.user, &self.causality, question).await?;
         if self.method != Method::GET && self.method != Method::HEAD {
             return Err(Status::new(
                 Reason::MethodNotAllowed,
@@ -256,6 +258,12 @@ impl Call {
             ));
         }
         self.discover(path).ok_or_else(not_found)
+    }
+
+    /// Whether the client may do this with the target; a refusal is written down.
+    async fn may(&self, verb: &str, kind: &Kind, target: &Target) -> Result<(), Status> {
+        let question = Question::about(verb, kind, &target.subresource, &target.namespace, &target.name);
+        self.api.plane.permit(&self.user, &self.causality, question).await
     }
 
     /// Handles a request for a resource.

@@ -43,7 +43,7 @@ impl Call {
             }
             ("GET" | "HEAD", true) => self.list_or_watch(kind, target).await,
             ("GET" | "HEAD", false) if self.query.flag("watch") => self.list_or_watch(kind, target).await,
-            ("GET" | "HEAD", false) => self.get(kind, target),
+            ("GET" | "HEAD", false) => self.get(kind, target).await,
             ("POST", true) => {
                 let object = self.object_of(body).await?;
                 let written = self
@@ -222,10 +222,8 @@ impl Call {
         Ok(negotiate::object(StatusCode::OK, status.node(), &written.warnings))
     }
 
-    fn get(&self, kind: &Kind, target: &Target) -> Result<Response, Status> {
-        self.api
-            .plane
-            .may_read(&self.user, "get", kind, "", &target.namespace, &target.name)?;
+    async fn get(&self, kind: &Kind, target: &Target) -> Result<Response, Status> {
+        self.may("get", kind, target).await?;
         self.read_one(kind, target)
     }
 
@@ -253,9 +251,7 @@ impl Call {
     async fn list_or_watch(self, kind: &Arc<Kind>, target: &Target) -> Result<Response, Status> {
         let watch = self.query.flag("watch");
         let verb = if watch { "watch" } else { "list" };
-        self.api
-            .plane
-            .may_read(&self.user, verb, kind, "", &target.namespace, &target.name)?;
+        self.may(verb, kind, target).await?;
         let mut fields = self.query.get("fieldSelector").to_owned();
         if !target.name.is_empty() {
             fields = format!("metadata.name={}", target.name);
@@ -404,7 +400,7 @@ impl Call {
 
     async fn delete_collection(mut self, kind: &Arc<Kind>, target: &Target, body: Body) -> Result<Response, Status> {
         let plane = self.api.plane.clone();
-        plane.may_read(&self.user, "deletecollection", kind, "", &target.namespace, "")?;
+        self.may("deletecollection", kind, target).await?;
         let options = self.delete_options(body).await?;
         let selection = Selection::parse(self.query.get("labelSelector"), self.query.get("fieldSelector"))?;
         let namespace = (!target.namespace.is_empty()).then_some(target.namespace.as_str());

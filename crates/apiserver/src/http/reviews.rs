@@ -21,9 +21,7 @@ impl Call {
                 format!("{} can only be created", kind.gvk.kind),
             ));
         }
-        self.api
-            .plane
-            .may_read(&self.user, "create", kind, "", &target.namespace, "")?;
+        self.may("create", kind, target).await?;
         let review = self.object_of(body).await?;
         let answer = match kind.gvk.kind.as_str() {
             "TokenReview" => review::answered(kind, review.root(), self.token_status(review.root().get("spec"))),

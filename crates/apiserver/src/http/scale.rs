@@ -24,7 +24,7 @@ impl Call {
             Method::PATCH => "patch",
             _ => return Err(Status::new(Reason::MethodNotAllowed, "scale takes GET, PUT and PATCH")),
         };
-        plane.may_read(&self.user, verb, kind, "scale", &target.namespace, &target.name)?;
+        self.may(verb, kind, target).await?;
         let live = codec::decode(&*plane.must_entry(kind, &target.namespace, &target.name)?)?;
         if self.method == Method::GET {
             return Ok(negotiate::object(StatusCode::OK, scale_of(&live, paths).node(), &[]));

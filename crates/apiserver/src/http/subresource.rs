@@ -1,16 +1,20 @@
 //! Subresources: status, scale, finalize, eviction, binding, tokens, logs. What is missing answers 501.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
+use jiff::Timestamp;
 use ridgeway_cluster::{Body as Change, Cause, DeleteOptions, Reason, Status};
 use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::{Gvk, Kind, LabelSelector};
+use ridgeway_ledger::Verdict;
 
 use super::{Call, Target, negotiate};
+use crate::access::Question;
 use crate::authn::Bound;
 use crate::logs::LogQuery;
 use crate::write::Asked;
@@ -35,7 +39,7 @@ impl Call {
             "eviction" if self.method == Method::POST => self.evict(kind, target, body).await,
             "binding" if self.method == Method::POST => self.bind(kind, target, body).await,
             "token" if self.method == Method::POST => self.token(kind, target, body).await,
-            "log" if self.method == Method::GET => self.log(kind, target),
+            "log" if self.method == Method::GET => self.log(kind, target).await,
             other => Err(fault::not_implemented(&format!(
                 "{} {}/{other}",
                 self.method, kind.plural
@@ -46,9 +50,7 @@ impl Call {
     async fn status(self, kind: &Arc<Kind>, target: &Target, body: Body) -> Result<Response, Status> {
         let change = match self.method {
             Method::GET => {
-                self.api
-                    .plane
-                    .may_read(&self.user, "get", kind, "status", &target.namespace, &target.name)?;
+                self.may("get", kind, target).await?;
                 return self.read_one(kind, target);
             }
             Method::PUT => Change::Update(self.object_of(body).await?.root().to_value()),
@@ -69,9 +71,7 @@ impl Call {
             .root()
             .at(&["deleteOptions", "gracePeriodSeconds"])
             .and_then(Node::as_i64);
-        self.api
-            .plane
-            .may_read(&self.user, "create", kind, "eviction", &target.namespace, &target.name)?;
+        self.may("create", kind, target).await?;
         if let Some(budget) = self.exhausted_budget(kind, target)? {
             let mut status = Status::new(
                 Reason::TooManyRequests,
@@ -141,9 +141,7 @@ impl Call {
 
     /// `TokenRequest`: a signed token for a service account.
     async fn token(self, kind: &Arc<Kind>, target: &Target, body: Body) -> Result<Response, Status> {
-        self.api
-            .plane
-            .may_read(&self.user, "create", kind, "token", &target.namespace, &target.name)?;
+        self.may("create", kind, target).await?;
         let request = self.document_of(body).await?;
         let spec = |path: &[&str]| request.root().get("spec").and_then(|spec| spec.at(path));
         let account = codec::decode(&*self.api.plane.must_entry(kind, &target.namespace, &target.name)?)?;
@@ -180,6 +178,7 @@ impl Call {
             .authenticator
             .issue_for(&target.namespace, account, pod, &audiences, now, seconds)
             .map_err(fault::internal)?;
+        self.tell_of_token(kind, target, &audiences, issued.expires).await;
         let mut answer = request.root().to_value();
         answer.set(&["kind"], "TokenRequest");
         answer.set(&["apiVersion"], "authentication.k8s.io/v1");
@@ -194,10 +193,25 @@ impl Call {
         Ok(negotiate::object(StatusCode::CREATED, answer.node(), &[]))
     }
 
-    fn log(self, kind: &Arc<Kind>, target: &Target) -> Result<Response, Status> {
-        self.api
-            .plane
-            .may_read(&self.user, "get", kind, "log", &target.namespace, &target.name)?;
+    /// Who was given a token for which account, until when: never the token.
+    async fn tell_of_token(&self, kind: &Kind, target: &Target, audiences: &[String], expires: Timestamp) {
+        let question = Question::about("create", kind, "token", &target.namespace, &target.name);
+        let issued = Verdict {
+            allowed: true,
+            ..Verdict::default()
+        };
+        let mut detail = BTreeMap::from([("expires".to_owned(), ridgeway_cluster::rfc3339(expires))]);
+        if !audiences.is_empty() {
+            detail.insert("audiences".into(), audiences.join(", "));
+        }
+        let plane = &self.api.plane;
+        plane
+            .tell(&self.user, &self.causality, question, 201, issued, detail)
+            .await;
+    }
+
+    async fn log(self, kind: &Arc<Kind>, target: &Target) -> Result<Response, Status> {
+        self.may("get", kind, target).await?;
         let entry = self.api.plane.must_entry(kind, &target.namespace, &target.name)?;
         let container = self.log_container(&codec::decode(&entry)?, &target.name)?;
         let source = self

@@ -273,13 +273,13 @@ impl Change<'_> {
                 };
                 if operation == Operation::Create && self.verb == "patch" {
                     // Applying what is not there creates it, which is a right of its own.
-                    self.plane.authorize(
-                        self.user,
-                        Question {
-                            name: "",
-                            ..self.question("create")
-                        },
-                    )?;
+                    let question = Question {
+                        name: "",
+                        ..self.question("create")
+                    };
+                    if let Err(status) = self.plane.authorize(self.user, question) {
+                        return Err(Attempt::Failed(self.refused(status).await));
+                    }
                 }
                 (operation, self.compose(old.as_ref(), &mut warnings)?)
             }

@@ -3,12 +3,12 @@
 use std::sync::PoisonError;
 
 use ridgeway_cluster::Status;
-use ridgeway_ledger::{Actor, Entry as Record, LedgerError, ObjectId, Phase, Verdict};
+use ridgeway_ledger::{Entry as Record, LedgerError, ObjectId, Phase, Verdict};
 use ridgeway_store::{Committed, Entry, StoreError, Txn};
 use tokio::sync::oneshot;
 
 use super::Change;
-use crate::fault;
+use crate::{audit, fault};
 
 /// SHA-256 as hexadecimal text.
 fn digest(bytes: &[u8]) -> String {
@@ -29,7 +29,7 @@ fn settle(outcome: &mut Record, done_code: u16, committed: &Result<Committed, St
         }
         Err(StoreError::Conflict { .. }) => (409, "somebody else changed the object first".into()),
         Err(error) => {
-            let status = fault::store(error.clone());
+            let status = fault::of_store(error);
             (status.code(), status.message)
         }
     };
@@ -47,11 +47,7 @@ impl Change<'_> {
             time: self.plane.now().to_string(),
             causality: self.causality.as_str().into(),
             phase,
-            actor: Actor {
-                user: self.user.name.clone(),
-                groups: self.user.groups.clone(),
-                source: self.user.source.clone(),
-            },
+            actor: audit::actor(self.user),
             verb: self.verb.into(),
             object: ObjectId {
                 group: self.kind.gvk.group.clone(),
@@ -65,12 +61,7 @@ impl Change<'_> {
                 name: self.name.clone(),
                 uid: String::new(),
             },
-            detail: self
-                .user
-                .impersonator
-                .iter()
-                .map(|by| ("impersonatedBy".to_owned(), by.clone()))
-                .collect(),
+            detail: audit::on_behalf(self.user),
             ..Record::default()
         }
     }

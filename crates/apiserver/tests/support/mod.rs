@@ -66,13 +66,18 @@ impl Plane {
 
     /// With a ledger.
     pub async fn recorded() -> Plane {
+        Plane::recorded_at(Arc::new(Still)).await
+    }
+
+    /// With a ledger and another clock.
+    pub async fn recorded_at(clock: Arc<dyn Clock>) -> Plane {
         let directory = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(directory.path(), ridgeway_ledger::Options::default()).unwrap();
         let parts = Parts {
             store: Arc::new(MemoryStore::new()),
             ledger: Some(ledger.clone()),
             kinds: KindTable::builtin(),
-            clock: Arc::new(Still),
+            clock,
             randomness: Arc::new(SeededRandomness::new(3)),
         };
         let plane = ControlPlane::open(parts).await.unwrap();

@@ -36,7 +36,15 @@ impl Answer {
 
 impl Server {
     pub async fn start() -> Server {
-        let plane = Plane::start().await;
+        Server::over(Plane::start().await)
+    }
+
+    /// Whose plane has a ledger.
+    pub async fn recorded() -> Server {
+        Server::over(Plane::recorded().await)
+    }
+
+    fn over(plane: Plane) -> Server {
         let authenticator = Arc::new(Authenticator::new(plane.clone(), TokenSigner::generate()));
         authenticator.add_token("root", Identity::user("root", &["system:masters"], ""));
         authenticator.add_token("bob", Identity::user("bob", &[], ""));
