@@ -4,6 +4,7 @@ use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::{Gvk, Gvr};
 
 use crate::identity::Identity;
+use crate::status::Reason;
 
 /// What is being done to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +75,8 @@ pub struct Refusal {
     pub remedy: String,
     /// A JSON patch that would make it pass, if one is obvious.
     pub patch: Option<Doc>,
+    /// The status reason, where the policy chooses it; its message is said as it stands then.
+    pub reason: Option<Reason>,
 }
 
 /// The gate's answer.

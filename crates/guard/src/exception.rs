@@ -140,7 +140,7 @@ fn refused(request: &GateRequest<'_>, rule: &str, key: &str, message: String, re
             path: format!("metadata.annotations.{key}"),
             value: (!value.is_empty()).then(|| Value::from(value).into_doc()),
             remedy,
-            patch: None,
+            ..Refusal::default()
         }],
         ..Ruling::default()
     }

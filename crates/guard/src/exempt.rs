@@ -30,7 +30,15 @@ pub(crate) fn kind(group: &str, kind: &str) -> bool {
         // The policies themselves are compiled instead; a rule about them could make itself irremovable.
         _ => matches!(
             source::role(group, kind),
-            Some(Role::Policy | Role::Cel | Role::Cleanup | Role::Template | Role::Constraint)
+            Some(
+                Role::Policy
+                    | Role::Cel
+                    | Role::Admission
+                    | Role::Binding
+                    | Role::Cleanup
+                    | Role::Template
+                    | Role::Constraint
+            )
         ),
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use ridgeway_cluster::{Gate, GateAnswer, GateRequest, Operation, Refusal};
+use ridgeway_cluster::{Gate, GateAnswer, GateRequest, Operation, Reason, Refusal};
 use ridgeway_doc::{Node, Value};
-use ridgeway_policy::{CompileError, Request, RuleResult, User};
+use ridgeway_policy::{CompileError, Dialect, Request, RuleResult, User};
 
+use crate::admission::Beside;
 use crate::exempt;
 use crate::guard::Shared;
 use crate::roles::{self, Roles};
@@ -34,7 +35,19 @@ pub(crate) fn refusal(result: &RuleResult) -> Refusal {
         value: result.value.clone().map(Value::into_doc),
         remedy: result.remedy.clone(),
         patch: result.patch.clone().map(Value::into_doc),
+        reason: reason(&result.reason),
     }
+}
+
+/// The reason that a policy of Kubernetes' own chose.
+fn reason(name: &str) -> Option<Reason> {
+    Some(match name {
+        "" => return None,
+        "Unauthorized" => Reason::Unauthorized,
+        "Forbidden" => Reason::Forbidden,
+        "RequestEntityTooLarge" => Reason::RequestEntityTooLarge,
+        _ => Reason::Invalid,
+    })
 }
 
 /// A fault of a policy that somebody wants to store. Its lines would be those of the request's body, which nobody has
@@ -57,6 +70,9 @@ fn faulty(fault: CompileError) -> Refusal {
 
 /// The sentence for somebody whose change went through all the same.
 fn warning(result: &RuleResult) -> String {
+    if result.dialect == Dialect::Kubernetes {
+        return result.message.clone();
+    }
     let place = if result.path.is_empty() {
         String::new()
     } else {
@@ -85,7 +101,7 @@ fn short_lived(object: Node<'_>, old: Option<Node<'_>>) -> Option<Refusal> {
         path: format!("metadata.labels.{}", ttl::LABEL),
         value: Some(Value::from(value).into_doc()),
         remedy: format!("{remedy}."),
-        patch: None,
+        ..Refusal::default()
     })
 }
 
@@ -142,6 +158,7 @@ impl Gate for Admission {
         } else {
             Roles::default()
         };
+        let beside = Beside::new(&self.0.mirror, request.user);
         let exempt = exempt::place(gvk, request.namespace, request.name);
         let rules = if exempt { &snapshot.standards } else { &snapshot.rules };
         let verdicts = rules.admit(&Request {
@@ -162,7 +179,7 @@ impl Gate for Admission {
             }),
             dry_run: request.dry_run,
             now: Some(self.0.clock.now()),
-            data: &*self.0.mirror,
+            data: &beside,
             variables: &[],
         });
         answer.refusals = verdicts.refusals().map(refusal).collect();
@@ -176,6 +193,7 @@ impl Gate for Admission {
                     result.outcome.as_str().to_owned(),
                 )
             })
+            .chain(verdicts.annotations.iter().cloned())
             .collect();
         if !request.dry_run {
             let mut refusing: Vec<String> = verdicts.refusals().map(|result| snapshot.id_of(result)).collect();

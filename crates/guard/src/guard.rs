@@ -202,6 +202,19 @@ impl Shared {
         }
     }
 
+    /// Judges again by the policies whose parameters are of a kind.
+    fn ask_by_parameters(&self, gvk: &Gvk) {
+        let snapshot = self.snapshot();
+        let table = self.cluster.kinds();
+        for unit in snapshot.units.values().filter(|unit| unit.has_parameters(gvk)) {
+            for judged in unit.interest.judged.resolve(&table) {
+                for object in scan::objects(self, &judged, None) {
+                    self.scan.ask_by(object, &unit.id);
+                }
+            }
+        }
+    }
+
     fn ask_triggers(&self, gvk: &Gvk) {
         for object in scan::objects(self, gvk, None) {
             self.generate.queue.add(Work::Trigger(object));
@@ -226,6 +239,7 @@ impl Shared {
         if gvk.kind == "CustomResourceDefinition" {
             return true;
         }
+        self.ask_by_parameters(gvk);
         let snapshot = self.snapshot();
         if snapshot.movers.contains(&gvk.group, &gvk.kind) {
             self.existing.observe(&object, change, self.clock.now());
@@ -477,6 +491,7 @@ impl Guard {
                         shared.mirror.mark_synced(&gvk);
                         shared.generate.queue.add(Work::Sweep);
                         shared.ask_movers(&gvk);
+                        shared.ask_by_parameters(&gvk);
                         if shared.snapshot().triggers.contains(&gvk.group, &gvk.kind) {
                             shared.ask_triggers(&gvk);
                         }

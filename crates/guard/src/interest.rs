@@ -208,6 +208,25 @@ impl Interest {
         out
     }
 
+    /// What a policy of Kubernetes' own is about; one that nothing binds judges nothing.
+    pub(crate) fn of_admission(policy: Node<'_>, bound: bool, table: &KindTable) -> Interest {
+        let mut out = Interest::default();
+        if !bound {
+            return out;
+        }
+        if text(policy, &["kind"]) == "ValidatingAdmissionPolicy" {
+            out.judged.extend(&constrained(policy, table));
+        }
+        let (version, kind) = (
+            text(policy, &["spec", "paramKind", "apiVersion"]),
+            text(policy, &["spec", "paramKind", "kind"]),
+        );
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        out.read
+            .extend(table.by_kind(group, kind).map(|kind| kind.gvk.clone()));
+        out
+    }
+
     /// What a constraint is about.
     pub(crate) fn of_constraint(constraint: Node<'_>, template: Option<Node<'_>>, table: &KindTable) -> Interest {
         let mut out = Interest::default();
@@ -235,7 +254,7 @@ pub(crate) fn constrained(policy: Node<'_>, table: &KindTable) -> Kinds {
     for rule in items(policy, &["spec", "matchConstraints", "resourceRules"]) {
         for group in items(rule, &["apiGroups"]).filter_map(Node::as_str) {
             for resource in items(rule, &["resources"]).filter_map(Node::as_str) {
-                if resource == "*" {
+                if matches!(resource, "*" | "*/*") {
                     out.add(group, "*");
                 }
                 for kind in table.kinds().filter(|kind| kind.plural == resource) {

@@ -6,6 +6,7 @@
 //! that snapshot without waiting for anything; reconcilers beside it make what generate rules ask for, serve the kinds
 //! of Gatekeeper's constraints, and judge what is stored already. Results live in tables, never in report objects.
 
+mod admission;
 mod alarm;
 mod cleanup;
 mod constraint;

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use ridgeway_cluster::{Change, Cluster, ListOptions, Reflector};
 use ridgeway_doc::{Doc, Value};
-use ridgeway_krm::{Gvk, LabelSelector};
+use ridgeway_krm::{Gvk, Kind, LabelSelector};
 use ridgeway_policy::Data;
 use tokio::sync::mpsc;
 
@@ -181,6 +181,19 @@ impl Data for Mirror {
         list.set(&["kind"], format!("{}List", path.gvk.kind));
         list.set(&["items"], chosen.collect::<Value>());
         Some(list)
+    }
+
+    fn kind(&self, gvk: &Gvk) -> Option<Arc<Kind>> {
+        self.cluster.kinds().get(gvk)
+    }
+
+    fn list(&self, gvk: &Gvk, namespace: &str) -> Option<Vec<Doc>> {
+        // Before the first list is in, what is missing may be there.
+        if !self.is_synced(&gvk.group, &gvk.kind) {
+            return None;
+        }
+        let namespace = Some(namespace).filter(|namespace| !namespace.is_empty());
+        Some(self.reflector(&gvk.group, &gvk.kind)?.list(namespace))
     }
 
     fn inventory(&self) -> Option<Value> {

@@ -62,6 +62,7 @@ fn about(shared: &Shared) -> BTreeMap<String, About> {
                 _ if view.id == POD_SECURITY => "pod-security",
                 Some(Role::Constraint) => "gatekeeper",
                 Some(Role::Cel) => "KyvernoValidatingPolicy",
+                Some(Role::Admission) => "ValidatingAdmissionPolicy",
                 _ => "kyverno",
             },
         };

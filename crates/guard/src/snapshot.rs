@@ -50,6 +50,16 @@ pub(crate) struct GenerateRule {
 }
 
 impl Unit {
+    /// Whether it is a policy of Kubernetes' own.
+    pub(crate) fn is_admission(&self) -> bool {
+        source::role(&self.key.group, &self.key.kind) == Some(Role::Admission)
+    }
+
+    /// Whether its parameters are of a kind.
+    pub(crate) fn has_parameters(&self, gvk: &Gvk) -> bool {
+        self.is_admission() && self.interest.read.contains(gvk)
+    }
+
     /// Whether it judges objects of a kind.
     pub(crate) fn judges(&self, group: &str, kind: &str) -> bool {
         self.faults.is_empty() && self.interest.judged.contains(group, kind)
@@ -69,6 +79,8 @@ pub(crate) struct Snapshot {
     pub(crate) templates: BTreeMap<String, Stored>,
     /// The exceptions, whether they count or not.
     pub(crate) exceptions: BTreeMap<ObjectRef, Stand>,
+    /// What binds Kubernetes' own policies.
+    pub(crate) bindings: BTreeMap<ObjectRef, Stored>,
     /// What deletes by a schedule.
     pub(crate) cleanups: BTreeMap<ObjectRef, Stored>,
     /// What each stored object was compiled to.
@@ -167,6 +179,15 @@ impl Snapshot {
         for (key, stored) in of(Role::Cleanup) {
             out.cleanups.insert(key.clone(), stored.clone());
         }
+        let mut bindings: Vec<(&ObjectRef, &Stored, Arc<Part>)> = Vec::new();
+        for (key, stored) in of(Role::Binding) {
+            let part = part(key, &[stored]);
+            for fault in &part.faults {
+                tracing::warn!(%fault, "a binding is not in force");
+            }
+            bindings.push((key, stored, part));
+            out.bindings.insert(key.clone(), stored.clone());
+        }
         let mut ids = BTreeSet::new();
         let mut good: Vec<Arc<Part>> = Vec::new();
         // What judges comes before what changes and generates: the first of a name has its pages under it.
@@ -174,13 +195,22 @@ impl Snapshot {
         let cel = of(Role::Cel)
             .filter(judges)
             .chain(of(Role::Cel).filter(|one| !judges(one)));
-        for (key, stored) in of(Role::Policy).chain(cel).chain(of(Role::Constraint)) {
+        let all = of(Role::Policy)
+            .chain(cel)
+            .chain(of(Role::Constraint))
+            .chain(of(Role::Admission));
+        for (key, stored) in all {
             let root = stored.doc.root();
             let template = out
                 .templates
                 .get(&key.kind)
                 .filter(|_| key.group == source::CONSTRAINTS);
+            let bound: Vec<&(&ObjectRef, &Stored, Arc<Part>)> = bindings
+                .iter()
+                .filter(|(of, binding, _)| source::binds(of, binding.doc.root(), key))
+                .collect();
             let interest = match source::role(&key.group, &key.kind) {
+                Some(Role::Admission) => Interest::of_admission(root, !bound.is_empty(), table),
                 Some(Role::Constraint) => Interest::of_constraint(root, template.map(|t| t.doc.root()), table),
                 Some(Role::Cel) => Interest::of_cel(root, table),
                 _ => Interest::of_policy(root, table),
@@ -188,14 +218,14 @@ impl Snapshot {
             let sources: Vec<&Stored> = template.into_iter().chain([stored]).collect();
             let own = part(key, &sources);
             let spoken = source::spoken(key);
-            let about: Vec<&Arc<Part>> = exceptions
+            let about = exceptions
                 .iter()
                 .filter(|(of, _)| {
                     let doc = out.exceptions.get(*of).map(|stand| stand.doc.root());
                     doc.is_some_and(|doc| exception::names(doc, &key.kind, &spoken))
                 })
-                .map(|(_, part)| part)
-                .collect();
+                .map(|(_, part)| part);
+            let about: Vec<&Arc<Part>> = about.chain(bound.iter().map(|(_, _, part)| part)).collect();
             // Policies of several kinds may have one name; the first keeps it for itself.
             let mut id = source::id(&spoken);
             if !ids.insert(id.clone()) {
@@ -215,7 +245,8 @@ impl Snapshot {
             out.movers.extend(&unit.interest.movers);
             out.copied.extend(&unit.interest.copied);
         }
-        let all = good.iter().chain(exceptions.iter().map(|(_, part)| part));
+        let beside = exceptions.iter().map(|(_, part)| part);
+        let all = good.iter().chain(beside).chain(bindings.iter().map(|(_, _, part)| part));
         out.rules = RuleSet::union(all.map(|part| &part.rules));
         out.parts = parts;
         out
@@ -299,7 +330,15 @@ impl Snapshot {
             "validations" => "ValidatingPolicy",
             _ => "",
         };
-        let named = || self.units.values().filter(|unit| unit.spoken == result.policy);
+        let own = result.dialect == Dialect::Kubernetes;
+        let named = || {
+            let of_dialect = move |unit: &&Arc<Unit>| unit.is_admission() == own;
+            self.units
+                .values()
+                .filter(of_dialect)
+                .filter(|unit| unit.spoken == result.policy)
+        };
+        let kind = if own { "ValidatingAdmissionPolicy" } else { kind };
         let known = named()
             .find(|unit| !kind.is_empty() && unit.key.kind.ends_with(kind))
             .or_else(|| named().next());
@@ -333,7 +372,9 @@ impl Snapshot {
 
     /// The unit that results speak of by this name.
     pub(crate) fn spoken(&self, name: &str) -> Option<&Arc<Unit>> {
-        self.units.values().find(|unit| unit.spoken == name)
+        self.units
+            .values()
+            .find(|unit| unit.spoken == name && !unit.is_admission())
     }
 
     /// The units that differ from those of another snapshot, and the ids that are gone.

@@ -7,6 +7,8 @@ use ridgeway_krm::{Gvk, ObjectRef};
 const KYVERNO: &str = "kyverno.io";
 /// The group of Kyverno's policies in CEL.
 const CEL: &str = "policies.kyverno.io";
+/// The group of Kubernetes' own policies.
+const ADMISSION: &str = "admissionregistration.k8s.io";
 /// The group of constraint templates.
 const TEMPLATES: &str = "templates.gatekeeper.sh";
 /// The group of constraints.
@@ -27,6 +29,10 @@ pub(crate) enum Role {
     Exception,
     /// What deletes by a schedule: `CleanupPolicy`, `DeletingPolicy` and their twins.
     Cleanup,
+    /// `ValidatingAdmissionPolicy` or `MutatingAdmissionPolicy`.
+    Admission,
+    /// What binds one of these.
+    Binding,
     /// `ConstraintTemplate`.
     Template,
     /// A constraint.
@@ -44,6 +50,7 @@ pub(crate) fn kinds() -> Vec<Gvk> {
     ]
     .into_iter()
     .chain(CEL_KINDS.iter().map(|kind| Gvk::new(CEL, "v1", kind)))
+    .chain(ADMISSION_KINDS.iter().map(|kind| Gvk::new(ADMISSION, "v1", kind)))
     .chain([template()])
     .collect()
 }
@@ -59,6 +66,14 @@ const CEL_KINDS: [&str; 9] = [
     "DeletingPolicy",
     "NamespacedDeletingPolicy",
     "PolicyException",
+];
+
+/// Kubernetes' own policies with what binds them; these kinds are built in.
+const ADMISSION_KINDS: [&str; 4] = [
+    "ValidatingAdmissionPolicy",
+    "MutatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "MutatingAdmissionPolicyBinding",
 ];
 
 /// The kind of a policy in the version that it is written in.
@@ -91,6 +106,8 @@ pub(crate) fn role(group: &str, kind: &str) -> Option<Role> {
             Some(Role::Cleanup)
         }
         (CEL, kind) if CEL_KINDS.contains(&kind) => Some(Role::Cel),
+        (ADMISSION, "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy") => Some(Role::Admission),
+        (ADMISSION, "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding") => Some(Role::Binding),
         (TEMPLATES, "ConstraintTemplate") => Some(Role::Template),
         (CONSTRAINTS, _) => Some(Role::Constraint),
         _ => None,
@@ -104,6 +121,14 @@ pub(crate) fn spoken(key: &ObjectRef) -> String {
         _ if key.namespace.is_empty() => key.name.clone(),
         _ => format!("{}/{}", key.namespace, key.name),
     }
+}
+
+/// Whether a binding is one of a policy.
+pub(crate) fn binds(binding_key: &ObjectRef, binding: Node<'_>, policy: &ObjectRef) -> bool {
+    role(&binding_key.group, &binding_key.kind) == Some(Role::Binding)
+        && binding_key.group == policy.group
+        && binding_key.kind.strip_suffix("Binding") == Some(&policy.kind)
+        && text(binding, &["spec", "policyName"]) == policy.name
 }
 
 /// A policy's id from the name that results use; safe in URLs.

@@ -43,6 +43,8 @@ async fn write(shared: &Shared, key: &ObjectRef) -> Result<(), Status> {
     let live = shared.cluster.get(&gvk, &key.namespace, &key.name).await?;
     let now = rfc3339(shared.clock.now());
     let status = match source::role(&key.group, &key.kind) {
+        Some(Role::Admission) if key.kind == "MutatingAdmissionPolicy" => return Ok(()),
+        Some(Role::Admission) => checked(shared, unit, &live),
         Some(Role::Constraint) => violations(shared, unit),
         Some(Role::Cel) => {
             let condition = condition(unit, &live, &["conditionStatus", "conditions"], &now);
@@ -69,6 +71,30 @@ pub(crate) async fn store(shared: &Shared, live: &Doc, status: Value, cause: Str
         .update_status(object, WriteOptions::by(MANAGER, causality))
         .await
         .map(drop)
+}
+
+/// The status of a policy of Kubernetes' own: what its expressions get wrong about the kinds that they are about.
+fn checked(shared: &Shared, unit: &Unit, live: &Doc) -> Value {
+    let mut out = Value::object();
+    if let Some(generation) = live.root().at(&["metadata", "generation"]) {
+        out.set(&["observedGeneration"], generation.to_value());
+    }
+    let warnings = ridgeway_policy::type_warnings(unit.doc.root(), &shared.cluster.kinds());
+    let mut checking = Value::object();
+    if !warnings.is_empty() {
+        let one = |(field, warning): (String, String)| {
+            let mut out = Value::object();
+            out.set(&["fieldRef"], field);
+            out.set(&["warning"], warning);
+            out
+        };
+        checking.set(
+            &["expressionWarnings"],
+            warnings.into_iter().map(one).collect::<Value>(),
+        );
+    }
+    out.set(&["typeChecking"], checking);
+    out
 }
 
 /// The status of a constraint: how many objects violate it, and which.

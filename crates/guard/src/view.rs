@@ -6,6 +6,7 @@ use ridgeway_krm::ObjectRef;
 
 use crate::exception::{self, ExceptionView, Stand};
 use crate::guard::Shared;
+use crate::policies::Stored;
 use crate::snapshot::{Unit, constraint_kind};
 use crate::source::{self, POD_SECURITY, Role, items, text};
 use crate::trend::Score;
@@ -177,6 +178,29 @@ fn of_cel(unit: &Unit) -> PolicyView {
     }
 }
 
+/// A policy of Kubernetes' own; each binding counts as a rule.
+fn of_admission(unit: &Unit, bindings: &[&Doc]) -> PolicyView {
+    let root = unit.doc.root();
+    let (kind, list) = match unit.key.kind.as_str() {
+        "MutatingAdmissionPolicy" => ("mutate", "mutations"),
+        _ => ("validate", "validations"),
+    };
+    let denies = |binding: &&Doc| items(binding.root(), &["spec", "validationActions"]).any(|action| action == "Deny");
+    let line = root.at(&["spec", list]).and_then(Node::position);
+    let rule = |binding: &&Doc| RuleView {
+        name: text(binding.root(), &["metadata", "name"]).to_owned(),
+        kind,
+        words: words::cel(root, list),
+        applies: words::constraints(root),
+        line: line.map_or(0, |position| position.line),
+    };
+    PolicyView {
+        enforce: kind == "mutate" && !bindings.is_empty() || bindings.iter().any(denies),
+        rules: bindings.iter().map(rule).collect(),
+        ..of_policy(unit)
+    }
+}
+
 /// What is the same for all dialects.
 fn bare(unit: &Unit) -> PolicyView {
     PolicyView {
@@ -290,6 +314,11 @@ pub(crate) fn policies(shared: &Shared) -> Vec<PolicyView> {
         .values()
         .map(|unit| match source::role(&unit.key.group, &unit.key.kind) {
             Some(Role::Cel) => of_cel(unit),
+            Some(Role::Admission) => {
+                let bound = |(key, binding): &(&ObjectRef, &Stored)| source::binds(key, binding.doc.root(), &unit.key);
+                let bindings: Vec<&Doc> = snapshot.bindings.iter().filter(bound).map(|(_, b)| &b.doc).collect();
+                of_admission(unit, &bindings)
+            }
             Some(Role::Constraint) => of_constraint(unit, snapshot.templates.get(&unit.key.kind).map(|t| &t.doc)),
             _ => of_policy(unit),
         });

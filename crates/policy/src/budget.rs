@@ -32,6 +32,11 @@ impl Fuel {
         }
     }
 
+    /// How many steps are left.
+    pub(crate) fn left(&self) -> u64 {
+        self.left.get()
+    }
+
     /// Takes steps.
     pub fn burn(&self, steps: u64) -> Result<(), Exhausted> {
         match self.left.get().checked_sub(steps) {

@@ -20,6 +20,7 @@
 //! Work is counted: each rule has a budget of steps, regular expressions run in linear time over bounded texts, and a
 //! rule that exhausts its budget ends with an error that names it.
 
+mod admission_policy;
 mod budget;
 mod cel;
 mod cel_policy;
@@ -43,6 +44,7 @@ mod semver;
 mod source;
 mod verdict;
 
+pub use admission_policy::type_warnings;
 pub use cel_policy::expression_type;
 pub use gatekeeper::constraint_crd;
 pub use image::Image;

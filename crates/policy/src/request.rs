@@ -1,8 +1,10 @@
 //! What is put before the rules.
 
+use std::sync::{Arc, LazyLock};
+
 use jiff::Timestamp;
 use ridgeway_doc::{Doc, Node, Value};
-use ridgeway_krm::{Gvk, Gvr};
+use ridgeway_krm::{Gvk, Gvr, Kind, KindTable};
 
 /// What is being done to an object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -76,6 +78,35 @@ pub trait Data: Send + Sync {
     fn authorize(&self, question: &Question<'_>) -> Option<Decision> {
         let _ = question;
         None
+    }
+
+    /// A kind, where it is known: its schema, and whether its objects lie in namespaces.
+    fn kind(&self, gvk: &Gvk) -> Option<Arc<Kind>> {
+        static BUILT_IN: LazyLock<KindTable> = LazyLock::new(KindTable::builtin);
+        BUILT_IN.get(gvk)
+    }
+
+    /// The objects of a kind in a namespace (empty: in all); `None` where they are not known.
+    fn list(&self, gvk: &Gvk, namespace: &str) -> Option<Vec<Doc>> {
+        let plural = match self.kind(gvk) {
+            Some(kind) => kind.plural.clone(),
+            None => crate::cel_policy::plural(&gvk.kind),
+        };
+        let root = if gvk.group.is_empty() { "/api" } else { "/apis" };
+        let within = match namespace {
+            "" => String::new(),
+            namespace => format!("/namespaces/{namespace}"),
+        };
+        let list = self.api(&format!("{root}/{}{within}/{plural}", gvk.api_version()))?;
+        let items = list.node().get("items").into_iter().flat_map(Node::items);
+        let whole = |item: Node<'_>| {
+            let mut object = item.to_value();
+            // Items of lists need not say what they are.
+            object.set(&["apiVersion"], gvk.api_version());
+            object.set(&["kind"], gvk.kind.as_str());
+            object.into_doc()
+        };
+        Some(items.map(whole).collect())
     }
 
     /// The replicated objects for Rego's `data.inventory`, if any are.

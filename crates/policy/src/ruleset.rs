@@ -1,5 +1,6 @@
 //! [`RuleSet`]: every policy compiled, indexed by kind, immutable.
 
+mod cel;
 mod existing;
 mod fingerprint;
 
@@ -8,8 +9,9 @@ use std::sync::Arc;
 
 use ridgeway_doc::{Node, Value};
 
+use crate::admission_policy::{AdmissionPolicies, Record, is_admission_policy};
 use crate::budget::Fuel;
-use crate::cel_policy::{CelBody, CelPolicy, Ruling, Variant};
+use crate::cel_policy::{CelBody, CelPolicy, Ruling};
 use crate::explain::Trace;
 use crate::gatekeeper::{Constraints, Gatekeeper};
 use crate::jmespath::Fault;
@@ -30,6 +32,7 @@ pub struct RuleSet {
     pub(crate) policies: Arc<Vec<Arc<Policy>>>,
     exceptions: Arc<Vec<Arc<Exception>>>,
     gatekeeper: Arc<Constraints>,
+    admission: Arc<AdmissionPolicies>,
     cel: Arc<Vec<Arc<CelPolicy>>>,
     cel_exceptions: Arc<Vec<Arc<CelException>>>,
     by_kind: Arc<HashMap<String, Vec<Place>>>,
@@ -68,6 +71,7 @@ impl RuleSet {
         let (mut policies, mut exceptions) = (Vec::new(), Vec::new());
         let (mut cel, mut cel_exceptions) = (Vec::new(), Vec::new());
         let mut gatekeeper = Gatekeeper::default();
+        let mut admission = AdmissionPolicies::default();
         let mut hash = Fnv::default();
         for source in sources {
             let group = source
@@ -104,6 +108,7 @@ impl RuleSet {
                 },
                 ("templates.gatekeeper.sh", "ConstraintTemplate") => gatekeeper.template(*source, &mut errors),
                 ("constraints.gatekeeper.sh", _) => gatekeeper.constraint(*source),
+                (group, kind) if is_admission_policy(group, kind) => admission.add(*source, &mut errors),
                 _ => continue,
             }
             hash.write(kind);
@@ -115,6 +120,7 @@ impl RuleSet {
             policies: Arc::new(policies),
             exceptions: Arc::new(exceptions),
             gatekeeper: Arc::new(gatekeeper.finish(&mut errors)),
+            admission: Arc::new(admission.ordered()),
             cel: Arc::new(cel),
             cel_exceptions: Arc::new(cel_exceptions),
             hash: hash.0,
@@ -129,19 +135,21 @@ impl RuleSet {
         let mut hash = Fnv::default();
         let (mut policies, mut exceptions) = (Vec::new(), Vec::new());
         let (mut cel, mut cel_exceptions) = (Vec::new(), Vec::new());
-        let mut constraints = Vec::new();
+        let (mut constraints, mut admission) = (Vec::new(), Vec::new());
         for set in sets {
             policies.extend(set.policies.iter().cloned());
             exceptions.extend(set.exceptions.iter().cloned());
             cel.extend(set.cel.iter().cloned());
             cel_exceptions.extend(set.cel_exceptions.iter().cloned());
             constraints.push(&*set.gatekeeper);
+            admission.push(&*set.admission);
             hash.write(&set.hash());
         }
         RuleSet::indexed(RuleSet {
             policies: Arc::new(policies),
             exceptions: Arc::new(exceptions),
             gatekeeper: Arc::new(Constraints::union(constraints)),
+            admission: Arc::new(AdmissionPolicies::union(admission)),
             cel: Arc::new(cel),
             cel_exceptions: Arc::new(cel_exceptions),
             hash: hash.0,
@@ -186,7 +194,7 @@ impl RuleSet {
 
     /// How many policies and constraints are loaded.
     pub fn len(&self) -> usize {
-        self.policies.len() + self.cel.len() + self.gatekeeper.len()
+        self.policies.len() + self.cel.len() + self.gatekeeper.len() + self.admission.len()
     }
 
     /// Whether nothing is loaded.
@@ -218,6 +226,7 @@ impl RuleSet {
             .map(of)
             .chain(cel)
             .chain(self.gatekeeper.policies())
+            .chain(self.admission.infos())
             .collect()
     }
 
@@ -240,7 +249,7 @@ impl RuleSet {
         verdicts.mutated = self.mutate(request, &mut verdicts.results);
         let object = verdicts.mutated.as_ref().map(Value::node).or(request.object);
         let request = Request { object, ..*request };
-        self.validate(&request, false, &mut verdicts.results);
+        verdicts.annotations = self.validate(&request, false, &mut verdicts.results);
         if let Some(mutated) = verdicts.mutated.take() {
             verdicts.mutated = Some(mutated);
         }
@@ -257,6 +266,7 @@ impl RuleSet {
     pub(crate) fn mutate(&self, request: &Request<'_>, results: &mut Vec<RuleResult>) -> Option<Value> {
         let subject = request.subject()?;
         let mut work: Option<Value> = None;
+        let rounds = self.admission.mutate(request, &mut work, results);
         for (policy, rule) in self.candidates(&request.gvk.kind) {
             let Body::Mutate(mutate) = &rule.body else { continue };
             if mutate.existing || !rule.applies(policy, request, subject) {
@@ -295,78 +305,22 @@ impl RuleSet {
             results.push(result);
         }
         self.mutate_cel(request, &mut work, results);
+        self.admission.mutate_again(request, &mut work, results, rounds);
         work
     }
 
-    fn mutate_cel(&self, request: &Request<'_>, work: &mut Option<Value>, results: &mut Vec<RuleResult>) {
-        if !matches!(request.operation, Operation::Create | Operation::Update) {
-            return;
-        }
-        for policy in self.cel.iter() {
-            for variant in policy.variants.iter().filter(|v| matches!(v.body, CelBody::Mutate(_))) {
-                if let Some(excepted) = self.excepted(policy, variant, request) {
-                    results.extend(excepted);
-                    continue;
-                }
-                let before = work.clone();
-                let object = before.as_ref().map(Value::node).or(request.object);
-                let ruling = variant.rule_on(policy, &Request { object, ..*request });
-                if let Ruling::Mutated(value) = &ruling
-                    && object != Some(value.node())
-                {
-                    *work = Some(value.clone());
-                }
-                results.extend(policy.result(variant, ruling));
-            }
-        }
-    }
-
-    fn judge_cel(&self, request: &Request<'_>, background: bool, results: &mut Vec<RuleResult>) {
-        for policy in self.cel.iter().filter(|policy| !background || policy.background) {
-            for variant in policy
-                .variants
-                .iter()
-                .filter(|v| matches!(v.body, CelBody::Validate(_)))
-            {
-                match self.excepted(policy, variant, request) {
-                    Some(excepted) => results.extend(excepted),
-                    None => results.extend(policy.result(variant, variant.rule_on(policy, request))),
-                }
-            }
-        }
-    }
-
-    /// The result of a policy in CEL that a request is excepted from; `None` when it is not.
-    fn excepted(&self, policy: &CelPolicy, variant: &Variant, request: &Request<'_>) -> Option<Option<RuleResult>> {
-        if self.cel_exceptions.is_empty() {
-            return None;
-        }
-        let namespaced = if policy.name.contains('/') { "Namespaced" } else { "" };
-        let kind = match variant.body {
-            CelBody::Validate(_) => "ValidatingPolicy",
-            CelBody::Mutate(_) => "MutatingPolicy",
-            CelBody::Generate(_) => "GeneratingPolicy",
+    /// Adds what validating rules say; what is to be recorded comes back.
+    pub(crate) fn validate(
+        &self,
+        request: &Request<'_>,
+        background: bool,
+        results: &mut Vec<RuleResult>,
+    ) -> Vec<(String, String)> {
+        let mut record = Record::default();
+        self.admission.judge(request, background, results, &mut record);
+        let Some(subject) = request.subject() else {
+            return record.finish();
         };
-        let kind = format!("{namespaced}{kind}");
-        let exception = self
-            .cel_exceptions
-            .iter()
-            .find(|e| e.names(&kind, &policy.name) && e.covers(request))?;
-        // A policy that is not for the request says nothing, excepted or not.
-        let ruling = match variant.rule_on(policy, request) {
-            Ruling::Unmatched => Ruling::Unmatched,
-            _ if exception.passes => Ruling::Pass,
-            _ => Ruling::Skip,
-        };
-        let mut result = policy.result(variant, ruling);
-        if let Some(result) = &mut result {
-            result.message = format!("excepted by {}", exception.name);
-        }
-        Some(result)
-    }
-
-    pub(crate) fn validate(&self, request: &Request<'_>, background: bool, results: &mut Vec<RuleResult>) {
-        let Some(subject) = request.subject() else { return };
         let mut done: Option<&str> = None;
         for (policy, rule) in self.candidates(&request.gvk.kind) {
             let Body::Validate(_) = &rule.body else { continue };
@@ -388,6 +342,7 @@ impl RuleSet {
         if !background {
             pod_security::judge(request, results);
         }
+        record.finish()
     }
 
     pub(crate) fn judge(

@@ -62,6 +62,8 @@ pub enum Dialect {
     Gatekeeper,
     /// Pod Security Standards from namespace labels.
     PodSecurity,
+    /// `ValidatingAdmissionPolicy` and `MutatingAdmissionPolicy`.
+    Kubernetes,
 }
 
 /// What one rule says about one object, with evidence and remedy.
@@ -89,6 +91,8 @@ pub struct RuleResult {
     pub remedy: String,
     /// A JSON patch that would make it pass, where one is obvious.
     pub patch: Option<Value>,
+    /// The status reason of a refusal (`Invalid`) where the policy chooses it; its message is said as it stands then.
+    pub reason: String,
 }
 
 impl RuleResult {
@@ -106,6 +110,17 @@ impl RuleResult {
             value: None,
             remedy: String::new(),
             patch: None,
+            reason: String::new(),
+        }
+    }
+
+    /// Whether whoever makes the change is told of it, though it goes through. Kubernetes' own policies only tell where
+    /// their bindings say so.
+    pub fn warns(&self) -> bool {
+        match (self.outcome, self.dialect) {
+            (Outcome::Error | Outcome::Fail | Outcome::Warn, Dialect::Kubernetes) => self.action == Action::Warn,
+            (Outcome::Fail | Outcome::Warn, _) => !self.refuses(),
+            _ => false,
         }
     }
 
@@ -122,6 +137,8 @@ pub struct Verdicts {
     pub results: Vec<RuleResult>,
     /// The object as mutating rules changed it; `None` when none did.
     pub mutated: Option<Value>,
+    /// What policies want recorded of the change, as audit annotations.
+    pub annotations: Vec<(String, String)>,
 }
 
 impl Verdicts {
@@ -132,9 +149,7 @@ impl Verdicts {
 
     /// Violations that do not refuse the change.
     pub fn warnings(&self) -> impl Iterator<Item = &RuleResult> {
-        self.results
-            .iter()
-            .filter(|r| !r.refuses() && matches!(r.outcome, Outcome::Fail | Outcome::Warn))
+        self.results.iter().filter(|r| r.warns())
     }
 }
 

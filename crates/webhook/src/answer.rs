@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ridgeway_doc::{Node, Value};
-use ridgeway_policy::{Outcome, RuleResult};
+use ridgeway_policy::{Dialect, Outcome, RuleResult};
 
 use crate::review::Review;
 
@@ -23,6 +23,8 @@ pub struct Answer {
     pub warnings: Vec<String>,
     /// All results, for the audit log.
     pub results: Vec<RuleResult>,
+    /// What policies want recorded, as audit annotations.
+    pub recorded: Vec<(String, String)>,
     /// The object as mutating rules changed it; `None` when none did.
     pub mutated: Option<Value>,
     /// The fingerprint of the policies that judged.
@@ -37,6 +39,9 @@ impl Words<'_> {
     /// `message (policy p, rule r, at spec.x) Remedy: …`
     pub fn refusal(self) -> String {
         let result = self.0;
+        if result.dialect == Dialect::Kubernetes {
+            return result.message.clone();
+        }
         let mut notes = vec![format!("policy {}", result.policy)];
         if !result.rule.is_empty() {
             notes.push(format!("rule {}", result.rule));
@@ -54,6 +59,9 @@ impl Words<'_> {
     /// The sentence for somebody whose change went through all the same.
     pub fn warning(self) -> String {
         let result = self.0;
+        if result.dialect == Dialect::Kubernetes {
+            return result.message.clone();
+        }
         let place = if result.path.is_empty() {
             String::new()
         } else {
@@ -87,6 +95,11 @@ impl Words<'_> {
     }
 }
 
+/// The API server puts the webhook's name and a slash before the keys of its annotations.
+fn annotation_key(key: &str) -> String {
+    key.replace('/', "_")
+}
+
 impl Answer {
     /// Whether the change may go through.
     pub fn allowed(&self) -> bool {
@@ -99,6 +112,18 @@ impl Answer {
         refusals.sort_by(|a, b| a.path.cmp(&b.path));
         let sentences: Vec<String> = refusals.into_iter().map(|result| Words(result).refusal()).collect();
         sentences.join("\n")
+    }
+
+    /// The status reason with its code: that of policies of Kubernetes' own where no other refuses.
+    fn reason(&self) -> (&str, i64) {
+        let chosen = self.refusals.first().map_or("", |result| result.reason.as_str());
+        match chosen {
+            _ if self.refusals.iter().any(|result| result.reason.is_empty()) => ("Forbidden", 403),
+            "Unauthorized" => (chosen, 401),
+            "Forbidden" => (chosen, 403),
+            "RequestEntityTooLarge" => (chosen, 413),
+            _ => (chosen, 422),
+        }
     }
 
     /// The patch from the object as it was sent to the object as it shall be.
@@ -130,6 +155,9 @@ impl Answer {
         for (key, said) in by_outcome {
             out.set(&[key], listed(said));
         }
+        for (key, value) in &self.recorded {
+            out.set(&[&annotation_key(key)], value.as_str());
+        }
         if !self.policies.is_empty() {
             out.set(&["policies"], self.policies.clone());
         }
@@ -144,8 +172,9 @@ impl Answer {
         if !self.allowed() {
             let mut status = Value::object();
             status.set(&["status"], "Failure");
-            status.set(&["reason"], "Forbidden");
-            status.set(&["code"], 403);
+            let (reason, code) = self.reason();
+            status.set(&["reason"], reason);
+            status.set(&["code"], code);
             status.set(&["message"], self.message());
             let details = [
                 ("group", &review.gvr.group),
@@ -208,7 +237,7 @@ fn listed(mut all: Vec<String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ridgeway_policy::{Action, Dialect};
+    use ridgeway_policy::Action;
 
     use super::*;
 
@@ -225,6 +254,7 @@ mod tests {
             value: None,
             remedy: remedy.into(),
             patch: None,
+            reason: String::new(),
         }
     }
 

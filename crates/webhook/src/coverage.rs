@@ -298,6 +298,20 @@ impl Coverage {
         }
     }
 
+    /// What a policy of Kubernetes' own is about.
+    pub(crate) fn of_resources(&mut self, spec: Node<'_>) {
+        for rule in items(spec, &["matchConstraints", "resourceRules"]) {
+            let operations = operations(&texts(rule, &["operations"]));
+            for group in texts(rule, &["apiGroups"]) {
+                for version in texts(rule, &["apiVersions"]) {
+                    for resource in texts(rule, &["resources"]) {
+                        self.add(group, version, resource, &operations);
+                    }
+                }
+            }
+        }
+    }
+
     /// What a policy in CEL is about: it says so in a webhook's words already.
     pub(crate) fn of_constraints(&mut self, spec: Node<'_>) {
         let mut pods = Vec::new();

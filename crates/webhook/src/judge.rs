@@ -147,7 +147,7 @@ impl Judge {
                 let ignored = unit.failure == FailurePolicy::Ignore && result.outcome == Outcome::Error;
                 if result.refuses() && !ignored {
                     answer.refusals.push(result.clone());
-                } else if ignored || matches!(result.outcome, Outcome::Fail | Outcome::Warn) {
+                } else if ignored || result.warns() {
                     answer.warnings.push(Words(&result).warning());
                 }
                 self.metrics.outcome(&unit.name, result.outcome);
@@ -155,9 +155,13 @@ impl Judge {
             }
         }
         answer.mutated = state.work;
+        answer.recorded = state.recorded;
         answer
     }
 }
+
+/// The object as it was changed, what was said, and what is to be recorded.
+type Evaluated = (Option<Value>, Vec<RuleResult>, Vec<(String, String)>);
 
 /// One part of a unit.
 #[derive(Clone, Copy, Debug)]
@@ -207,6 +211,7 @@ struct State {
     since: Instant,
     work: Option<Value>,
     results: Vec<(Step, Vec<RuleResult>)>,
+    recorded: Vec<(String, String)>,
     done: bool,
 }
 
@@ -218,6 +223,7 @@ impl State {
             since: Instant::now(),
             work: None,
             results: Vec::new(),
+            recorded: Vec::new(),
             done: false,
         }
     }
@@ -243,7 +249,7 @@ impl Run {
         tokio::task::spawn_blocking(move || {
             while let Some((step, work)) = self.next(epoch) {
                 let begun = Instant::now();
-                let (mutated, results) = self.evaluate(step, work.as_ref());
+                let (mutated, results, recorded) = self.evaluate(step, work.as_ref());
                 let unit = &self.set.units[step.unit];
                 self.judge.metrics.took(&unit.name, begun.elapsed());
                 let mut state = self.state();
@@ -254,6 +260,7 @@ impl Run {
                     state.work = mutated;
                 }
                 state.results.push((step, results));
+                state.recorded.extend(recorded);
                 state.step += 1;
             }
         });
@@ -353,11 +360,11 @@ impl Run {
         }
     }
 
-    fn evaluate(&self, step: Step, work: Option<&Value>) -> (Option<Value>, Vec<RuleResult>) {
+    fn evaluate(&self, step: Step, work: Option<&Value>) -> Evaluated {
         let unit = &self.set.units[step.unit];
         let half = if step.mutating { &unit.mutate } else { &unit.validate };
         let Some((rules, _)) = half else {
-            return (None, Vec::new());
+            return (None, Vec::new(), Vec::new());
         };
         let review = &self.question.review;
         let beside = &self.beside;
@@ -368,6 +375,7 @@ impl Run {
                     unit,
                     format!("The policy {} could not be asked: {failed}", unit.name),
                 )],
+                Vec::new(),
             );
         }
         let reader = self.judge.remote.as_deref().map(|remote| Reader {
@@ -406,7 +414,7 @@ impl Run {
         // Pod Security labels are the cluster's own admission's.
         let results = verdicts.results.into_iter();
         let results = results.filter(|result| result.dialect != Dialect::PodSecurity);
-        (verdicts.mutated, results.collect())
+        (verdicts.mutated, results.collect(), verdicts.annotations)
     }
 }
 
@@ -430,6 +438,7 @@ fn unasked(unit: &Unit, message: String) -> RuleResult {
         value: None,
         remedy: remedy.into(),
         patch: None,
+        reason: String::new(),
     }
 }
 

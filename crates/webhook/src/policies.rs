@@ -1,5 +1,7 @@
 //! Directories of policies to one immutable set of units, or every fault with its file, line and column.
 
+mod admission;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use ridgeway_policy::{CompileError, RuleSet};
 
 use crate::cluster;
 use crate::coverage::Coverage;
+use admission::{admission, binds};
 
 /// The annotation by which a policy states its time budget, as in `50ms`.
 const BUDGET: &str = "webhook.ridgeway.dev/budget";
@@ -119,6 +122,8 @@ enum Role {
     Exception,
     Template,
     Constraint,
+    Admission,
+    Binding,
     Crd,
 }
 
@@ -135,6 +140,12 @@ fn role(object: Node<'_>) -> Option<Role> {
         ("policies.kyverno.io", "GeneratingPolicy" | "NamespacedGeneratingPolicy") => Some(Role::Generating),
         ("templates.gatekeeper.sh", "ConstraintTemplate") => Some(Role::Template),
         ("constraints.gatekeeper.sh", _) => Some(Role::Constraint),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy") => {
+            Some(Role::Admission)
+        }
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding") => {
+            Some(Role::Binding)
+        }
         ("apiextensions.k8s.io", "CustomResourceDefinition") => Some(Role::Crd),
         _ => None,
     }
@@ -186,10 +197,12 @@ impl PolicySet {
         }
         let of = |wanted: Role| found.iter().filter(move |(role, _)| *role == wanted).map(|(_, s)| s);
         let exceptions: Vec<&Source> = of(Role::Exception).collect();
+        let bindings: Vec<&Source> = of(Role::Binding).collect();
         let templates: BTreeMap<String, &Source> = of(Role::Template)
             .map(|s| (s.text(&["spec", "crd", "spec", "names", "kind"]).to_owned(), s))
             .collect();
-        for source in exceptions.iter().copied().chain(templates.values().copied()) {
+        let beside = exceptions.iter().chain(&bindings).copied();
+        for source in beside.chain(templates.values().copied()) {
             let errors = RuleSet::compile(&[source.doc.root()]).1;
             faults.extend(errors.iter().map(|error| source.place(error)));
         }
@@ -208,7 +221,15 @@ impl PolicySet {
                     out.notes.push(generates(source));
                     None
                 }
-                Role::Exception | Role::Template | Role::Crd => None,
+                Role::Admission => {
+                    let bound = bindings
+                        .iter()
+                        .copied()
+                        .filter(|binding| binds(binding, source))
+                        .collect();
+                    admission(source, bound, &mut faults, &mut out)
+                }
+                Role::Exception | Role::Template | Role::Binding | Role::Crd => None,
             };
             let Some(unit) = unit else { continue };
             if let Some(first) = known.insert(unit.name.clone(), &source.path) {

@@ -10,13 +10,26 @@ pub(super) fn status(change: &Change<'_>, refusals: &[Refusal]) -> Status {
     refusals.sort_by(|a, b| a.path.cmp(&b.path));
     let sentences: Vec<String> = refusals.iter().map(|refusal| sentence(refusal)).collect();
     let causes = refusals.iter().map(|refusal| cause(refusal)).collect();
-    Status::new(Reason::Forbidden, sentences.join("\n"))
-        .about(&change.kind.gvk.group, &change.kind.plural, &change.name)
-        .with_causes(causes)
+    let message = sentences.join("\n");
+    let (group, plural) = (&change.kind.gvk.group, &change.kind.plural);
+    // Policies of Kubernetes' own choose the reason; where others refuse too, it is forbidden.
+    let chosen = refusals.first().and_then(|refusal| refusal.reason);
+    match chosen.filter(|_| refusals.iter().all(|refusal| refusal.reason.is_some())) {
+        Some(reason) => {
+            let said = Status::forbidden(group, plural, &change.name, &message).message;
+            Status::new(reason, said)
+        }
+        None => Status::new(Reason::Forbidden, message),
+    }
+    .about(group, plural, &change.name)
+    .with_causes(causes)
 }
 
 /// `message (policy p, rule r, at spec.x) Remedy: …`
 fn sentence(refusal: &Refusal) -> String {
+    if refusal.reason.is_some() {
+        return refusal.message.clone();
+    }
     let mut notes = vec![format!("policy {}", refusal.policy)];
     if !refusal.rule.is_empty() {
         notes.push(format!("rule {}", refusal.rule));

@@ -100,6 +100,7 @@ fn finding(resource: &Prepared, result: &RuleResult, audit_warn: bool) -> Findin
         Dialect::Kyverno => "kyverno",
         Dialect::Gatekeeper => "gatekeeper",
         Dialect::PodSecurity => "pod-security",
+        Dialect::Kubernetes => "kubernetes",
     };
     Finding {
         counted: counted(result, audit_warn),

@@ -145,7 +145,7 @@ impl Bench {
         }
         Ok(Bench {
             rules,
-            world: World::new(&resources.sources, default),
+            world: World::new(&[resources.sources.as_slice(), &loaded.parameters].concat(), default),
             resources: resources
                 .sources
                 .into_iter()

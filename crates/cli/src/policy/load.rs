@@ -89,6 +89,8 @@ impl std::fmt::Display for Problem {
 #[derive(Default)]
 pub(super) struct Loaded {
     pub(super) sources: Vec<Source>,
+    /// Objects beside policies that are their parameters.
+    pub(super) parameters: Vec<Source>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -153,12 +155,22 @@ impl Loaded {
     }
 }
 
-/// Whether an object is a policy, an exception, a template or a constraint.
+/// Whether an object is a policy, an exception, a template, a constraint or a binding.
 pub(super) fn is_policy(source: &Source) -> bool {
-    matches!(
-        source.group(),
-        "kyverno.io" | "policies.kyverno.io" | "templates.gatekeeper.sh" | "constraints.gatekeeper.sh"
-    )
+    match source.group() {
+        "kyverno.io" | "policies.kyverno.io" | "templates.gatekeeper.sh" | "constraints.gatekeeper.sh" => true,
+        "admissionregistration.k8s.io" => source.kind().contains("AdmissionPolicy"),
+        _ => false,
+    }
+}
+
+/// The kinds of parameters that policies name, as `apiVersion` and kind.
+fn parameter_kinds(sources: &[Source]) -> Vec<(String, String)> {
+    let of = |source: &Source| {
+        let text = |key: &str| source.text(&["spec", "paramKind", key]).to_owned();
+        (text("apiVersion"), text("kind"))
+    };
+    sources.iter().map(of).filter(|(_, kind)| !kind.is_empty()).collect()
 }
 
 /// Reads policies; other documents beside them are passed over.
@@ -181,8 +193,8 @@ pub(super) fn policies(paths: &[PathBuf]) -> Loaded {
             out.read(path, None);
             let found = out.sources[before.0..].iter().any(is_policy);
             if !found && out.problems.len() == before.1 {
-                let message = "no policy is in this file; expected a Kyverno policy, a ConstraintTemplate, a constraint \
-                               or Rego with `deny` rules";
+                let message = "no policy is in this file; expected a Kyverno policy, an admission policy, a \
+                               ConstraintTemplate, a constraint or Rego with `deny` rules";
                 out.problems.push(Problem::new(&path.display().to_string(), message));
             }
         }
@@ -193,7 +205,14 @@ pub(super) fn policies(paths: &[PathBuf]) -> Loaded {
             }
         }
     }
-    out.sources.retain(is_policy);
+    let kinds = parameter_kinds(&out.sources);
+    let (policies, others): (Vec<Source>, Vec<Source>) = out.sources.into_iter().partition(is_policy);
+    out.sources = policies;
+    let wanted = |source: &Source| {
+        let (version, kind) = (source.text(&["apiVersion"]), source.kind());
+        kinds.iter().any(|(v, k)| v == version && k == kind)
+    };
+    out.parameters = others.into_iter().filter(wanted).collect();
     out
 }
 

@@ -14,6 +14,7 @@ mod compare;
 mod descriptor;
 mod env;
 mod eval;
+mod inspect;
 mod lexer;
 mod library;
 mod loops;
@@ -64,6 +65,16 @@ impl Program {
         let ast = parser::parse(text)?;
         let ast = resolve::resolve(ast, env).map_err(|why| SyntaxError::new(text, 0, &why))?;
         Ok(Program { ast })
+    }
+
+    /// The functions that the expression calls, modules with theirs.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = &str> {
+        inspect::calls(&self.ast)
+    }
+
+    /// Why an object to be applied cannot be one: its parts are named by their place.
+    pub(crate) fn misnamed_object(&self) -> Option<String> {
+        inspect::misnamed_object(&self.ast)
     }
 
     /// Whether numbers or names are converted to constants of an enumeration.

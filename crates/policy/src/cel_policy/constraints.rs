@@ -13,6 +13,10 @@ pub(crate) struct Constraints {
     excluded: Vec<ResourceRule>,
     objects: Option<LabelSelector>,
     namespaces: Option<LabelSelector>,
+    /// Whether a request for another version of a resource counts as one for the version that is named.
+    equivalent: bool,
+    /// Whether everything is meant where no resources are named.
+    open: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -61,7 +65,7 @@ impl ResourceRule {
         }
     }
 
-    fn matches(&self, request: &Request<'_>, resource: &str) -> bool {
+    fn matches(&self, request: &Request<'_>, resource: &str, equivalent: bool) -> bool {
         let has = |list: &[String], text: &str| list.iter().any(|item| item == "*" || item.eq_ignore_ascii_case(text));
         let resources = self.resources.iter().any(|pattern| {
             let (main, sub) = pattern.split_once('/').unwrap_or((pattern, ""));
@@ -70,7 +74,7 @@ impl ResourceRule {
         });
         let namespaced = !request.namespace.is_empty();
         has(&self.groups, &request.gvk.group)
-            && has(&self.versions, &request.gvk.version)
+            && (equivalent || has(&self.versions, &request.gvk.version))
             && resources
             && (self.operations.is_empty() || has(&self.operations, request.operation.as_str()))
             && (self.names.is_empty() || has(&self.names, request.name))
@@ -79,6 +83,18 @@ impl ResourceRule {
                 "Cluster" => !namespaced,
                 _ => true,
             }
+    }
+}
+
+/// `matchPolicy`: whether other versions of a resource count.
+fn equivalent(node: Option<Node<'_>>, path: &str) -> Result<bool, Place> {
+    match node.and_then(|node| node.str_at(&["matchPolicy"])) {
+        None | Some("" | "Equivalent") => Ok(true),
+        Some("Exact") => Ok(false),
+        Some(other) => Err(Place::new(
+            format!("{path}.matchPolicy"),
+            format!("{other:?} is not known here; use Exact or Equivalent"),
+        )),
     }
 }
 
@@ -106,7 +122,47 @@ impl Constraints {
             excluded: rules("excludeResourceRules"),
             objects: selector("objectSelector")?.filter(|s| !s.is_everything()),
             namespaces: selector("namespaceSelector")?.filter(|s| !s.is_everything()),
+            equivalent: false,
+            open: false,
         })
+    }
+
+    /// The `matchConstraints` of a policy of Kubernetes' own.
+    pub(crate) fn of_policy(node: Option<Node<'_>>, path: &str) -> Result<Constraints, Place> {
+        let mut out = Constraints::compile(node, path)?;
+        if out.rules.is_empty() {
+            let why = "a policy needs `resourceRules` that say what it is asked about";
+            return Err(Place::new(format!("{path}.resourceRules"), why));
+        }
+        for (key, rules) in [("resourceRules", &out.rules), ("excludeResourceRules", &out.excluded)] {
+            for (i, rule) in rules.iter().enumerate() {
+                for (field, list) in [
+                    ("apiGroups", &rule.groups),
+                    ("apiVersions", &rule.versions),
+                    ("resources", &rule.resources),
+                    ("operations", &rule.operations),
+                ] {
+                    if list.is_empty() {
+                        let why = format!("a rule needs `{field}`; write [\"*\"] for all");
+                        return Err(Place::new(format!("{path}.{key}[{i}].{field}"), why));
+                    }
+                }
+            }
+        }
+        out.equivalent = equivalent(node, path)?;
+        Ok(out)
+    }
+
+    /// The `matchResources` of a binding, which may be missing.
+    pub(crate) fn of_binding(node: Option<Node<'_>>, path: &str) -> Result<Constraints, Place> {
+        let node = node.filter(|node| !node.is_null());
+        let mut out = match node {
+            Some(_) => Constraints::compile(node, path)?,
+            None => Constraints::default(),
+        };
+        out.equivalent = equivalent(node, path)?;
+        out.open = out.rules.is_empty();
+        Ok(out)
     }
 
     /// Whether the policy is for this request.
@@ -137,9 +193,11 @@ impl Constraints {
             // What lies in no namespace is matched whatever the selector says.
             request.namespace.is_empty() || selector.matches(request.namespace_labels())
         });
-        self.rules.iter().any(|rule| rule.matches(request, resource))
-            && !self.excluded.iter().any(|rule| rule.matches(request, resource))
-            && objects
-            && namespaces
+        let any = |rules: &[ResourceRule]| {
+            rules
+                .iter()
+                .any(|rule| rule.matches(request, resource, self.equivalent))
+        };
+        (self.open || any(&self.rules)) && !any(&self.excluded) && objects && namespaces
     }
 }

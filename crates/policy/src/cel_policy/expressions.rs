@@ -201,24 +201,24 @@ impl<'a> CelScope<'a> {
         let resource = self.resource();
         let user = request.user.unwrap_or_default();
         let groups = Cel::list(user.groups.iter().map(|group| Cel::str(group)).collect());
+        let kind = Cel::object([
+            ("group", Cel::str(&gvk.group)),
+            ("version", Cel::str(&gvk.version)),
+            ("kind", Cel::str(&gvk.kind)),
+        ]);
+        let resource = Cel::object([
+            ("group", Cel::str(&gvk.group)),
+            ("version", Cel::str(&gvk.version)),
+            ("resource", resource),
+        ]);
         Cel::object([
-            (
-                "kind",
-                Cel::object([
-                    ("group", Cel::str(&gvk.group)),
-                    ("version", Cel::str(&gvk.version)),
-                    ("kind", Cel::str(&gvk.kind)),
-                ]),
-            ),
-            (
-                "resource",
-                Cel::object([
-                    ("group", Cel::str(&gvk.group)),
-                    ("version", Cel::str(&gvk.version)),
-                    ("resource", resource),
-                ]),
-            ),
+            ("kind", kind.clone()),
+            ("resource", resource.clone()),
             ("subResource", Cel::str(request.subresource)),
+            ("requestKind", kind),
+            ("requestResource", resource),
+            ("requestSubResource", Cel::str(request.subresource)),
+            ("options", Cel::object([])),
             ("name", Cel::str(request.name)),
             ("namespace", Cel::str(request.namespace)),
             ("operation", Cel::str(request.operation.as_str())),
@@ -226,6 +226,7 @@ impl<'a> CelScope<'a> {
                 "userInfo",
                 Cel::object([
                     ("username", Cel::str(user.name)),
+                    ("uid", Cel::str("")),
                     ("groups", groups),
                     ("extra", Cel::object([])),
                 ]),

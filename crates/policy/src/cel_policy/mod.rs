@@ -9,7 +9,7 @@ mod policy;
 mod typing;
 
 pub(crate) use autogen::rewrite;
-pub(crate) use constraints::plural;
-pub(crate) use expressions::{CelCheck, Verdict, all_hold, conditions};
+pub(crate) use constraints::{Constraints, plural};
+pub(crate) use expressions::{CelCheck, CelScope, Named, Verdict, all_hold, conditions};
 pub(crate) use policy::{CelBody, CelPolicy, Ruling, Variant};
 pub use typing::expression_type;

@@ -53,7 +53,9 @@ pub(super) fn run(mutations: &[Mutation], variables: &[Named], request: &Request
         };
         match mutation {
             Mutation::Apply(_) => work = apply_configuration(work.node(), made.node()),
-            Mutation::Patch(_) => apply_json_patch(&mut work, made.node()).map_err(Fault::Invalid)?,
+            Mutation::Patch(_) => {
+                apply_json_patch(&mut work, made.node()).map_err(|why| Fault::Invalid(why.to_string()))?
+            }
         }
     }
     Ok(work)

@@ -303,7 +303,7 @@ fn respond(policies: &[Loaded], object: &Doc, values: &Values, user: Option<&Doc
             ..Response::default()
         };
         judge(loaded, &current, &mut |request| {
-            loaded.set.validate(request, false, &mut response.results)
+            loaded.set.validate(request, false, &mut response.results);
         });
         responses.push(response);
     }

@@ -98,7 +98,7 @@ fn texts<'a>(sources: &[Node<'a>], result: &RuleResult) -> Option<(Node<'a>, Vec
     let (kind, name) = match result.dialect {
         Dialect::Gatekeeper => result.policy.split_once('/')?,
         Dialect::Kyverno => ("", result.policy.rsplit('/').next()?),
-        Dialect::PodSecurity => return None,
+        Dialect::PodSecurity | Dialect::Kubernetes => return None,
     };
     let source = sources.iter().find(|source| {
         source.str_at(&["metadata", "name"]) == Some(name)

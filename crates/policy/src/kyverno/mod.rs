@@ -24,7 +24,7 @@ mod validate;
 pub(crate) use crate::pattern_text::wildcard;
 pub(crate) use context::Env;
 pub(crate) use exception::{CelException, Exception};
-pub(crate) use mutate::{Mutate, apply_json_patch};
+pub(crate) use mutate::{Mutate, PatchFault, apply_json_patch};
 pub(crate) use pattern::{Expected, Failure};
 pub(crate) use policy::{Body, Fault as Place, Policy, Rule};
 pub(crate) use strategic::apply_configuration;

@@ -205,7 +205,7 @@ fn run<'a>(steps: &'a [Step], env: &Env<'a>, work: &mut Value, nesting: usize) -
             }
             Step::Patch(tree) => {
                 let patch = tree.eval(env)?;
-                apply_json_patch(work, patch.node()).map_err(Fault::Invalid)?;
+                apply_json_patch(work, patch.node()).map_err(|why| Fault::Invalid(why.to_string()))?;
                 applied = true;
             }
             Step::Foreach(each) => applied |= each.run(env, work, nesting)?,
@@ -327,8 +327,25 @@ fn restore(text: &str, variables: &[(String, bool)]) -> (Result<Template, String
     (Template::compile(&out, "request.object"), alone)
 }
 
+/// Why a JSON patch was not applied.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PatchFault {
+    /// One of its tests fails.
+    #[error("the patch's test of {0} fails")]
+    Test(String),
+    /// It cannot be applied at all.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl From<String> for PatchFault {
+    fn from(why: String) -> PatchFault {
+        PatchFault::Invalid(why)
+    }
+}
+
 /// RFC 6902; parents of added members are made, removing what is not there does nothing.
-pub(crate) fn apply_json_patch(object: &mut Value, patch: Node<'_>) -> Result<(), String> {
+pub(crate) fn apply_json_patch(object: &mut Value, patch: Node<'_>) -> Result<(), PatchFault> {
     for op in patch.items() {
         let pointer = |key: &str| -> Result<Pointer, String> {
             let text = op
@@ -343,7 +360,7 @@ pub(crate) fn apply_json_patch(object: &mut Value, patch: Node<'_>) -> Result<()
             "add" => add(object, path.tokens(), value())?,
             "replace" => {
                 if path.resolve(object.node()).is_none() {
-                    return Err(format!("the patch replaces {path}, which is not there"));
+                    return Err(format!("the patch replaces {path}, which is not there").into());
                 }
                 remove(object, path.tokens());
                 add(object, path.tokens(), value())?;
@@ -351,7 +368,7 @@ pub(crate) fn apply_json_patch(object: &mut Value, patch: Node<'_>) -> Result<()
             "remove" => remove(object, path.tokens()),
             "test" => {
                 if path.resolve(object.node()).map(Node::to_value) != Some(value()) {
-                    return Err(format!("the patch's test of {path} fails"));
+                    return Err(PatchFault::Test(path.to_string()));
                 }
             }
             kind @ ("move" | "copy") => {
@@ -363,7 +380,7 @@ pub(crate) fn apply_json_patch(object: &mut Value, patch: Node<'_>) -> Result<()
                 }
                 add(object, path.tokens(), moved)?;
             }
-            other => return Err(format!("{other:?} is no operation of a JSON patch")),
+            other => return Err(format!("{other:?} is no operation of a JSON patch").into()),
         }
     }
     Ok(())
@@ -467,7 +484,7 @@ mod tests {
             let mut value = object[0].root().to_value();
             let got = match apply_json_patch(&mut value, patch[0].root()) {
                 Ok(()) => value.to_json(),
-                Err(error) => error,
+                Err(error) => error.to_string(),
             };
             assert_eq!(got, want);
         }
