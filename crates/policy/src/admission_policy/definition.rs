@@ -114,7 +114,7 @@ impl Definition {
         known(spec, "spec", &[&shared, own].concat())?;
         let param_kind = param_kind(spec)?;
         let mut typing = Typing::new(param_kind.is_some());
-        let conditions = conditions(spec, &typing)?;
+        let conditions = conditions(spec, "matchConditions", &typing)?;
         typing.open_variables();
         let variables = variables(spec, &mut typing)?;
         let fail_open = one_of(spec, "failurePolicy", "spec", &["Fail", "Ignore"])? == Some("Ignore");
@@ -127,9 +127,7 @@ impl Definition {
             }
             Body::Mutate { mutations, again }
         } else {
-            let words = typing.for_messages();
-            let compile = |(i, item)| validation(item, &typing, &words, &format!("spec.validations[{i}]"));
-            let validations: Vec<Validation> = items(spec, "validations").map(compile).collect::<Result<_, _>>()?;
+            let validations = validations(spec, &typing)?;
             let annotations = annotations(spec, &typing)?;
             if validations.is_empty() && annotations.is_empty() {
                 let why = "a policy needs `validations` or `auditAnnotations`";
@@ -193,11 +191,11 @@ fn param_kind(spec: Node<'_>) -> Result<Option<Gvk>, Place> {
     Ok(Some(Gvk::new(group, version, text("kind")?)))
 }
 
-fn conditions(spec: Node<'_>, typing: &Typing) -> Result<Vec<Program>, Place> {
+pub(super) fn conditions(spec: Node<'_>, key: &str, typing: &Typing) -> Result<Vec<Program>, Place> {
     let mut names: Vec<&str> = Vec::new();
     let mut out = Vec::new();
-    for (i, item) in items(spec, "matchConditions") {
-        let path = format!("spec.matchConditions[{i}]");
+    for (i, item) in items(spec, key) {
+        let path = format!("spec.{key}[{i}]");
         known(item, &path, &["name", "expression"])?;
         let name = item.str_at(&["name"]).unwrap_or_default();
         validate_label_key(name).map_err(|why| Place::new(format!("{path}.name"), why))?;
@@ -214,7 +212,7 @@ fn conditions(spec: Node<'_>, typing: &Typing) -> Result<Vec<Program>, Place> {
     Ok(out)
 }
 
-fn variables(spec: Node<'_>, typing: &mut Typing) -> Result<Vec<Named>, Place> {
+pub(super) fn variables(spec: Node<'_>, typing: &mut Typing) -> Result<Vec<Named>, Place> {
     let mut out: Vec<Named> = Vec::new();
     for (i, item) in items(spec, "variables") {
         let path = format!("spec.variables[{i}]");
@@ -238,6 +236,12 @@ fn variables(spec: Node<'_>, typing: &mut Typing) -> Result<Vec<Named>, Place> {
         out.push((name.into(), program));
     }
     Ok(out)
+}
+
+pub(super) fn validations(spec: Node<'_>, typing: &Typing) -> Result<Vec<Validation>, Place> {
+    let words = typing.for_messages();
+    let compile = |(i, item)| validation(item, typing, &words, &format!("spec.validations[{i}]"));
+    items(spec, "validations").map(compile).collect()
 }
 
 fn validation(item: Node<'_>, typing: &Typing, words: &Typing, path: &str) -> Result<Validation, Place> {

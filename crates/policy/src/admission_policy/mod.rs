@@ -10,6 +10,7 @@ mod evaluation;
 mod merge;
 mod mutate;
 mod schema_types;
+mod template;
 mod typing;
 mod validate;
 
@@ -23,6 +24,7 @@ use crate::verdict::{Action, CompileError, Dialect, Outcome, RuleResult};
 use binding::Binding;
 use definition::{Body, Definition};
 pub use schema_types::type_warnings;
+pub(crate) use template::TemplateCode;
 pub(crate) use validate::Record;
 
 /// The compiled policies and bindings of a set.

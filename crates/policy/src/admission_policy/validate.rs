@@ -67,10 +67,10 @@ impl Record {
 }
 
 /// One thing that is said of a request.
-struct Said {
-    outcome: Outcome,
+pub(super) struct Said {
+    pub(super) outcome: Outcome,
     /// The author's words, or what went wrong.
-    message: String,
+    pub(super) message: String,
     reason: String,
     path: String,
 }
@@ -156,6 +156,38 @@ fn told(definition: &Definition, binding: &Binding, action: Action, said: Said) 
     result
 }
 
+fn fault(message: String) -> Said {
+    Said {
+        outcome: Outcome::Error,
+        message,
+        reason: "Invalid".into(),
+        path: String::new(),
+    }
+}
+
+/// What validations say against a request, by their places.
+pub(super) fn decide(validations: &[Validation], evaluation: &Evaluation<'_>) -> Vec<(usize, Said)> {
+    let mut out = Vec::new();
+    for (index, validation) in validations.iter().enumerate() {
+        let said = match evaluation.value(&validation.program) {
+            Ok(Ok(Cel::Bool(true))) => continue,
+            Ok(Ok(_)) => Said {
+                outcome: Outcome::Fail,
+                message: message(validation, evaluation),
+                reason: validation.reason.clone(),
+                path: validation.program.first_path().unwrap_or_default(),
+            },
+            Ok(Err(why)) => fault(format!("expression '{}' resulted in error: {why}", validation.text)),
+            Err(overdrawn) => {
+                out.push((index, fault(overdrawn.to_string())));
+                break;
+            }
+        };
+        out.push((index, said));
+    }
+    out
+}
+
 /// Evaluates the policy with one parameter. Says whether it was for the request at all.
 fn one(
     definition: &Definition,
@@ -181,12 +213,6 @@ fn one(
         let action = if ignored { Action::Audit } else { action };
         results.push(told(definition, binding, action, said));
     };
-    let fault = |message: String| Said {
-        outcome: Outcome::Error,
-        message,
-        reason: "Invalid".into(),
-        path: String::new(),
-    };
     match evaluation::matches(definition, param, request) {
         Ok(true) => {}
         Ok(false) => return false,
@@ -196,21 +222,7 @@ fn one(
         }
     }
     let evaluation = Evaluation::new(definition, param, request);
-    for (index, validation) in validations.iter().enumerate() {
-        let said = match evaluation.value(&validation.program) {
-            Err(overdrawn) => {
-                tell(index, fault(overdrawn.to_string()), binding.action());
-                return true;
-            }
-            Ok(Ok(Cel::Bool(true))) => continue,
-            Ok(Err(why)) => fault(format!("expression '{}' resulted in error: {why}", validation.text)),
-            Ok(Ok(_)) => Said {
-                outcome: Outcome::Fail,
-                message: message(validation, &evaluation),
-                reason: validation.reason.clone(),
-                path: validation.program.first_path().unwrap_or_default(),
-            },
-        };
+    for (index, said) in decide(validations, &evaluation) {
         tell(index, said, binding.action());
     }
     for (key, program) in annotations {

@@ -78,23 +78,56 @@ fn run_test(files: &dyn Files, path: &str, test: Node<'_>, name: &str, report: &
         }
     };
     let (templates, constraints) = (read("template")?, read("constraint")?);
-    let sources: Vec<Node<'_>> = templates.iter().chain(&constraints).map(Doc::root).collect();
-    let (rules, errors) = RuleSet::compile(&sources);
-    if let Some(error) = errors.first() {
-        return Err(error.to_string());
+    // Where a template is written in several languages, all must say the same.
+    let other: Vec<Option<Doc>> = templates.iter().map(in_rego_alone).collect();
+    let mut engines = vec![("", templates.iter().collect::<Vec<_>>())];
+    if other.iter().any(Option::is_some) {
+        let chosen = templates
+            .iter()
+            .zip(&other)
+            .map(|(own, other)| other.as_ref().unwrap_or(own));
+        engines = vec![(" in CEL", templates.iter().collect()), (" in Rego", chosen.collect())];
     }
-    for case in test.get("cases").into_iter().flat_map(Node::items) {
-        let name = format!("{name} / {}", case.str_at(&["name"]).unwrap_or_default());
-        let (outcome, detail) = match judge(files, base, &rules, case) {
-            Ok(results) => match assertions(case, &results) {
-                Ok(()) => (RowOutcome::Passed, String::new()),
-                Err(why) => (RowOutcome::Failed, why),
-            },
-            Err(error) => (RowOutcome::Failed, error),
-        };
-        report.row(name, outcome, detail);
+    for (engine, templates) in engines {
+        let sources: Vec<Node<'_>> = templates.into_iter().chain(&constraints).map(Doc::root).collect();
+        let (rules, errors) = RuleSet::compile(&sources);
+        if let Some(error) = errors.first() {
+            return Err(error.to_string());
+        }
+        for case in test.get("cases").into_iter().flat_map(Node::items) {
+            let name = format!("{name} / {}{engine}", case.str_at(&["name"]).unwrap_or_default());
+            let (outcome, detail) = match judge(files, base, &rules, case) {
+                Ok(results) => match assertions(case, &results) {
+                    Ok(()) => (RowOutcome::Passed, String::new()),
+                    Err(why) => (RowOutcome::Failed, why),
+                },
+                Err(error) => (RowOutcome::Failed, error),
+            };
+            report.row(name, outcome, detail);
+        }
     }
     Ok(())
+}
+
+/// A template that is written in CEL and in Rego, without its CEL; `None` for the others.
+fn in_rego_alone(template: &Doc) -> Option<Doc> {
+    let target = template.root().at(&["spec", "targets"])?.item(0)?;
+    let engine = |code: Node<'_>| code.str_at(&["engine"]).map(str::to_owned);
+    let engines: Vec<String> = target.get("code")?.items().filter_map(engine).collect();
+    let has = |name: &str| engines.iter().any(|engine| engine == name);
+    if !has("K8sNativeValidation") || !(has("Rego") || target.get("rego").is_some()) {
+        return None;
+    }
+    let kept = target
+        .get("code")?
+        .items()
+        .filter(|code| engine(*code).as_deref() == Some("Rego"));
+    let kept: Value = kept.map(Node::to_value).collect();
+    let mut target = target.to_value();
+    target.set(&["code"], kept);
+    let mut out = template.root().to_value();
+    out.set(&["spec", "targets"], vec![target]);
+    Some(out.into_doc())
 }
 
 fn judge(files: &dyn Files, base: &str, rules: &RuleSet, case: Node<'_>) -> Result<Vec<RuleResult>, String> {

@@ -1,4 +1,4 @@
-//! Gatekeeper: `ConstraintTemplate`s in Rego and the constraints that give them parameters.
+//! Gatekeeper: `ConstraintTemplate`s in Rego or CEL and the constraints that give them parameters.
 //!
 //! A template compiles once, to a program of our own Rego engine; what that engine does not know runs in the regorus
 //! machine, or in its interpreter. Each constraint says where the template applies and with which parameters.
@@ -21,7 +21,7 @@ use crate::request::{Operation, Request};
 use crate::ruleset::PolicyInfo;
 use crate::verdict::{Action, CompileError, Dialect, Outcome, RuleResult};
 use constraint::Constraint;
-use template::Template;
+use template::{Code, Template};
 
 /// Templates and constraints while a set is compiled.
 #[derive(Default)]
@@ -117,22 +117,34 @@ impl Constraints {
                 continue;
             }
             let all = || objects.get_or_init(|| request.data.inventory());
-            let answer = if let Some(native) = &template.native {
-                let inventory = template.reads_inventory.then(|| match all() {
-                    Some(all) => crate::rego::Value::from_node(all.node()),
-                    None => crate::rego::Value::object(Vec::new()),
-                });
-                native.run(&native_review, &constraint.native_parameters, inventory)
-            } else {
-                let review = review.get_or_insert_with(|| rego::review(request, background));
-                let data = template
-                    .reads_inventory
-                    .then(|| inventory.get_or_insert_with(|| rego::inventory(all().clone())).clone());
-                template.run(review, &constraint.parameters, data)
+            let answer = match &template.code {
+                Code::Cel(code) => Ok(in_cel(code.violations(&constraint.cel_parameters, request))),
+                Code::Rego(code) => match &code.native {
+                    Some(native) => {
+                        let inventory = template.reads_inventory.then(|| match all() {
+                            Some(all) => crate::rego::Value::from_node(all.node()),
+                            None => crate::rego::Value::object(Vec::new()),
+                        });
+                        native.run(&native_review, &constraint.native_parameters, inventory)
+                    }
+                    None => {
+                        let review = review.get_or_insert_with(|| rego::review(request, background));
+                        let data = template
+                            .reads_inventory
+                            .then(|| inventory.get_or_insert_with(|| rego::inventory(all().clone())).clone());
+                        code.run(review, &constraint.parameters, data)
+                    }
+                },
             };
             results.extend(told(constraint, answer));
         }
     }
+}
+
+/// Violations that a template in CEL reports: words alone.
+fn in_cel(messages: Vec<String>) -> Vec<rego::Violation> {
+    let of = |message| rego::Violation { message, details: None };
+    messages.into_iter().map(of).collect()
 }
 
 /// The results of one constraint: one per violation, or one that it passes.

@@ -1,4 +1,4 @@
-//! Templates: the Rego of one kind of constraint.
+//! Templates: the code of one kind of constraint, in CEL or in Rego.
 
 use std::sync::Arc;
 
@@ -9,8 +9,11 @@ use ridgeway_doc::{Node, Position};
 
 use super::native::Native;
 use super::rego::{self, Violation};
+use crate::admission_policy::TemplateCode;
 use crate::verdict::CompileError;
 
+/// The engine of templates in CEL.
+const CEL: &str = "K8sNativeValidation";
 const TARGET: &str = "admission.k8s.gatekeeper.sh";
 
 /// A compiled template.
@@ -22,8 +25,20 @@ pub(crate) struct Template {
     pub(super) reads_inventory: bool,
     /// Whether it looks at the operation.
     pub(super) names_operations: bool,
+    pub(super) code: Code,
+}
+
+/// In which language a template is evaluated. Where it is written in both, CEL is preferred, as Gatekeeper does.
+pub(super) enum Code {
+    Cel(TemplateCode),
+    Rego(Box<RegoCode>),
+}
+
+/// A template in Rego.
+pub(super) struct RegoCode {
     /// The program of our own engine, where it knows all that the template uses.
     pub(super) native: Option<Native>,
+    reads_inventory: bool,
     entry: Rc<str>,
     /// The program, where the virtual machine can run it.
     program: Option<Arc<Program>>,
@@ -115,7 +130,7 @@ impl<'a> Source<'a> {
             }),
             None => Err((
                 path,
-                "a template needs its rule in Rego; other engines are not evaluated by this version".into(),
+                "a template needs its rule, in CEL (K8sNativeValidation) or in Rego".into(),
             )),
         }
     }
@@ -130,6 +145,21 @@ impl Template {
                 "a template names the kind of its constraints".into(),
             ));
         };
+        let title = node
+            .at(&["metadata", "annotations"])
+            .and_then(|a| a.get("metadata.gatekeeper.sh/title"));
+        let title = title.and_then(Node::as_str).unwrap_or(kind).to_owned();
+        if let Some((source, path)) = cel_source(node) {
+            let code = TemplateCode::compile(source, &path).map_err(|place| fault(node, &place.path, place.message))?;
+            let json = source.to_json();
+            return Ok(Template {
+                kind: kind.into(),
+                title,
+                reads_inventory: false,
+                names_operations: json.contains("request.operation") || json.contains("oldObject"),
+                code: Code::Cel(code),
+            });
+        }
         let source = Source::find(node).map_err(|(path, message)| fault(node, &path, message))?;
         let wrong = |error: &dyn std::fmt::Display| {
             let mut out = fault(node, &source.path, rego::first_line(error));
@@ -161,23 +191,34 @@ impl Template {
         let compiled = engine.compile_with_entrypoint(&entry).map_err(|e| wrong(&e))?;
         let program = Compiler::compile_from_policy(&compiled, &[&entry]).ok();
         let all = || std::iter::once(source.rego).chain(source.libraries.iter().copied());
-        let title = node
-            .at(&["metadata", "annotations"])
-            .and_then(|a| a.get("metadata.gatekeeper.sh/title"));
         let sources: Vec<&str> = all().collect();
+        let reads_inventory = all().any(|text| text.contains("data.inventory") || text.contains("inventory["));
         Ok(Template {
-            native: Native::compile(&sources, package, source.v1),
             kind: kind.into(),
-            title: title.and_then(Node::as_str).unwrap_or(kind).into(),
-            reads_inventory: all().any(|text| text.contains("data.inventory") || text.contains("inventory[")),
+            title,
+            reads_inventory,
             names_operations: all().any(|text| text.contains(".operation")),
-            entry,
-            program,
-            compiled,
-            engine,
+            code: Code::Rego(Box::new(RegoCode {
+                native: Native::compile(&sources, package, source.v1),
+                reads_inventory,
+                entry,
+                program,
+                compiled,
+                engine,
+            })),
         })
     }
+}
 
+/// The source in CEL of a template's first target, and where it stands.
+fn cel_source(template: Node<'_>) -> Option<(Node<'_>, String)> {
+    let target = template.at(&["spec", "targets"]).and_then(|targets| targets.item(0))?;
+    let mut code = target.get("code").into_iter().flat_map(Node::items).enumerate();
+    let (i, code) = code.find(|(_, code)| code.str_at(&["engine"]) == Some(CEL))?;
+    Some((code.get("source")?, format!("spec.targets[0].code[{i}].source")))
+}
+
+impl RegoCode {
     /// The violations of a review; `inventory` is given when the template reads one.
     pub(crate) fn run(
         &self,
