@@ -38,6 +38,10 @@ pub(crate) fn kind(group: &str, kind: &str) -> bool {
                     | Role::Cleanup
                     | Role::Template
                     | Role::Constraint
+                    | Role::Mutator
+                    | Role::Expansion
+                    | Role::Config
+                    | Role::SyncSet
             )
         ),
     }

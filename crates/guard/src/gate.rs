@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ridgeway_cluster::{Gate, GateAnswer, GateRequest, Operation, Reason, Refusal};
+use ridgeway_cluster::{Gate, GateAnswer, GateRequest, Identity, Operation, Reason, Refusal};
 use ridgeway_doc::{Node, Value};
-use ridgeway_policy::{CompileError, Dialect, Request, RuleResult, User};
+use ridgeway_policy::{CompileError, Dialect, Point, Request, RuleResult, User};
 
 use crate::admission::Beside;
 use crate::exempt;
@@ -161,6 +161,12 @@ impl Gate for Admission {
         let beside = Beside::new(&self.0.mirror, request.user);
         let exempt = exempt::place(gvk, request.namespace, request.name);
         let rules = if exempt { &snapshot.standards } else { &snapshot.rules };
+        let delivered = !request.dry_run && request.user.name == Identity::controller("deliver").name;
+        let rules = if delivered {
+            rules.at(Point::Sync)
+        } else {
+            rules.clone()
+        };
         let verdicts = rules.admit(&Request {
             operation: operation(request.operation),
             gvk,

@@ -108,6 +108,7 @@ impl Shared {
         let now = self.clock.now();
         let next = Arc::new(Snapshot::build(&self.policies.all(), &table, &before, now));
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = next.clone();
+        self.mirror.enforce(next.rules.clone());
         self.alarm.set(alarm::What::Expiry, next.next_expiry());
         cleanup::plan(self, &next);
         let (changed, gone) = next.changed(&before);

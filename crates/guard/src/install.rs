@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::source;
 
-const DEFINITIONS: [&str; 9] = [
+const DEFINITIONS: [&str; 12] = [
     include_str!("../crds/clusterpolicy.yaml"),
     include_str!("../crds/policy.yaml"),
     include_str!("../crds/policyexception.yaml"),
@@ -20,6 +20,9 @@ const DEFINITIONS: [&str; 9] = [
     include_str!("../crds/deletingpolicy.yaml"),
     include_str!("../crds/cleanuppolicy.yaml"),
     include_str!("../crds/constrainttemplate.yaml"),
+    include_str!("../crds/mutators.yaml"),
+    include_str!("../crds/expansiontemplate.yaml"),
+    include_str!("../crds/gatekeeperconfig.yaml"),
 ];
 /// The field manager of everything that is installed.
 pub(crate) const MANAGER: &str = "ridgeway-guard";

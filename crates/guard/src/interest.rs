@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ridgeway_doc::{Node, parse_json};
+use ridgeway_doc::{Doc, Node, parse_json};
 use ridgeway_krm::{Gvk, KindTable};
 
 use crate::exempt;
@@ -222,8 +222,7 @@ impl Interest {
             text(policy, &["spec", "paramKind", "kind"]),
         );
         let group = version.split_once('/').map_or("", |(group, _)| group);
-        out.read
-            .extend(table.by_kind(group, kind).map(|kind| kind.gvk.clone()));
+        out.read.extend(table.by_kind(group, kind).map(|kind| kind.gvk.clone()));
         out
     }
 
@@ -245,6 +244,37 @@ impl Interest {
             synced(template, table, &mut out.read);
         }
         out
+    }
+}
+
+impl Interest {
+    /// Adds the kinds from which others follow that are judged.
+    pub(crate) fn expand(&mut self, expansions: &[&Doc]) {
+        // What follows may itself be followed from.
+        for _ in expansions {
+            for expansion in expansions {
+                let root = expansion.root();
+                let of = |key: &str| text(root, &["spec", "generatedGVK", key]);
+                if !self.judged.contains(of("group"), of("kind")) {
+                    continue;
+                }
+                for entry in items(root, &["spec", "applyTo"]) {
+                    for group in items(entry, &["groups"]).filter_map(Node::as_str) {
+                        for kind in items(entry, &["kinds"]).filter_map(Node::as_str) {
+                            self.judged.add(group, kind);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The kinds that a `SyncSet` or a `Config` wants in the inventory.
+pub(crate) fn inventory(object: Node<'_>, table: &KindTable, out: &mut BTreeSet<Gvk>) {
+    for entry in items(object, &["spec", "gvks"]).chain(items(object, &["spec", "sync", "syncOnly"])) {
+        let kind = table.by_kind(text(entry, &["group"]), text(entry, &["kind"]));
+        out.extend(kind.map(|kind| kind.gvk.clone()));
     }
 }
 

@@ -21,6 +21,7 @@ mod guard;
 mod install;
 mod interest;
 mod mirror;
+mod mutator;
 mod playground;
 mod policies;
 mod refused;

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use ridgeway_cluster::{Change, Cluster, ListOptions, Reflector};
 use ridgeway_doc::{Doc, Value};
 use ridgeway_krm::{Gvk, Kind, LabelSelector};
-use ridgeway_policy::Data;
+use ridgeway_policy::{Data, RuleSet};
 use tokio::sync::mpsc;
 
 use crate::interest::ApiPath;
@@ -34,6 +34,8 @@ pub(crate) struct Mirror {
     cluster: Arc<dyn Cluster>,
     kinds: RwLock<BTreeMap<(String, String), Followed>>,
     seen: mpsc::UnboundedSender<Seen>,
+    /// The rules in force: they say which namespaces are kept out of the inventory.
+    rules: RwLock<RuleSet>,
 }
 
 impl Mirror {
@@ -45,6 +47,7 @@ impl Mirror {
                 cluster,
                 kinds: RwLock::default(),
                 seen,
+                rules: RwLock::default(),
             }),
             told,
         )
@@ -109,6 +112,11 @@ impl Mirror {
         kinds
             .get(&(group.to_owned(), kind.to_owned()))
             .is_some_and(|followed| followed.synced)
+    }
+
+    /// Takes note of the rules in force.
+    pub(crate) fn enforce(&self, rules: RuleSet) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
     }
 
     /// Says that the time of an exception is over.
@@ -197,6 +205,7 @@ impl Data for Mirror {
     }
 
     fn inventory(&self) -> Option<Value> {
+        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut out = Value::object();
         for gvk in self.followed() {
             for doc in self.objects(&gvk.group, &gvk.kind) {
@@ -205,6 +214,9 @@ impl Data for Mirror {
                     text(doc.root(), &["metadata", "name"]),
                 );
                 let version = gvk.api_version();
+                if !namespace.is_empty() && rules.unsynced(namespace) {
+                    continue;
+                }
                 if namespace.is_empty() {
                     out.set(&["cluster", &version, &gvk.kind, name], doc.clone());
                 } else {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use ridgeway_doc::{Doc, Node};
 use ridgeway_krm::{Gvk, ObjectRef};
-use ridgeway_policy::{CompileError, Data, Request, RuleResult, RuleSet};
+use ridgeway_policy::{CompileError, Data, Point, Request, RuleResult, RuleSet};
 
 use crate::source::text;
 
@@ -72,6 +72,7 @@ pub(crate) fn evaluate(
     let (resources, policies) = (flat(resources), flat(policies));
     let sources: Vec<Node<'_>> = policies.iter().map(Doc::root).collect();
     let (rules, faults) = RuleSet::compile(&sources);
+    let rules = rules.at(Point::Editor);
     let given = Given(
         resources
             .iter()

@@ -10,7 +10,7 @@ use ridgeway_policy::terms::Terms;
 use ridgeway_policy::{CompileError, Dialect, RuleResult, RuleSet};
 
 use crate::exception::{self, Stand, Standing};
-use crate::interest::{Interest, Kinds};
+use crate::interest::{self, Interest, Kinds};
 use crate::policies::Stored;
 use crate::roles;
 use crate::source::{self, POD_SECURITY, Role, text};
@@ -38,6 +38,8 @@ pub(crate) struct Unit {
     pub(crate) interest: Interest,
     /// Its generate rules by name.
     pub(crate) generates: BTreeMap<String, GenerateRule>,
+    /// Whether it is not in force because of others.
+    pub(crate) conflicts: bool,
 }
 
 /// What the reconciler needs to know of a generate rule.
@@ -81,6 +83,10 @@ pub(crate) struct Snapshot {
     pub(crate) exceptions: BTreeMap<ObjectRef, Stand>,
     /// What binds Kubernetes' own policies.
     pub(crate) bindings: BTreeMap<ObjectRef, Stored>,
+    /// Gatekeeper's mutators and expansion templates: one that is to be stored must agree with them.
+    beside: BTreeMap<ObjectRef, Stored>,
+    /// The kinds that Gatekeeper's inventory is to hold.
+    inventory: BTreeSet<Gvk>,
     /// What deletes by a schedule.
     pub(crate) cleanups: BTreeMap<ObjectRef, Stored>,
     /// What each stored object was compiled to.
@@ -188,6 +194,22 @@ impl Snapshot {
             bindings.push((key, stored, part));
             out.bindings.insert(key.clone(), stored.clone());
         }
+        for (_, stored) in of(Role::Config).chain(of(Role::SyncSet)) {
+            interest::inventory(stored.doc.root(), table, &mut out.inventory);
+        }
+        let mut configs: Vec<Arc<Part>> = Vec::new();
+        for (key, stored) in of(Role::Config) {
+            let part = part(key, &[stored]);
+            for fault in &part.faults {
+                tracing::warn!(%fault, "a configuration of Gatekeeper is not in force");
+            }
+            configs.push(part);
+        }
+        let both = || of(Role::Mutator).chain(of(Role::Expansion));
+        let mutators: Vec<Arc<Part>> = both().map(|(key, stored)| part(key, &[stored])).collect();
+        let conflicts = RuleSet::union(mutators.iter().map(|part| &part.rules)).conflicts();
+        out.beside = both().map(|(key, stored)| (key.clone(), stored.clone())).collect();
+        let expansions: Vec<&Doc> = of(Role::Expansion).map(|(_, stored)| &stored.doc).collect();
         let mut ids = BTreeSet::new();
         let mut good: Vec<Arc<Part>> = Vec::new();
         // What judges comes before what changes and generates: the first of a name has its pages under it.
@@ -198,7 +220,8 @@ impl Snapshot {
         let all = of(Role::Policy)
             .chain(cel)
             .chain(of(Role::Constraint))
-            .chain(of(Role::Admission));
+            .chain(of(Role::Admission))
+            .chain(both());
         for (key, stored) in all {
             let root = stored.doc.root();
             let template = out
@@ -211,7 +234,12 @@ impl Snapshot {
                 .collect();
             let interest = match source::role(&key.group, &key.kind) {
                 Some(Role::Admission) => Interest::of_admission(root, !bound.is_empty(), table),
-                Some(Role::Constraint) => Interest::of_constraint(root, template.map(|t| t.doc.root()), table),
+                Some(Role::Constraint) => {
+                    let mut interest = Interest::of_constraint(root, template.map(|t| t.doc.root()), table);
+                    interest.expand(&expansions);
+                    interest
+                }
+                Some(Role::Mutator | Role::Expansion) => Interest::default(),
                 Some(Role::Cel) => Interest::of_cel(root, table),
                 _ => Interest::of_policy(root, table),
             };
@@ -225,14 +253,26 @@ impl Snapshot {
                     doc.is_some_and(|doc| exception::names(doc, &key.kind, &spoken))
                 })
                 .map(|(_, part)| part);
-            let about: Vec<&Arc<Part>> = about.chain(bound.iter().map(|(_, _, part)| part)).collect();
+            let mut about: Vec<&Arc<Part>> = about.chain(bound.iter().map(|(_, _, part)| part)).collect();
+            if key.group == source::CONSTRAINTS {
+                about.extend(&configs);
+                // What will follow from an object is given what mutators give it.
+                if !expansions.is_empty() {
+                    about.extend(&mutators);
+                }
+            }
+            let wrong: Vec<CompileError> = conflicts
+                .iter()
+                .filter(|fault| fault.policy == spoken)
+                .cloned()
+                .collect();
             // Policies of several kinds may have one name; the first keeps it for itself.
             let mut id = source::id(&spoken);
             if !ids.insert(id.clone()) {
                 id = source::id(&format!("{}/{spoken}", key.kind));
                 ids.insert(id.clone());
             }
-            let unit = unit(key, stored, id, spoken, (&own, &about), before, interest);
+            let unit = unit(key, stored, id, spoken, (&own, &about, &wrong), before, interest);
             if unit.faults.is_empty() && !broken_kinds.contains(&key.kind) {
                 good.push(own);
                 out.asks_about_roles |= roles::asked_about(root);
@@ -246,7 +286,11 @@ impl Snapshot {
             out.copied.extend(&unit.interest.copied);
         }
         let beside = exceptions.iter().map(|(_, part)| part);
-        let all = good.iter().chain(beside).chain(bindings.iter().map(|(_, _, part)| part));
+        let all = good
+            .iter()
+            .chain(beside)
+            .chain(bindings.iter().map(|(_, _, part)| part))
+            .chain(&configs);
         out.rules = RuleSet::union(all.map(|part| &part.rules));
         out.parts = parts;
         out
@@ -261,7 +305,18 @@ impl Snapshot {
             None
         };
         let sources: Vec<Node<'_>> = template.map(|t| t.doc.root()).into_iter().chain([object]).collect();
-        RuleSet::compile(&sources).1
+        let mut faults = RuleSet::compile(&sources).1;
+        if faults.is_empty()
+            && matches!(role, Role::Mutator | Role::Expansion)
+            && let Some(key) = ObjectRef::of(object)
+        {
+            let others = self.beside.iter().filter(|(other, _)| **other != key);
+            let all: Vec<Node<'_>> = others.map(|(_, stored)| stored.doc.root()).chain([object]).collect();
+            let spoken = source::spoken(&key);
+            faults = RuleSet::compile(&all).1;
+            faults.retain(|fault| fault.policy == spoken);
+        }
+        faults
     }
 
     /// The kinds that have to be followed for all of this.
@@ -282,6 +337,7 @@ impl Snapshot {
             out.extend(interest.read.iter().cloned());
         }
         out.extend(kinds.resolve(table));
+        out.extend(self.inventory.iter().cloned());
         if self.asks_about_roles {
             out.extend(roles::kinds());
         }
@@ -396,7 +452,7 @@ fn unit(
     stored: &Stored,
     id: String,
     spoken: String,
-    (own, exceptions): (&Part, &[&Arc<Part>]),
+    (own, exceptions, conflicts): (&Part, &[&Arc<Part>], &[CompileError]),
     before: &Snapshot,
     interest: Interest,
 ) -> Arc<Unit> {
@@ -406,6 +462,7 @@ fn unit(
         && old.versions == versions
         && old.interest == interest
         && old.id == id
+        && own.faults.iter().chain(conflicts).eq(&old.faults)
     {
         return old.clone();
     }
@@ -418,7 +475,8 @@ fn unit(
         created: stored.created,
         versions,
         rules: RuleSet::union(parts().map(|part| &part.rules)),
-        faults: own.faults.clone(),
+        faults: own.faults.iter().chain(conflicts).cloned().collect(),
+        conflicts: !conflicts.is_empty(),
         interest,
         generates: generates(root),
     })

@@ -15,6 +15,14 @@ const TEMPLATES: &str = "templates.gatekeeper.sh";
 pub(crate) const CONSTRAINTS: &str = "constraints.gatekeeper.sh";
 /// The version that constraints are served in.
 pub(crate) const CONSTRAINT_VERSION: &str = "v1beta1";
+/// The group of mutators.
+const MUTATIONS: &str = "mutations.gatekeeper.sh";
+/// The group of expansion templates.
+const EXPANSION: &str = "expansion.gatekeeper.sh";
+/// The group of Gatekeeper's `Config`.
+const CONFIG: &str = "config.gatekeeper.sh";
+/// The group of sets of kinds for the inventory.
+const SYNC_SETS: &str = "syncset.gatekeeper.sh";
 /// Identifies the view of Pod Security Standards, which no object stands for.
 pub(crate) const POD_SECURITY: &str = "pod-security-standards";
 
@@ -37,6 +45,14 @@ pub(crate) enum Role {
     Template,
     /// A constraint.
     Constraint,
+    /// `Assign`, `AssignImage`, `AssignMetadata` or `ModifySet`.
+    Mutator,
+    /// `ExpansionTemplate`.
+    Expansion,
+    /// Gatekeeper's `Config`.
+    Config,
+    /// `SyncSet`.
+    SyncSet,
 }
 
 /// The kinds that are always followed.
@@ -52,8 +68,17 @@ pub(crate) fn kinds() -> Vec<Gvk> {
     .chain(CEL_KINDS.iter().map(|kind| Gvk::new(CEL, "v1", kind)))
     .chain(ADMISSION_KINDS.iter().map(|kind| Gvk::new(ADMISSION, "v1", kind)))
     .chain([template()])
+    .chain(MUTATORS.iter().map(|kind| Gvk::new(MUTATIONS, "v1", kind)))
+    .chain([
+        Gvk::new(EXPANSION, "v1beta1", "ExpansionTemplate"),
+        Gvk::new(CONFIG, "v1alpha1", "Config"),
+        Gvk::new(SYNC_SETS, "v1alpha1", "SyncSet"),
+    ])
     .collect()
 }
+
+/// The kinds of mutators.
+const MUTATORS: [&str; 4] = ["Assign", "AssignImage", "AssignMetadata", "ModifySet"];
 
 /// The kinds of Kyverno's newer group.
 const CEL_KINDS: [&str; 9] = [
@@ -110,14 +135,19 @@ pub(crate) fn role(group: &str, kind: &str) -> Option<Role> {
         (ADMISSION, "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding") => Some(Role::Binding),
         (TEMPLATES, "ConstraintTemplate") => Some(Role::Template),
         (CONSTRAINTS, _) => Some(Role::Constraint),
+        (MUTATIONS, kind) if MUTATORS.contains(&kind) => Some(Role::Mutator),
+        (EXPANSION, "ExpansionTemplate") => Some(Role::Expansion),
+        (CONFIG, "Config") => Some(Role::Config),
+        (SYNC_SETS, "SyncSet") => Some(Role::SyncSet),
         _ => None,
     }
 }
 
-/// The name under which results speak of a policy: `name`, `namespace/name`, `Kind/name` for constraints.
+/// The name under which results speak of a policy: `name`, `namespace/name`, `Kind/name` for
+/// Gatekeeper's.
 pub(crate) fn spoken(key: &ObjectRef) -> String {
     match role(&key.group, &key.kind) {
-        Some(Role::Constraint) => format!("{}/{}", key.kind, key.name),
+        Some(Role::Constraint | Role::Mutator | Role::Expansion) => format!("{}/{}", key.kind, key.name),
         _ if key.namespace.is_empty() => key.name.clone(),
         _ => format!("{}/{}", key.namespace, key.name),
     }

@@ -10,6 +10,7 @@ use ridgeway_krm::ObjectRef;
 use crate::exception;
 use crate::guard::Shared;
 use crate::install::MANAGER;
+use crate::mutator;
 use crate::snapshot::Unit;
 use crate::source::{self, Role, items};
 
@@ -46,6 +47,7 @@ async fn write(shared: &Shared, key: &ObjectRef) -> Result<(), Status> {
         Some(Role::Admission) if key.kind == "MutatingAdmissionPolicy" => return Ok(()),
         Some(Role::Admission) => checked(shared, unit, &live),
         Some(Role::Constraint) => violations(shared, unit),
+        Some(role @ (Role::Mutator | Role::Expansion)) => mutator::status(unit, &live, role),
         Some(Role::Cel) => {
             let condition = condition(unit, &live, &["conditionStatus", "conditions"], &now);
             let mut out = Value::object();

@@ -6,6 +6,7 @@ use ridgeway_krm::ObjectRef;
 
 use crate::exception::{self, ExceptionView, Stand};
 use crate::guard::Shared;
+use crate::mutator;
 use crate::policies::Stored;
 use crate::snapshot::{Unit, constraint_kind};
 use crate::source::{self, POD_SECURITY, Role, items, text};
@@ -320,6 +321,12 @@ pub(crate) fn policies(shared: &Shared) -> Vec<PolicyView> {
                 of_admission(unit, &bindings)
             }
             Some(Role::Constraint) => of_constraint(unit, snapshot.templates.get(&unit.key.kind).map(|t| &t.doc)),
+            Some(Role::Mutator | Role::Expansion) => PolicyView {
+                enforce: unit.key.kind != "ExpansionTemplate",
+                category: "Gatekeeper".into(),
+                rules: vec![mutator::rule(unit)],
+                ..of_policy(unit)
+            },
             _ => of_policy(unit),
         });
     let mut views: Vec<PolicyView> = units.chain([standards()]).collect();

@@ -46,7 +46,7 @@ mod verdict;
 
 pub use admission_policy::type_warnings;
 pub use cel_policy::expression_type;
-pub use gatekeeper::constraint_crd;
+pub use gatekeeper::{Point, constraint_crd};
 pub use image::Image;
 /// The terms of exceptions, and the annotations that say them.
 pub mod terms {

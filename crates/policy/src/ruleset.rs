@@ -13,7 +13,7 @@ use crate::admission_policy::{AdmissionPolicies, Record, is_admission_policy};
 use crate::budget::Fuel;
 use crate::cel_policy::{CelBody, CelPolicy, Ruling};
 use crate::explain::Trace;
-use crate::gatekeeper::{Constraints, Gatekeeper};
+use crate::gatekeeper::{Constraints, Gatekeeper, Point, is_gatekeeper};
 use crate::jmespath::Fault;
 use crate::kyverno::{Body, CelException, Env, Exception, Finding, Policy, Rule, Violation};
 use crate::pod_security;
@@ -37,6 +37,8 @@ pub struct RuleSet {
     cel_exceptions: Arc<Vec<Arc<CelException>>>,
     by_kind: Arc<HashMap<String, Vec<Place>>>,
     any_kind: Arc<Vec<Place>>,
+    point: Point,
+    judging: bool,
     hash: u64,
 }
 
@@ -106,8 +108,7 @@ impl RuleSet {
                     Ok(exception) => cel_exceptions.push(Arc::new(exception)),
                     Err(fault) => errors.push(fault),
                 },
-                ("templates.gatekeeper.sh", "ConstraintTemplate") => gatekeeper.template(*source, &mut errors),
-                ("constraints.gatekeeper.sh", _) => gatekeeper.constraint(*source),
+                (group, kind) if is_gatekeeper(group, kind) => gatekeeper.add(group, *source, &mut errors),
                 (group, kind) if is_admission_policy(group, kind) => admission.add(*source, &mut errors),
                 _ => continue,
             }
@@ -155,6 +156,30 @@ impl RuleSet {
             hash: hash.0,
             ..RuleSet::default()
         })
+    }
+
+    /// The same set, asked at another enforcement point.
+    pub fn at(&self, point: Point) -> RuleSet {
+        RuleSet { point, ..self.clone() }
+    }
+
+    /// The same set, which changes nothing of what it is asked about; what will follow from an object is changed.
+    pub fn judging(&self) -> RuleSet {
+        RuleSet {
+            judging: true,
+            ..self.clone()
+        }
+    }
+
+    /// What single objects of a set do not say and only together is wrong: Gatekeeper's mutators that contradict each
+    /// other, and expansion that goes in circles. These objects have no effect.
+    pub fn conflicts(&self) -> Vec<CompileError> {
+        self.gatekeeper.conflicts()
+    }
+
+    /// Whether the objects of a namespace are kept out of the inventory of templates.
+    pub fn unsynced(&self, namespace: &str) -> bool {
+        self.gatekeeper.unsynced(namespace)
     }
 
     /// The set with its policies in order and indexed by kind.
@@ -246,7 +271,9 @@ impl RuleSet {
     /// Judges a change: mutations first, then everything that validates, on the object as mutated.
     pub fn admit(&self, request: &Request<'_>) -> Verdicts {
         let mut verdicts = Verdicts::default();
-        verdicts.mutated = self.mutate(request, &mut verdicts.results);
+        if !self.judging {
+            verdicts.mutated = self.mutate(request, &mut verdicts.results);
+        }
         let object = verdicts.mutated.as_ref().map(Value::node).or(request.object);
         let request = Request { object, ..*request };
         verdicts.annotations = self.validate(&request, false, &mut verdicts.results);
@@ -267,6 +294,7 @@ impl RuleSet {
         let subject = request.subject()?;
         let mut work: Option<Value> = None;
         let rounds = self.admission.mutate(request, &mut work, results);
+        self.gatekeeper.mutate(request, &mut work, results);
         for (policy, rule) in self.candidates(&request.gvk.kind) {
             let Body::Mutate(mutate) = &rule.body else { continue };
             if mutate.existing || !rule.applies(policy, request, subject) {
@@ -338,7 +366,12 @@ impl RuleSet {
             }
         }
         self.judge_cel(request, background, results);
-        self.gatekeeper.judge(request, background, results);
+        let point = match (background, self.point) {
+            (true, Point::Admission) => Point::Audit,
+            (_, Point::Admission) if request.dry_run => Point::Plan,
+            (_, point) => point,
+        };
+        self.gatekeeper.judge(request, background, point, results);
         if !background {
             pod_security::judge(request, results);
         }

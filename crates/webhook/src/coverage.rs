@@ -377,6 +377,35 @@ impl Coverage {
     }
 }
 
+impl Coverage {
+    fn of_named(&mut self, group: &str, version: &str, kind: &str, operations: &[Operation], table: &KindTable) {
+        let known = table.kinds().find(|k| k.gvk.kind == kind && k.gvk.group == group);
+        let resource = match known {
+            Some(known) => known.plural.clone(),
+            None => self.guess(kind),
+        };
+        self.add(group, version, &resource, operations);
+    }
+
+    /// What a mutator of Gatekeeper's is about, or an expansion template.
+    pub(crate) fn of_applied(&mut self, object: Node<'_>, table: &KindTable) {
+        for entry in items(object, &["spec", "applyTo"]) {
+            let named = operations(&texts(entry, &["operations"]));
+            let named: Vec<Operation> = [Operation::Create, Operation::Update]
+                .into_iter()
+                .filter(|operation| named.is_empty() || named.contains(operation))
+                .collect();
+            for group in texts(entry, &["groups"]) {
+                for version in texts(entry, &["versions"]) {
+                    for kind in texts(entry, &["kinds"]) {
+                        self.of_named(group, version, kind, &named, table);
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Whether a rule can say something about an object that goes.
 fn judges_deletion(rule: Node<'_>) -> bool {
     let validate = rule.get("validate");

@@ -69,7 +69,7 @@ impl Judge {
             ("authentication.k8s.io" | "authorization.k8s.io", _) => true,
             ("wgpolicyk8s.io" | "openreports.io" | "reports.kyverno.io", _) => true,
             ("kyverno.io", "ClusterPolicy" | "Policy") => true,
-            ("templates.gatekeeper.sh" | "constraints.gatekeeper.sh", _) => true,
+            (group, _) if group.ends_with(".gatekeeper.sh") => true,
             _ => false,
         };
         records

@@ -16,6 +16,7 @@
 mod answer;
 mod cluster;
 mod coverage;
+mod gatekeeping;
 mod judge;
 mod kubeconfig;
 mod manifests;

@@ -12,6 +12,7 @@ use ridgeway_policy::{CompileError, RuleSet};
 
 use crate::cluster;
 use crate::coverage::Coverage;
+use crate::gatekeeping::Gatekeeping;
 use admission::{admission, binds};
 
 /// The annotation by which a policy states its time budget, as in `50ms`.
@@ -68,8 +69,8 @@ pub struct Unit {
     pub mutate: Option<(RuleSet, Coverage)>,
     /// Its other rules with what they cover.
     pub validate: Option<(RuleSet, Coverage)>,
-    /// Mutations of one dialect come before those of the next.
-    order: u8,
+    /// Mutations of one dialect come before those of the next: Kubernetes' own, Gatekeeper's, Kyverno's.
+    pub(crate) order: u8,
 }
 
 /// Every policy of some directories.
@@ -88,17 +89,17 @@ pub struct PolicySet {
 }
 
 /// A policy as it was found.
-struct Source {
-    path: PathBuf,
-    doc: Doc,
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) doc: Doc,
 }
 
 impl Source {
-    fn text(&self, path: &[&str]) -> &str {
+    pub(crate) fn text(&self, path: &[&str]) -> &str {
         self.doc.root().str_at(path).unwrap_or_default()
     }
 
-    fn place(&self, error: &CompileError) -> String {
+    pub(crate) fn place(&self, error: &CompileError) -> String {
         let at = if error.line > 0 {
             format!(":{}:{}", error.line, error.column)
         } else {
@@ -124,6 +125,9 @@ enum Role {
     Constraint,
     Admission,
     Binding,
+    Mutator,
+    Expansion,
+    Config,
     Crd,
 }
 
@@ -140,6 +144,9 @@ fn role(object: Node<'_>) -> Option<Role> {
         ("policies.kyverno.io", "GeneratingPolicy" | "NamespacedGeneratingPolicy") => Some(Role::Generating),
         ("templates.gatekeeper.sh", "ConstraintTemplate") => Some(Role::Template),
         ("constraints.gatekeeper.sh", _) => Some(Role::Constraint),
+        ("mutations.gatekeeper.sh", "Assign" | "AssignImage" | "AssignMetadata" | "ModifySet") => Some(Role::Mutator),
+        ("expansion.gatekeeper.sh", "ExpansionTemplate") => Some(Role::Expansion),
+        ("config.gatekeeper.sh", "Config") => Some(Role::Config),
         ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy") => {
             Some(Role::Admission)
         }
@@ -206,7 +213,14 @@ impl PolicySet {
             let errors = RuleSet::compile(&[source.doc.root()]).1;
             faults.extend(errors.iter().map(|error| source.place(error)));
         }
+        let gatekeeping = Gatekeeping {
+            mutators: of(Role::Mutator).collect(),
+            expansions: of(Role::Expansion).collect(),
+            configs: of(Role::Config).collect(),
+        };
+        faults.extend(gatekeeping.faults());
         let mut out = PolicySet::default();
+        out.units.extend(gatekeeping.mutating(&table));
         templates
             .values()
             .for_each(|template| cluster::wanted(template.doc.root(), &mut out.inventory));
@@ -216,7 +230,7 @@ impl PolicySet {
             let unit = match role {
                 Role::Policy => kyverno(source, &exceptions, &table, &mut faults, &mut out),
                 Role::CelPolicy => cel(source, &mut faults),
-                Role::Constraint => constraint(source, &templates, &table, &mut faults),
+                Role::Constraint => constraint(source, &templates, &gatekeeping, &table, &mut faults),
                 Role::Generating => {
                     out.notes.push(generates(source));
                     None
@@ -230,6 +244,7 @@ impl PolicySet {
                     admission(source, bound, &mut faults, &mut out)
                 }
                 Role::Exception | Role::Template | Role::Binding | Role::Crd => None,
+                Role::Mutator | Role::Expansion | Role::Config => None,
             };
             let Some(unit) = unit else { continue };
             if let Some(first) = known.insert(unit.name.clone(), &source.path) {
@@ -390,7 +405,7 @@ fn spoken(source: &Source) -> String {
 }
 
 /// Whether rules ask about what a review does not tell: the namespace's labels, the user's roles.
-fn reads_surroundings(source: &Source) -> bool {
+pub(crate) fn reads_surroundings(source: &Source) -> bool {
     let text = source.doc.root().to_json();
     ["namespaceSelector", "namespaceObject", "\"roles\"", "\"clusterRoles\""]
         .iter()
@@ -454,7 +469,7 @@ fn kyverno(
         reads_surroundings: reads_surroundings(source),
         mutate,
         validate,
-        order: 0,
+        order: 2,
     })
 }
 
@@ -482,13 +497,14 @@ fn cel(source: &Source, faults: &mut Vec<String>) -> Option<Unit> {
         reads_surroundings: reads_surroundings(source),
         mutate,
         validate,
-        order: 1,
+        order: 3,
     })
 }
 
 fn constraint(
     source: &Source,
     templates: &BTreeMap<String, &Source>,
+    beside: &Gatekeeping<'_>,
     table: &KindTable,
     faults: &mut Vec<String>,
 ) -> Option<Unit> {
@@ -504,7 +520,7 @@ fn constraint(
     };
     let before = faults.len();
     let budget = budget(source, faults);
-    let (rules, errors) = compile(source, &[template]);
+    let (_, errors) = compile(source, &[template]);
     // A faulty template has been told of already.
     if RuleSet::compile(&[template.doc.root()]).1.is_empty() {
         faults.extend(errors);
@@ -515,6 +531,12 @@ fn constraint(
     let deletes = template.doc.root().to_json().contains("review.operation");
     let mut coverage = Coverage::default();
     coverage.of_constraint(source.doc.root(), deletes, table);
+    beside
+        .expansions
+        .iter()
+        .for_each(|expansion| coverage.of_applied(expansion.doc.root(), table));
+    // What stands beside it has been checked by itself.
+    let rules = compile(source, &beside.of_constraint(template)).0.judging();
     Some(Unit {
         name: format!("{kind}/{name}"),
         failure: failure(source.doc.root().get("spec")),
@@ -522,7 +544,7 @@ fn constraint(
         reads_surroundings: reads_surroundings(source),
         mutate: None,
         validate: Some((rules, coverage)),
-        order: 2,
+        order: 4,
     })
 }
 

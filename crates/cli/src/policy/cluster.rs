@@ -101,6 +101,19 @@ pub(super) fn wanted(policies: &[Node<'_>]) -> Wanted {
                 .for_each(|kind| out.kind(kind));
         }
     }
+    // What follows from an object is judged with it; chains are followed to their start.
+    for expansion in policies
+        .iter()
+        .chain(policies)
+        .filter(|p| p.str_at(&["kind"]) == Some("ExpansionTemplate"))
+    {
+        let made = expansion.str_at(&["spec", "generatedGVK", "kind"]).unwrap_or_default();
+        if out.kinds.iter().any(|kind| kind == made) {
+            let entries = expansion.at(&["spec", "applyTo"]).into_iter().flat_map(Node::items);
+            let parents: Vec<&str> = entries.flat_map(|entry| texts(entry.get("kinds"))).collect();
+            parents.into_iter().for_each(|kind| out.kind(kind));
+        }
+    }
     out
 }
 

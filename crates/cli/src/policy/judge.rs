@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ridgeway_cluster::{Clock, SystemClock};
 use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::Gvk;
-use ridgeway_policy::{Given, Operation, Request, RuleSet, User, Verdicts};
+use ridgeway_policy::{Given, Operation, Point, Request, RuleSet, User, Verdicts};
 
 use super::cluster;
 use super::load::{self, Problem, Source};
@@ -114,6 +114,7 @@ impl Bench {
         let mut problems = loaded.problems;
         let roots: Vec<Node<'_>> = loaded.sources.iter().map(Source::root).collect();
         let (rules, errors) = RuleSet::compile(&roots);
+        let rules = rules.at(Point::Gator);
         problems.extend(load::compile_problems(&errors, &loaded.sources));
         let mut resources = load::resources(&from.resources, from.parser);
         problems.append(&mut resources.problems);

@@ -159,6 +159,7 @@ impl Loaded {
 pub(super) fn is_policy(source: &Source) -> bool {
     match source.group() {
         "kyverno.io" | "policies.kyverno.io" | "templates.gatekeeper.sh" | "constraints.gatekeeper.sh" => true,
+        "mutations.gatekeeper.sh" | "expansion.gatekeeper.sh" | "config.gatekeeper.sh" => true,
         "admissionregistration.k8s.io" => source.kind().contains("AdmissionPolicy"),
         _ => false,
     }

@@ -4,6 +4,7 @@ use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::Gvk;
 
 use super::{CorpusResult, Files, Report, RowOutcome, documents, folder, join};
+use crate::gatekeeper::Point;
 use crate::request::{Data, NoData, Operation, Request, User};
 use crate::ruleset::RuleSet;
 use crate::verdict::{Outcome, RuleResult};
@@ -94,6 +95,7 @@ fn run_test(files: &dyn Files, path: &str, test: Node<'_>, name: &str, report: &
         if let Some(error) = errors.first() {
             return Err(error.to_string());
         }
+        let rules = rules.at(Point::Gator);
         for case in test.get("cases").into_iter().flat_map(Node::items) {
             let name = format!("{name} / {}{engine}", case.str_at(&["name"]).unwrap_or_default());
             let (outcome, detail) = match judge(files, base, &rules, case) {

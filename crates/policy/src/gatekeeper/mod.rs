@@ -1,43 +1,87 @@
-//! Gatekeeper: `ConstraintTemplate`s in Rego or CEL and the constraints that give them parameters.
+//! Gatekeeper: `ConstraintTemplate`s in Rego or CEL with their constraints, mutators, expansion templates and `Config`.
 //!
 //! A template compiles once, to a program of our own Rego engine; what that engine does not know runs in the regorus
-//! machine, or in its interpreter. Each constraint says where the template applies and with which parameters.
+//! machine, or in its interpreter. Each constraint says where the template applies and with which parameters. Mutators
+//! change objects beforehand; expansion templates name the objects that will follow, which are judged in advance.
 //! Violations become results like those of every other dialect.
 
 mod constraint;
 mod crd;
+mod exempt;
+mod expansion;
+mod matching;
+mod mutation;
 mod native;
+mod point;
 mod rego;
 mod template;
 
 pub use crd::constraint_crd;
+pub use point::Point;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ridgeway_doc::{Doc, Node};
+use ridgeway_doc::{Doc, Node, Value};
+use ridgeway_krm::Gvk;
 
 use crate::request::{Operation, Request};
 use crate::ruleset::PolicyInfo;
 use crate::verdict::{Action, CompileError, Dialect, Outcome, RuleResult};
 use constraint::Constraint;
-use template::{Code, Template};
+use exempt::{Exempt, Process};
+use expansion::{Expansion, Expansions, Made};
+use matching::Origin;
+use mutation::{Mutator, Mutators};
+use template::Template;
 
-/// Templates and constraints while a set is compiled.
+/// Gatekeeper's objects while a set is compiled.
 #[derive(Default)]
 pub(crate) struct Gatekeeper {
     templates: HashMap<String, Arc<Template>>,
     /// Kinds of templates that do not compile: their constraints are passed over.
     broken: Vec<String>,
     constraints: Vec<Doc>,
+    mutators: Vec<Arc<Mutator>>,
+    expansions: Vec<Arc<Expansion>>,
+    exempt: Vec<Arc<Exempt>>,
 }
 
-/// The compiled constraints.
+/// What Gatekeeper's objects compile to.
 #[derive(Debug, Default)]
-pub(crate) struct Constraints(Vec<Arc<Constraint>>);
+pub(crate) struct Constraints {
+    list: Vec<Arc<Constraint>>,
+    mutators: Mutators,
+    expansions: Expansions,
+    exempt: Vec<Arc<Exempt>>,
+}
+
+/// Whether objects of a kind are Gatekeeper's.
+pub(crate) fn is_gatekeeper(group: &str, kind: &str) -> bool {
+    match group {
+        "templates.gatekeeper.sh" => kind == "ConstraintTemplate",
+        "constraints.gatekeeper.sh" => true,
+        "expansion.gatekeeper.sh" => kind == "ExpansionTemplate",
+        "config.gatekeeper.sh" => kind == "Config",
+        _ => mutation::is_mutator(group, kind),
+    }
+}
 
 impl Gatekeeper {
-    pub(crate) fn template(&mut self, node: Node<'_>, errors: &mut Vec<CompileError>) {
+    /// Takes in an object of Gatekeeper's.
+    pub(crate) fn add(&mut self, group: &str, node: Node<'_>, errors: &mut Vec<CompileError>) {
+        let fault = match group {
+            "templates.gatekeeper.sh" => return self.template(node, errors),
+            // Kept until all templates are known.
+            "constraints.gatekeeper.sh" => return self.constraints.push(node.to_doc()),
+            "expansion.gatekeeper.sh" => Expansion::compile(node).map(|e| self.expansions.push(Arc::new(e))),
+            "config.gatekeeper.sh" => Exempt::compile(node).map(|e| self.exempt.push(Arc::new(e))),
+            _ => Mutator::compile(node).map(|m| self.mutators.push(Arc::new(m))),
+        };
+        errors.extend(fault.err());
+    }
+
+    fn template(&mut self, node: Node<'_>, errors: &mut Vec<CompileError>) {
         match Template::compile(node) {
             Ok(template) => {
                 self.templates.insert(template.kind.clone(), Arc::new(template));
@@ -49,18 +93,13 @@ impl Gatekeeper {
         }
     }
 
-    /// Keeps a constraint until all templates are known.
-    pub(crate) fn constraint(&mut self, node: Node<'_>) {
-        self.constraints.push(node.to_doc());
-    }
-
     pub(crate) fn finish(self, errors: &mut Vec<CompileError>) -> Constraints {
-        let mut out = Vec::new();
+        let mut list = Vec::new();
         for doc in &self.constraints {
             let kind = doc.root().str_at(&["kind"]).unwrap_or_default();
             match self.templates.get(kind) {
                 Some(template) => match Constraint::compile(doc.root(), template.clone()) {
-                    Ok(constraint) => out.push(Arc::new(constraint)),
+                    Ok(constraint) => list.push(Arc::new(constraint)),
                     Err(error) => errors.push(error),
                 },
                 None if self.broken.iter().any(|broken| broken == kind) => {}
@@ -71,21 +110,42 @@ impl Gatekeeper {
                 )),
             }
         }
-        out.sort_by(|a, b| a.name.cmp(&b.name));
-        Constraints(out)
+        list.sort_by(|a, b| a.name.cmp(&b.name));
+        let out = Constraints {
+            list,
+            mutators: Mutators::new(self.mutators),
+            expansions: Expansions::new(self.expansions),
+            exempt: self.exempt,
+        };
+        errors.extend(out.conflicts());
+        out
     }
 }
 
 impl Constraints {
-    /// All constraints of several sets.
+    /// All of several sets.
     pub(crate) fn union(sets: Vec<&Constraints>) -> Constraints {
-        let mut all: Vec<Arc<Constraint>> = sets.into_iter().flat_map(|set| set.0.iter().cloned()).collect();
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        Constraints(all)
+        fn all<T: Clone>(sets: &[&Constraints], of: impl Fn(&Constraints) -> &[T]) -> Vec<T> {
+            sets.iter().flat_map(|set| of(set).iter().cloned()).collect()
+        }
+        let mut list = all(&sets, |set| &set.list);
+        list.sort_by(|a: &Arc<Constraint>, b| a.name.cmp(&b.name));
+        Constraints {
+            list,
+            mutators: Mutators::new(all(&sets, |set| set.mutators.all())),
+            expansions: Expansions::new(all(&sets, |set| set.expansions.all())),
+            exempt: all(&sets, |set| &set.exempt),
+        }
+    }
+
+    /// What each of several objects says and only together is wrong: mutators that contradict each other, expansion
+    /// that goes in circles.
+    pub(crate) fn conflicts(&self) -> Vec<CompileError> {
+        self.mutators.faults().chain(self.expansions.faults()).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.list.len() + self.mutators.all().len()
     }
 
     pub(crate) fn policies(&self) -> Vec<PolicyInfo> {
@@ -100,78 +160,180 @@ impl Constraints {
             generates: false,
             mutates: false,
         };
-        self.0.iter().map(of).collect()
+        self.list.iter().map(of).chain(self.mutators.infos()).collect()
     }
 
-    /// Adds what the constraints say about a request.
-    pub(crate) fn judge(&self, request: &Request<'_>, background: bool, results: &mut Vec<RuleResult>) {
+    /// Whether a process leaves the namespace of a request alone.
+    fn exempts(&self, process: Process, request: &Request<'_>) -> bool {
+        let is_namespace = request.gvk.kind == "Namespace" && request.gvk.group.is_empty();
+        let namespace = if is_namespace { request.name } else { request.namespace };
+        !namespace.is_empty() && self.exempt.iter().any(|exempt| exempt.exempts(process, namespace))
+    }
+
+    /// Whether the objects of a namespace are kept out of `data.inventory`.
+    pub(crate) fn unsynced(&self, namespace: &str) -> bool {
+        self.exempt
+            .iter()
+            .any(|exempt| exempt.exempts(Process::Sync, namespace))
+    }
+
+    /// Changes an object; `work` is the object so far.
+    pub(crate) fn mutate(&self, request: &Request<'_>, work: &mut Option<Value>, results: &mut Vec<RuleResult>) {
+        if !self.exempts(Process::Mutation, request) {
+            self.mutators.run(request, Origin::Original, work, results);
+        }
+    }
+
+    /// Adds what the constraints say about a request, and about what will follow from it.
+    pub(crate) fn judge(&self, request: &Request<'_>, background: bool, point: Point, results: &mut Vec<RuleResult>) {
+        let process = if background { Process::Audit } else { Process::Webhook };
+        if self.list.is_empty() || self.exempts(process, request) {
+            return;
+        }
+        self.look(request, background, point, Origin::Original, results);
+        let Some(object) = request.object.filter(|_| !self.expansions.is_empty()) else {
+            return;
+        };
+        if request.operation == Operation::Delete || !request.subresource.is_empty() {
+            return;
+        }
+        let mut failed = Vec::new();
+        let mut change = |gvk: &Gvk, object: Value| {
+            let mut changed = None;
+            let made = generated(request, gvk, object.node());
+            self.mutators.run(&made, Origin::Generated, &mut changed, &mut failed);
+            changed.unwrap_or(object)
+        };
+        match self
+            .expansions
+            .expand(request.gvk, object, request.namespace, &mut change)
+        {
+            Ok(made) => made
+                .iter()
+                .for_each(|made| results.extend(self.implied(request, made, point))),
+            Err((name, why)) => {
+                let policy = format!("ExpansionTemplate/{name}");
+                let action = Action::Enforce;
+                let mut result = RuleResult::new(
+                    Dialect::Gatekeeper,
+                    &policy,
+                    "ExpansionTemplate",
+                    Outcome::Error,
+                    action,
+                );
+                result.message = format!("What follows from the object cannot be told: {why}.");
+                result.remedy = format!("Ask the author of {policy} to mend its templateSource.");
+                results.push(result);
+            }
+        }
+        // What mutators do to an object that is not there yet is nobody's news, unless it goes wrong.
+        results.extend(failed.into_iter().filter(|result| result.outcome == Outcome::Error));
+    }
+
+    /// What constraints say about an object that will follow from another one.
+    fn implied(&self, request: &Request<'_>, made: &Made, point: Point) -> Vec<RuleResult> {
+        let mut results = Vec::new();
+        let of = generated(request, &made.gvk, made.object.node());
+        self.look(&of, true, point, Origin::Generated, &mut results);
+        for result in &mut results {
+            if let Some(action) = made.template.action {
+                result.action = action;
+            }
+            if matches!(result.outcome, Outcome::Fail | Outcome::Warn) {
+                let author = format!("[Implied by {}] {}", made.template.name, result.author);
+                let told = violation(author, result.value.take(), result.action);
+                result.outcome = told.0;
+                (result.message, result.remedy, result.author, result.value) = told.1;
+            }
+        }
+        results
+    }
+
+    fn look(
+        &self,
+        request: &Request<'_>,
+        background: bool,
+        point: Point,
+        origin: Origin,
+        results: &mut Vec<RuleResult>,
+    ) {
         let Some(subject) = request.subject() else { return };
         let mut review = None;
         let mut inventory = None;
         let native_review = native::review(request, background);
         let objects = std::cell::OnceCell::new();
-        for constraint in self.0.iter().filter(|constraint| constraint.selects(request, subject)) {
+        for constraint in &self.list {
+            if !constraint.matches.selects(request, subject, origin) {
+                continue;
+            }
+            let Some(action) = constraint.action_at(point) else {
+                continue;
+            };
             let template = &constraint.template;
             // Templates look at what is about to be; a deletion is only put before those that name the operation.
             if request.operation == Operation::Delete && !background && !template.names_operations {
                 continue;
             }
             let all = || objects.get_or_init(|| request.data.inventory());
-            let answer = match &template.code {
-                Code::Cel(code) => Ok(in_cel(code.violations(&constraint.cel_parameters, request))),
-                Code::Rego(code) => match &code.native {
-                    Some(native) => {
-                        let inventory = template.reads_inventory.then(|| match all() {
-                            Some(all) => crate::rego::Value::from_node(all.node()),
-                            None => crate::rego::Value::object(Vec::new()),
-                        });
-                        native.run(&native_review, &constraint.native_parameters, inventory)
-                    }
-                    None => {
-                        let review = review.get_or_insert_with(|| rego::review(request, background));
-                        let data = template
-                            .reads_inventory
-                            .then(|| inventory.get_or_insert_with(|| rego::inventory(all().clone())).clone());
-                        code.run(review, &constraint.parameters, data)
-                    }
-                },
+            let answer = if let Some(native) = &template.native {
+                let inventory = template.reads_inventory.then(|| match all() {
+                    Some(all) => crate::rego::Value::from_node(all.node()),
+                    None => crate::rego::Value::object(Vec::new()),
+                });
+                native.run(&native_review, &constraint.native_parameters, inventory)
+            } else {
+                let review = review.get_or_insert_with(|| rego::review(request, background));
+                let data = template
+                    .reads_inventory
+                    .then(|| inventory.get_or_insert_with(|| rego::inventory(all().clone())).clone());
+                template.run(review, &constraint.parameters, data)
             };
-            results.extend(told(constraint, answer));
+            results.extend(told(constraint, action, answer));
         }
     }
 }
 
-/// Violations that a template in CEL reports: words alone.
-fn in_cel(messages: Vec<String>) -> Vec<rego::Violation> {
-    let of = |message| rego::Violation { message, details: None };
-    messages.into_iter().map(of).collect()
+/// The request that an object stands for which will follow from another one.
+fn generated<'a>(request: &Request<'a>, gvk: &'a Gvk, object: Node<'a>) -> Request<'a> {
+    Request {
+        namespace_object: request.namespace_object,
+        dry_run: request.dry_run,
+        now: request.now,
+        data: request.data,
+        variables: request.variables,
+        ..Request::create(gvk, object)
+    }
+}
+
+/// How a violation ends, and its message, remedy, author's message and value.
+type Told = (Outcome, (String, String, String, Option<Value>));
+
+fn violation(author: String, details: Option<Value>, action: Action) -> Told {
+    let outcome = if action == Action::Warn {
+        Outcome::Warn
+    } else {
+        Outcome::Fail
+    };
+    let end = if author.ends_with(['.', '!', '?']) { "" } else { "." };
+    let message = format!("Policy Violation: {author}{end}");
+    let remedy = format!("Change the object so that this no longer holds: {author}");
+    (outcome, (message, remedy, author, details))
 }
 
 /// The results of one constraint: one per violation, or one that it passes.
-fn told(constraint: &Constraint, answer: Result<Vec<rego::Violation>, String>) -> Vec<RuleResult> {
+fn told(constraint: &Constraint, action: Action, answer: Result<Vec<rego::Violation>, String>) -> Vec<RuleResult> {
     let bare = |outcome| {
         let rule = &constraint.template.kind;
-        RuleResult::new(Dialect::Gatekeeper, &constraint.name, rule, outcome, constraint.action)
+        RuleResult::new(Dialect::Gatekeeper, &constraint.name, rule, outcome, action)
     };
     match answer {
         Ok(violations) if violations.is_empty() => vec![bare(Outcome::Pass)],
         Ok(violations) => violations
             .into_iter()
-            .map(|violation| {
-                let mut result = bare(if constraint.action == Action::Warn {
-                    Outcome::Warn
-                } else {
-                    Outcome::Fail
-                });
-                let end = if violation.message.ends_with(['.', '!', '?']) {
-                    ""
-                } else {
-                    "."
-                };
-                result.message = format!("Policy Violation: {}{end}", violation.message);
-                result.remedy = format!("Change the object so that this no longer holds: {}", violation.message);
-                result.author = violation.message;
-                result.value = violation.details;
+            .map(|found| {
+                let (outcome, words) = violation(found.message, found.details, action);
+                let mut result = bare(outcome);
+                (result.message, result.remedy, result.author, result.value) = words;
                 result
             })
             .collect(),
