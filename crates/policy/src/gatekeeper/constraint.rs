@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use regorus::Value as Rego;
-use ridgeway_doc::Node;
+use ridgeway_doc::{Node, Value};
 
 use super::matching::Match;
 use super::point::{Actions, Point};
@@ -20,6 +20,8 @@ pub(crate) struct Constraint {
     pub(super) parameters: Rego,
     /// The parameters as our own engine takes them.
     pub(super) native_parameters: crate::rego::Value<'static>,
+    /// The parameters for templates in CEL; `null` without any.
+    pub(super) cel_parameters: Value,
     /// The strictest that it does anywhere.
     pub(super) action: Action,
     pub(super) matches: Match,
@@ -41,6 +43,7 @@ impl Constraint {
                 || crate::rego::Value::object(Vec::new()),
                 |parameters| crate::rego::Value::from_node(parameters).to_owned(),
             ),
+            cel_parameters: spec(&["parameters"]).map_or(Value::NULL, Node::to_value),
             action: actions.strictest(),
             matches: Match::compile(node)?,
             actions,

@@ -33,7 +33,7 @@ use exempt::{Exempt, Process};
 use expansion::{Expansion, Expansions, Made};
 use matching::Origin;
 use mutation::{Mutator, Mutators};
-use template::Template;
+use template::{Code, Template};
 
 /// Gatekeeper's objects while a set is compiled.
 #[derive(Default)]
@@ -275,22 +275,34 @@ impl Constraints {
                 continue;
             }
             let all = || objects.get_or_init(|| request.data.inventory());
-            let answer = if let Some(native) = &template.native {
-                let inventory = template.reads_inventory.then(|| match all() {
-                    Some(all) => crate::rego::Value::from_node(all.node()),
-                    None => crate::rego::Value::object(Vec::new()),
-                });
-                native.run(&native_review, &constraint.native_parameters, inventory)
-            } else {
-                let review = review.get_or_insert_with(|| rego::review(request, background));
-                let data = template
-                    .reads_inventory
-                    .then(|| inventory.get_or_insert_with(|| rego::inventory(all().clone())).clone());
-                template.run(review, &constraint.parameters, data)
+            let answer = match &template.code {
+                Code::Cel(code) => Ok(in_cel(code.violations(&constraint.cel_parameters, request))),
+                Code::Rego(code) => match &code.native {
+                    Some(native) => {
+                        let inventory = template.reads_inventory.then(|| match all() {
+                            Some(all) => crate::rego::Value::from_node(all.node()),
+                            None => crate::rego::Value::object(Vec::new()),
+                        });
+                        native.run(&native_review, &constraint.native_parameters, inventory)
+                    }
+                    None => {
+                        let review = review.get_or_insert_with(|| rego::review(request, background));
+                        let data = template
+                            .reads_inventory
+                            .then(|| inventory.get_or_insert_with(|| rego::inventory(all().clone())).clone());
+                        code.run(review, &constraint.parameters, data)
+                    }
+                },
             };
             results.extend(told(constraint, action, answer));
         }
     }
+}
+
+/// Violations that a template in CEL reports: words alone.
+fn in_cel(messages: Vec<String>) -> Vec<rego::Violation> {
+    let of = |message| rego::Violation { message, details: None };
+    messages.into_iter().map(of).collect()
 }
 
 /// The request that an object stands for which will follow from another one.
