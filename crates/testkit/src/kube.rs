@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use crate::http2::{ClientIdentity, Connection};
 use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine;
 use serde_json::Value;
@@ -24,6 +25,9 @@ pub struct Kube {
     kubeconfig: PathBuf,
     server: String,
     agent: ureq::Agent,
+    authority: Vec<u8>,
+    /// The certificate and key that it shows.
+    client: Option<(Vec<u8>, Vec<u8>)>,
     token: Option<String>,
     kubectl: bool,
 }
@@ -50,17 +54,17 @@ impl Kube {
         let authority = pem(first("clusters", &["cluster", "certificate-authority-data"]))?.context("no CA")?;
         let certificate = pem(first("users", &["user", "client-certificate-data"]))?;
         let key = pem(first("users", &["user", "client-key-data"]))?;
-        let client = match (certificate, key) {
-            (Some(certificate), Some(key)) => Some(ClientCert::new_with_certs(
-                &[Certificate::from_pem(&certificate)?],
-                PrivateKey::from_pem(&key)?,
-            )),
-            _ => None,
-        };
+        let client = certificate.zip(key);
+        let shown = client.as_ref().map(|(certificate, key)| -> Result<ClientCert> {
+            Ok(ClientCert::new_with_certs(
+                &[Certificate::from_pem(certificate)?],
+                PrivateKey::from_pem(key)?,
+            ))
+        });
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::from(vec![Certificate::from_pem(&authority)?]))
-            .client_cert(client)
+            .client_cert(shown.transpose()?)
             .unversioned_rustls_crypto_provider(provider)
             .build();
         let agent = ureq::Agent::config_builder()
@@ -72,9 +76,24 @@ impl Kube {
             kubeconfig: kubeconfig.to_path_buf(),
             server,
             agent,
+            authority,
+            client,
             token: first("users", &["user", "token"]),
             kubectl: Command::new("kubectl").arg("version").arg("--client").output().is_ok(),
         })
+    }
+
+    /// A connection of its own that carries many requests at a time.
+    pub async fn connection(&self) -> Result<Connection> {
+        let address = self
+            .server
+            .strip_prefix("https://")
+            .context("the kubeconfig's server is not https")?;
+        let client = self
+            .client
+            .as_ref()
+            .map(|(certificate, key)| ClientIdentity { certificate, key });
+        Connection::open(address.parse()?, &self.authority, client).await
     }
 
     /// What the requests are sent with.

@@ -3,6 +3,7 @@
 //! Must not know: how the platform is wired inside; it starts the binary and speaks its public interfaces.
 
 pub mod corpora;
+pub mod http2;
 pub mod journey;
 pub mod kube;
 pub mod platform;

@@ -24,6 +24,15 @@ struct Args {
     /// How long creates are counted, in seconds.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// Only count creates.
+    #[arg(long)]
+    creates: bool,
+    /// Over how many connections.
+    #[arg(long, default_value_t = 4)]
+    connections: usize,
+    /// How many requests at a time go over each connection, where it carries more than one.
+    #[arg(long, default_value_t = 16)]
+    streams: usize,
 }
 
 fn main() -> Result<()> {
@@ -40,6 +49,12 @@ fn main() -> Result<()> {
     println!("start to ready, first (with demo load)   {:.0?}", platform.ready_after);
     let kube = Kube::new(&platform.kubeconfig)?;
     healthy(&kube)?;
+    if args.creates {
+        creates(&platform, args.seconds, args.connections)?;
+        multiplexed_creates(&platform, &args)?;
+        println!("SIGTERM to exit                          {:.0?}", platform.stop()?);
+        return Ok(());
+    }
     let password = platform.password.clone().context("no password")?;
     std::thread::sleep(Duration::from_secs(3));
     println!(
@@ -51,7 +66,8 @@ fn main() -> Result<()> {
         idle_cpu(platform.pid())?
     );
     push_to_applied(&platform, &password, &kube, folder.path())?;
-    creates(&platform, args.seconds)?;
+    creates(&platform, args.seconds, args.connections)?;
+    multiplexed_creates(&platform, &args)?;
     fan_out(&platform, args.watchers)?;
     println!(
         "RSS afterwards                           {} MB",
@@ -176,11 +192,11 @@ fn push_to_applied(platform: &Platform, password: &str, kube: &Kube, folder: &Pa
     Ok(())
 }
 
-/// ConfigMaps created over four connections.
-fn creates(platform: &Platform, seconds: u64) -> Result<()> {
+/// ConfigMaps created over some connections, each waiting for its answer before it asks again.
+fn creates(platform: &Platform, seconds: u64, connections: usize) -> Result<()> {
     let (done, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let before = cpu_ticks(platform.pid())?;
-    let workers: Vec<_> = (0..4)
+    let workers: Vec<_> = (0..connections)
         .map(|worker| {
             let kube = Kube::new(&platform.kubeconfig)?;
             let (done, stop) = (done.clone(), stop.clone());
@@ -212,7 +228,58 @@ fn creates(platform: &Platform, seconds: u64) -> Result<()> {
     let cpu = (cpu_ticks(platform.pid())? - before) as f64 * 10_000.0 / times.len().max(1) as f64;
     times.sort();
     println!(
-        "create ConfigMap, 4 connections           {rate:.0}/s, p50 {:.2?}, p99 {:.2?}, {cpu:.0} µs server CPU each",
+        "create ConfigMap, {connections} connections           {rate:.0}/s, p50 {:.2?}, p99 {:.2?}, {cpu:.0} µs server CPU each",
+        percentile(&times, 0.5),
+        percentile(&times, 0.99)
+    );
+    Ok(())
+}
+
+/// ConfigMaps created over as many HTTP/2 connections, each carrying several requests at a time, as Kubernetes clients do.
+fn multiplexed_creates(platform: &Platform, args: &Args) -> Result<()> {
+    let kube = Kube::new(&platform.kubeconfig)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let before = (cpu_ticks(platform.pid())?, cpu_ticks(std::process::id())?);
+    let start = Instant::now();
+    let end = start + Duration::from_secs(args.seconds);
+    let mut times = runtime.block_on(async {
+        let mut workers = tokio::task::JoinSet::new();
+        for connection in 0..args.connections {
+            let shared = kube.connection().await?;
+            for stream in 0..args.streams {
+                let mut connection_of_worker = shared.clone();
+                workers.spawn(async move {
+                    let mut times = Vec::new();
+                    while Instant::now() < end {
+                        let body = format!(
+                            r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"m-{connection}-{stream}-{}"}},"data":{{"key":"value"}}}}"#,
+                            times.len()
+                        );
+                        let start = Instant::now();
+                        let path = "/api/v1/namespaces/default/configmaps";
+                        let (status, answer) = connection_of_worker.send("POST", path, body).await?;
+                        ensure(status == 201, || String::from_utf8_lossy(&answer).into_owned())?;
+                        times.push(start.elapsed());
+                    }
+                    anyhow::Ok(times)
+                });
+            }
+        }
+        let mut times = Vec::new();
+        while let Some(done) = workers.join_next().await {
+            times.extend(done??);
+        }
+        anyhow::Ok(times)
+    })?;
+    let rate = times.len() as f64 / start.elapsed().as_secs_f64();
+    let each = |before: u64, after: u64| (after - before) as f64 * 10_000.0 / times.len().max(1) as f64;
+    let server = each(before.0, cpu_ticks(platform.pid())?);
+    let client = each(before.1, cpu_ticks(std::process::id())?);
+    times.sort();
+    println!(
+        "create ConfigMap, {} HTTP/2 x {} streams    {rate:.0}/s, p50 {:.2?}, p99 {:.2?}, {server:.0} µs server CPU each, {client:.0} µs here",
+        args.connections,
+        args.streams,
         percentile(&times, 0.5),
         percentile(&times, 0.99)
     );
