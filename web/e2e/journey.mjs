@@ -1,5 +1,12 @@
 // What a person does in the first half hour, step by step. Names are read from the pages, so any platform will do.
 import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+
+const out = new URL('../../target/portal/', import.meta.url);
+const shot = (name) => {
+  mkdirSync(out, { recursive: true });
+  return new URL(`journey-${name}.png`, out).pathname;
+};
 
 export async function signIn(page, site) {
   await page.goto(`${site.url}/sign-in`);
@@ -154,6 +161,28 @@ export async function journey(context, site, check) {
       await page.getByRole('button', { name: 'Approve ranking' }).click();
       await page.getByRole('button', { name: 'Approve ranking' }).waitFor({ state: 'detached' });
       await page.getByText('approved by carla').waitFor();
+    });
+  }
+
+  if (site.staged) {
+    const { policy, waiting } = site.staged;
+    await check('a violation shows its path and its remedy; an exception by somebody else is approved and has an end', async () => {
+      await rail('Policies');
+      await page.getByRole('table').getByRole('link', { name: policy }).click();
+      await page.getByRole('heading', { name: 'As written' }).waitFor();
+      await page.getByText('say where the data comes from').first().waitFor();
+      await page.getByText('metadata.labels', { exact: false }).first().waitFor();
+      await page.getByRole('button', { name: /Ask for an exception for/ }).first().waitFor();
+      await page.screenshot({ path: shot('violation'), fullPage: true });
+      await rail('Policies');
+      await page.getByRole('link', { name: 'Exceptions' }).click();
+      await heading('Exceptions');
+      await page.getByRole('button', { name: `Approve ${waiting}` }).click();
+      await page.getByRole('button', { name: `Approve ${waiting}` }).waitFor({ state: 'detached' });
+      const approved = page.getByRole('listitem').filter({ hasText: waiting });
+      await approved.getByText(/approved by admin/).waitFor();
+      await approved.getByText(/left$/).waitFor();
+      await page.screenshot({ path: shot('exception'), fullPage: true });
     });
   }
 

@@ -20,6 +20,8 @@ if (real) {
     process.exit(2);
   }
   site = { url: real.replace(/\/$/, ''), user: process.env.RIDGEWAY_USER ?? 'admin', password: process.env.RIDGEWAY_PASSWORD, mock: false, close() {} };
+  // A policy that an object breaks, and an exception of somebody else that waits: what `demo` leaves behind.
+  if (process.env.RIDGEWAY_WAITING) site.staged = { policy: process.env.RIDGEWAY_BROKEN, waiting: process.env.RIDGEWAY_WAITING };
 } else {
   if (!existsSync(new URL('../dist/index.html', import.meta.url))) {
     console.error('the portal is not built; run `npm run build` first');

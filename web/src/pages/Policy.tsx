@@ -98,7 +98,7 @@ function Breaks({ data }: { data: Schema['PolicyDetail'] }) {
                 </span>
               ) : null}
             </div>
-            <Refusal refusal={violation.refusal} />
+            <Refusal refusal={violation.refusal} lead="Breaks" />
             {!data.excepts || !violation.refusal.object ? null : asking === i ? (
               <Ask policyId={data.id} violation={violation} close={() => setAsking(undefined)} />
             ) : (

@@ -18,14 +18,15 @@ export function Refusals({ refusals, title }: { refusals: Told[]; title?: string
   );
 }
 
-export function Refusal({ refusal, aside }: { refusal: Told; aside?: React.ReactNode }) {
+/** `lead` says what the rule did; a rule that only reports refuses nothing. */
+export function Refusal({ refusal, aside, lead = 'Refused by' }: { refusal: Told; aside?: React.ReactNode; lead?: string }) {
   const name = refusal.rule ? `${refusal.policy} › ${refusal.rule}` : refusal.policy;
   return (
     <article className={styles.refusal}>
       <div className={styles.head}>
         <Mark tone="bad" shape="bar" />
         <p>
-          Refused by{' '}
+          {lead}{' '}
           {refusal.policyId ? (
             <Link to="/policies/$id" params={{ id: refusal.policyId }} className="link strong">
               {name}

@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use ridgeway_cluster::rfc3339;
 use ridgeway_doc::{Doc, parse_yaml};
 use ridgeway_guard::{PolicyView, ViolationView};
+use ridgeway_krm::ObjectRef;
 use ridgeway_policy::{Action, Outcome, RuleResult};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::applications::{reference, text};
+use super::applications::{items, reference, text};
 use super::catalog::merge;
 use super::changes::json_of;
 use super::{Answer, Input, aside};
@@ -45,30 +46,55 @@ pub(crate) fn summary(view: &PolicyView) -> Value {
     })
 }
 
-/// Who answers for what lies in a namespace.
+/// Who answers for an object.
 #[derive(Clone, Default)]
 struct Place {
     application: Option<String>,
     owner: Option<String>,
 }
 
-/// The applications of namespaces, and who owns what they deploy.
-fn places(shared: &Shared, applications: &[Doc]) -> HashMap<String, Place> {
+/// Who answers for the objects of applications.
+#[derive(Default)]
+struct Places {
+    objects: HashMap<ObjectRef, Place>,
+    /// By the namespaces of the objects: what an application's objects have made in turn lies beside them.
+    namespaces: HashMap<String, Place>,
+}
+
+impl Places {
+    fn of(&self, object: &ObjectRef) -> Place {
+        let made = matches!(object.kind.as_str(), "Pod" | "ReplicaSet" | "Job");
+        let beside = || made.then(|| self.namespaces.get(&object.namespace)).flatten();
+        self.objects.get(object).or_else(beside).cloned().unwrap_or_default()
+    }
+}
+
+/// Who answers for what, by the applications that deploy it and the catalog.
+fn places(shared: &Shared, applications: &[Doc]) -> Places {
     let catalog = shared.catalog.now();
-    let mut out: HashMap<String, Place> = HashMap::new();
+    let mut out = Places::default();
     for application in applications {
         let root = application.root();
-        let namespace = text(root, &["spec", "destination", "namespace"]);
-        if namespace.is_empty() {
-            continue;
-        }
         let repository = shared.repositories.own_name(text(root, &["spec", "source", "repoURL"]));
         let entity = repository.and_then(|name| component_of(&catalog, &name));
         let owner = entity.and_then(|entity| catalog.related(entity.reference(), "ownedBy"));
-        out.entry(namespace.to_owned()).or_insert(Place {
+        let place = Place {
             application: Some(text(root, &["metadata", "name"]).to_owned()),
             owner: owner.map(ToString::to_string),
-        });
+        };
+        for resource in items(root, &["status", "resources"]) {
+            let object = ObjectRef {
+                group: text(resource, &["group"]).to_owned(),
+                kind: text(resource, &["kind"]).to_owned(),
+                namespace: text(resource, &["namespace"]).to_owned(),
+                name: text(resource, &["name"]).to_owned(),
+            };
+            if !object.namespace.is_empty() {
+                let namespace = object.namespace.clone();
+                out.namespaces.entry(namespace).or_insert_with(|| place.clone());
+            }
+            out.objects.insert(object, place.clone());
+        }
     }
     out
 }
@@ -145,7 +171,6 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<Strin
         })
         .collect();
     let places = places(&shared, &shared.applications(&caller).await?);
-    let nowhere = Place::default();
     // Violations show values of objects; the numbers above are everybody's.
     let shown = violations
         .iter()
@@ -157,7 +182,7 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<Strin
         json!({
             "ruleList": rules,
             "violations": shown
-                .map(|one| violation(one, places.get(&one.object.namespace).unwrap_or(&nowhere)))
+                .map(|one| violation(one, &places.of(&one.object)))
                 .collect::<Vec<_>>(),
             "hours": view
                 .hours

@@ -63,13 +63,17 @@ spec:
       pattern: {metadata: {labels: {source: '?*'}}}
 ";
 
-fn exception(expires: &str) -> String {
+/// The exception that waits for an approver in the portal, and the policy that the object breaks meanwhile.
+pub(super) const WAITING: &str = "imported-again";
+pub(super) const BROKEN: &str = "maps-name-their-source";
+
+fn exception(name: &str, expires: &str) -> String {
     format!(
         "
 apiVersion: kyverno.io/v2
 kind: PolicyException
 metadata:
-  name: imported
+  name: {name}
   namespace: default
   annotations:
     ridgeway.dev/owner: team-checkout
@@ -86,14 +90,10 @@ fn approval(name: &str) -> String {
     format!(r#"{{"metadata":{{"annotations":{{"ridgeway.dev/approved-by":"{name}"}}}}}}"#)
 }
 
-/// The moment in which the exception ends.
-fn end() -> Result<String> {
-    let lasts = format!("@{}", epoch("+%s")?.parse::<u64>()? + LASTS.as_secs());
-    date(&["-u", "-d", &lasts, "+%Y-%m-%dT%H:%M:%SZ"])
-}
-
-fn epoch(format: &str) -> Result<String> {
-    date(&[format])
+/// The moment in which an exception that lasts so long from now ends.
+fn after(span: Duration) -> Result<String> {
+    let end = format!("@{}", date(&["+%s"])?.parse::<u64>()? + span.as_secs());
+    date(&["-u", "-d", &end, "+%Y-%m-%dT%H:%M:%SZ"])
 }
 
 fn date(args: &[&str]) -> Result<String> {
@@ -123,12 +123,12 @@ pub(super) fn play(world: &World, report: &mut Report) {
         world.kube.apply(As::Admin, ROLES)?;
         world.kube.apply(As::Admin, POLICY)?;
         until(SOON, || refused_by_policy(world))?;
-        let malformed = refused(world, DORA, &exception("next week"))?;
+        let malformed = refused(world, DORA, &exception("imported", "next week"))?;
         ensure(
             malformed.contains("ridgeway.dev/expires") && malformed.contains("RFC 3339"),
             || format!("unclear refusal: {malformed}"),
         )?;
-        world.kube.apply(DORA, &exception(&end()?))?;
+        world.kube.apply(DORA, &exception("imported", &after(LASTS)?))?;
         refused_by_policy(world)?;
         Ok(format!(
             "asked for by dora; {}",
@@ -152,7 +152,7 @@ pub(super) fn play(world: &World, report: &mut Report) {
     });
     report.step("approved by another user, it counts; after its end it does not", || {
         // The end is measured from the approval, so that a slow machine has the time.
-        world.kube.apply(DORA, &exception(&end()?))?;
+        world.kube.apply(DORA, &exception("imported", &after(LASTS)?))?;
         until(SOON, || approve(world, ERIN, "erin"))?;
         until(LASTS, || world.kube.apply(As::Admin, OBJECT))?;
         until(LASTS + SOON, || {
@@ -187,11 +187,48 @@ pub(super) fn play(world: &World, report: &mut Report) {
         // Gone and made anew it is refused as before.
         world.kube.delete("configmaps", "default", "imported")?;
         refused_by_policy(world)?;
-        world
-            .kube
-            .delete("clusterpolicies.kyverno.io", "", "maps-name-their-source")?;
         Ok(format!("{} reports of {} objects", all.len() + open.len(), all.len()))
     });
+    report.step(
+        "a policy that only reports lets it in, and the portal shows the violation with a way out",
+        || {
+            let audit = r#"{"spec":{"validationFailureAction":"Audit"}}"#;
+            world
+                .kube
+                .merge_patch(As::Admin, "clusterpolicies.kyverno.io", "", BROKEN, audit)?;
+            until(SOON, || world.kube.apply(As::Admin, OBJECT))?;
+            let portal = world.portal()?;
+            let violation = until(SOON, || {
+                let policies = portal.get("/policies")?;
+                let items = policies["items"].as_array().into_iter().flatten();
+                let id = items
+                    .filter_map(|policy| policy["id"].as_str())
+                    .find(|id| id.ends_with(BROKEN))
+                    .context("the portal does not list the policy")?;
+                let policy = portal.get(&format!("/policies/{id}"))?;
+                let mut violations = policy["violations"].as_array().into_iter().flatten();
+                let found = violations.find(|one| one.to_string().contains("imported"));
+                found
+                    .cloned()
+                    .with_context(|| format!("the policy's page has no violation: {policy:.600}"))
+            })?;
+            let text = violation.to_string();
+            ensure(
+                text.contains("say where the data comes from") && text.contains("source"),
+                || format!("the violation names no message or path: {text}"),
+            )?;
+            ensure(violation["application"].is_null(), || {
+                format!(
+                    "no application deploys it, the portal says {}",
+                    violation["application"]
+                )
+            })?;
+            world
+                .kube
+                .apply(DORA, &exception(WAITING, &after(Duration::from_secs(7200))?))?;
+            Ok(text.chars().take(140).collect())
+        },
+    );
 }
 
 fn refused_by_policy(world: &World) -> Result<()> {

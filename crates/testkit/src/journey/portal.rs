@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::{PATIENCE, World};
+use super::{PATIENCE, World, policies};
 use crate::report::{Report, ensure, until};
 
 pub(super) fn play(world: &World, report: &mut Report) {
@@ -89,6 +89,8 @@ fn browser(world: &World) -> Result<String> {
         .current_dir(web)
         .env("RIDGEWAY_URL", &world.running()?.portal)
         .env("RIDGEWAY_PASSWORD", &world.password)
+        .env("RIDGEWAY_BROKEN", policies::BROKEN)
+        .env("RIDGEWAY_WAITING", policies::WAITING)
         .output()
         .context("cannot start npm")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
