@@ -1,7 +1,7 @@
 //! Changing what is there: rules with targets change other objects when their trigger is made or changes.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use ridgeway_doc::{Doc, Node};
 use ridgeway_krm::{Gvk, ObjectRef};
 use ridgeway_policy::{Mutated, Outcome, Request};
 
+use crate::chain::Chains;
 use crate::exempt;
 use crate::guard::Shared;
 use crate::install::MANAGER;
@@ -28,12 +29,19 @@ pub(crate) struct Existing {
     touched: Mutex<BTreeMap<ObjectRef, Timestamp>>,
     /// Why objects could not be changed, by policy id and rule.
     faults: Mutex<BTreeMap<(String, String), String>>,
+    /// What rules made of their own triggers.
+    chains: Mutex<Chains>,
+    /// The rules that were stopped because they would never end, by policy id and rule.
+    endless: Mutex<BTreeMap<(String, String), String>>,
 }
 
 /// Whether a rule changes objects that are there already when its policy comes or changes.
 fn on_policy_update(policy: Node<'_>, rule: &str) -> bool {
     let flag = |node: Option<Node<'_>>| node.and_then(|node| node.get("mutateExistingOnPolicyUpdate")?.as_bool());
     let own = items(policy, &["spec", "rules"]).find(|item| text(*item, &["name"]) == rule);
+    if crate::interest::changes_existing(policy) {
+        return true;
+    }
     flag(own.and_then(|own| own.get("mutate")))
         .or_else(|| flag(policy.get("spec")))
         .unwrap_or(false)
@@ -42,9 +50,38 @@ fn on_policy_update(policy: Node<'_>, rule: &str) -> bool {
 impl Existing {
     /// Why a policy's objects could not be changed.
     pub(crate) fn faults(&self, policy: &str) -> Vec<String> {
-        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = faults.iter().filter(|((of, _), _)| of == policy);
+        let all = [&self.faults, &self.endless].map(|faults| faults.lock().unwrap_or_else(PoisonError::into_inner));
+        let of = all
+            .iter()
+            .flat_map(|faults| faults.iter())
+            .filter(|((of, _), _)| of == policy);
         of.map(|(_, why)| why.clone()).collect()
+    }
+
+    fn chains(&self) -> MutexGuard<'_, Chains> {
+        self.chains.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a policy that was changed begin anew.
+    pub(crate) fn forgive(&self, id: &str, spoken: &str) {
+        self.chains().forgive(spoken);
+        let mut endless = self.endless.lock().unwrap_or_else(PoisonError::into_inner);
+        endless.retain(|(policy, _), _| policy != id);
+    }
+
+    /// Stops a rule that a trigger asks again with nothing but its own change.
+    fn stop(&self, policy: &str, rule: &str, trigger: &ObjectRef) {
+        let why = format!(
+            "the rule {rule} of the policy {policy} would change {trigger} for ever: it is its own trigger, and each \
+             change asks for the next. It was stopped; let it set a value that stays, or give it a precondition"
+        );
+        let mut endless = self.endless.lock().unwrap_or_else(PoisonError::into_inner);
+        if endless
+            .insert((source::id(policy), rule.to_owned()), why.clone())
+            .is_none()
+        {
+            tracing::warn!(policy, rule, why, "a rule was stopped");
+        }
     }
 
     /// Takes note of a change of a trigger.
@@ -52,7 +89,10 @@ impl Existing {
         let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
         match (&change.old, &change.new) {
             (Some(_), Some(_)) => drop(touched.insert(object.clone(), now)),
-            (_, None) => drop(touched.remove(object)),
+            (_, None) => {
+                touched.remove(object);
+                self.chains().forget(object);
+            }
             _ => {}
         }
         drop(touched);
@@ -95,6 +135,11 @@ fn due(shared: &Shared, unit: &Unit, rule: &str, trigger: &ObjectRef, object: No
         || shared.existing.touched(trigger).is_some_and(|at| at >= unit.created)
 }
 
+/// The version of an object.
+fn version(object: Node<'_>) -> &str {
+    text(object, &["metadata", "resourceVersion"])
+}
+
 /// What a trigger changes now.
 fn wanted(shared: &Shared, snapshot: &Snapshot, trigger: &ObjectRef) -> Vec<Mutated> {
     let found = shared
@@ -130,8 +175,16 @@ fn wanted(shared: &Shared, snapshot: &Snapshot, trigger: &ObjectRef) -> Vec<Muta
     }
     drop(faults);
     made.retain(|made| {
-        let unit = snapshot.spoken(&made.policy);
+        let unit = snapshot.mover(&made.policy);
         unit.is_some_and(|unit| due(shared, unit, &made.rule, trigger, object))
+    });
+    made.retain(|made| {
+        let key = (made.policy.clone(), made.rule.clone());
+        let ends = !shared.existing.chains().endless(trigger, version(object), &key);
+        if !ends {
+            shared.existing.stop(&made.policy, &made.rule, trigger);
+        }
+        ends
     });
     made
 }
@@ -144,8 +197,15 @@ async fn reconcile(shared: &Shared, trigger: &ObjectRef) -> Result<(), ()> {
         let cause = Causality::new(format!("policy:{policy}/{rule}"));
         let options = WriteOptions::by(MANAGER, Some(cause));
         let target = ObjectRef::of(object.node()).unwrap_or_default();
+        let before = version(object.node()).to_owned();
         match shared.cluster.update(object, options).await {
-            Ok(_) => {}
+            Ok(stored) => {
+                let key = (policy, rule);
+                let after = version(stored.root());
+                if after != before {
+                    shared.existing.chains().changed(&target, &before, after, key);
+                }
+            }
             Err(Status {
                 reason: Reason::Conflict,
                 ..

@@ -129,6 +129,7 @@ impl Shared {
                 .iter()
                 .any(|unit| before.units.get(&unit.key).is_some_and(|old| !old.generates.is_empty()));
         for unit in &changed {
+            self.existing.forgive(&unit.id, &unit.spoken);
             for object in self.scan.objects_of(&unit.id) {
                 self.scan.ask_by(object, &unit.id);
             }

@@ -8,6 +8,7 @@
 
 mod admission;
 mod alarm;
+mod chain;
 mod cleanup;
 mod constraint;
 mod cron;

@@ -26,6 +26,30 @@ fn there(node: Option<Node<'_>>) -> bool {
     node.is_some()
 }
 
+fn gone(node: Option<Node<'_>>) -> bool {
+    node.is_none()
+}
+
+/// Waits until the namespace `shop` has its defaults.
+async fn shop_is_made(world: &World) {
+    for (kind, name) in [(quota(), "default-quota"), (policy(), "default-deny")] {
+        world.until_object("made", &kind, ("shop", name), there).await;
+    }
+}
+
+/// A world with a policy and the namespace `shop`, as the policy wants it.
+async fn shop(policies: &str) -> World {
+    let world = World::new().await;
+    world.enforce(policies).await;
+    world.apply(&namespace("shop")).await;
+    shop_is_made(&world).await;
+    world
+}
+
+fn map(data: &str) -> String {
+    format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: settings, namespace: default}}, data: {data}}}")
+}
+
 #[tokio::test]
 async fn a_new_namespace_gets_its_defaults_and_keeps_them() {
     let world = World::new().await;
@@ -72,12 +96,7 @@ async fn a_new_namespace_gets_its_defaults_and_keeps_them() {
 
 #[tokio::test]
 async fn what_is_added_to_a_generated_object_is_taken_back() {
-    let world = World::new().await;
-    world.enforce(&defaults()).await;
-    world.apply(&namespace("shop")).await;
-    world
-        .until_object("closed", &policy(), ("shop", "default-deny"), there)
-        .await;
+    let world = shop(&defaults()).await;
     world
         .apply(
             "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: default-deny, namespace: shop, \
@@ -140,12 +159,7 @@ async fn existing_namespaces_count_where_the_policy_says_so() {
 
 #[tokio::test]
 async fn generated_objects_follow_their_policy_and_go_with_it() {
-    let world = World::new().await;
-    world.enforce(&defaults()).await;
-    world.apply(&namespace("shop")).await;
-    world
-        .until_object("made", &quota(), ("shop", "default-quota"), there)
-        .await;
+    let world = shop(&defaults()).await;
     world.enforce(&defaults().replace("pods: \"50\"", "pods: \"70\"")).await;
     let follows = |node: Option<Node<'_>>| node.and_then(|n| n.str_at(&["spec", "hard", "pods"])) == Some("70");
     world
@@ -158,36 +172,22 @@ async fn generated_objects_follow_their_policy_and_go_with_it() {
         .until_object("the new name", &quota(), ("shop", "other-quota"), there)
         .await;
     world
-        .until_object("the old name", &quota(), ("shop", "default-quota"), |node| {
-            node.is_none()
-        })
+        .until_object("the old name", &quota(), ("shop", "default-quota"), gone)
         .await;
     world
         .delete(&gvk("kyverno.io/v1", "ClusterPolicy"), "", "namespace-defaults")
         .await;
     world
-        .until_object("gone with the policy", &quota(), ("shop", "other-quota"), |node| {
-            node.is_none()
-        })
+        .until_object("gone with the policy", &quota(), ("shop", "other-quota"), gone)
         .await;
     world
-        .until_object("gone with the policy", &policy(), ("shop", "default-deny"), |node| {
-            node.is_none()
-        })
+        .until_object("gone with the policy", &policy(), ("shop", "default-deny"), gone)
         .await;
 }
 
 #[tokio::test]
 async fn a_restart_repairs_what_happened_meanwhile() {
-    let mut world = World::new().await;
-    world.enforce(&defaults()).await;
-    world.apply(&namespace("shop")).await;
-    world
-        .until_object("made", &quota(), ("shop", "default-quota"), there)
-        .await;
-    world
-        .until_object("made", &policy(), ("shop", "default-deny"), there)
-        .await;
+    let mut world = shop(&defaults()).await;
     world.end().await;
     world.delete(&quota(), "shop", "default-quota").await;
     world.apply(&namespace("meanwhile")).await;
@@ -222,9 +222,6 @@ spec:
 #[tokio::test]
 async fn copies_follow_their_source() {
     let world = World::new().await;
-    let map = |value: &str| {
-        format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: settings}}, data: {{k: {value}}}}}")
-    };
     world.enforce(COPY).await;
     world.apply(&namespace("shop")).await;
     world
@@ -232,14 +229,14 @@ async fn copies_follow_their_source() {
             !world.policy("copy-settings").faults.is_empty()
         })
         .await;
-    world.apply(&map("a")).await;
+    world.apply(&map("{k: a}")).await;
     let kind = gvk("v1", "ConfigMap");
     let holds =
         |want: &'static str| move |node: Option<Node<'_>>| node.and_then(|n| n.str_at(&["data", "k"])) == Some(want);
     world
         .until_object("copied", &kind, ("shop", "settings"), holds("a"))
         .await;
-    world.apply(&map("b")).await;
+    world.apply(&map("{k: b}")).await;
     world
         .until_object("followed", &kind, ("shop", "settings"), holds("b"))
         .await;
@@ -252,17 +249,7 @@ async fn copies_follow_their_source() {
 
 #[tokio::test]
 async fn what_is_made_once_is_left_to_its_owner() {
-    let world = World::new().await;
-    world
-        .enforce(&defaults().replace("synchronize: true", "synchronize: false"))
-        .await;
-    world.apply(&namespace("shop")).await;
-    world
-        .until_object("made", &quota(), ("shop", "default-quota"), there)
-        .await;
-    world
-        .until_object("made", &policy(), ("shop", "default-deny"), there)
-        .await;
+    let world = shop(&defaults().replace("synchronize: true", "synchronize: false")).await;
     world.delete(&policy(), "shop", "default-deny").await;
     world
         .apply("{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {a: b}}}")
@@ -320,9 +307,7 @@ async fn orphans_stay_when_the_policy_goes_and_go_with_their_trigger() {
     ));
     world.delete(&gvk("v1", "Namespace"), "", "stall").await;
     world
-        .until_object("gone with its trigger", &kind, ("default", "stall"), |node| {
-            node.is_none()
-        })
+        .until_object("gone with its trigger", &kind, ("default", "stall"), gone)
         .await;
     world.delete(&gvk("kyverno.io/v1", "ClusterPolicy"), "", "index").await;
     world
@@ -339,9 +324,7 @@ async fn the_ledger_says_which_rule_made_an_object() {
     let world = World::recorded(ledger.clone()).await;
     world.enforce(&defaults()).await;
     world.apply(&namespace("shop")).await;
-    world
-        .until_object("made", &quota(), ("shop", "default-quota"), there)
-        .await;
+    shop_is_made(&world).await;
     let query = ridgeway_ledger::Query {
         causality: "policy:namespace-defaults/quota".into(),
         without_outcomes: true,
@@ -381,13 +364,13 @@ spec:
 #[tokio::test]
 async fn a_list_of_objects_is_copied_and_kept() {
     let world = World::new().await;
-    let map = |value: &str, labels: &str| {
+    let shared = |value: &str, labels: &str| {
         format!(
             "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: settings, namespace: default, labels: {labels}}}, data: \
              {{a: {value}}}}}"
         )
     };
-    world.apply(&map("one", "{shared: 'yes'}")).await;
+    world.apply(&shared("one", "{shared: 'yes'}")).await;
     world
         .apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: own, namespace: default}, data: {a: b}}")
         .await;
@@ -406,20 +389,16 @@ async fn a_list_of_objects_is_copied_and_kept() {
         .until_object("the map is there", &maps, ("team-a", "settings"), holds("one"))
         .await;
     world
-        .until_object("the secret is there", &gvk("v1", "Secret"), ("team-a", "pull"), |n| {
-            n.is_some()
-        })
+        .until_object("the secret is there", &gvk("v1", "Secret"), ("team-a", "pull"), there)
         .await;
     assert!(world.get(&maps, "team-a", "own").await.is_none());
-    world.apply(&map("two", "{shared: 'yes'}")).await;
+    world.apply(&shared("two", "{shared: 'yes'}")).await;
     world
         .until_object("the copy follows", &maps, ("team-a", "settings"), holds("two"))
         .await;
-    world.apply(&map("two", "{shared: 'no'}")).await;
+    world.apply(&shared("two", "{shared: 'no'}")).await;
     world
-        .until_object("what is not shared any more goes", &maps, ("team-a", "settings"), |n| {
-            n.is_none()
-        })
+        .until_object("what is not shared any more goes", &maps, ("team-a", "settings"), gone)
         .await;
 }
 
@@ -444,18 +423,13 @@ spec:
 #[tokio::test]
 async fn what_is_there_is_changed_when_its_trigger_changes() {
     let world = World::new().await;
-    let settings = |value: &str| {
-        format!(
-            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: settings, namespace: default}}, data: {{a: {value}}}}}"
-        )
-    };
     for (name, labels) in [("db", "{follows: settings}"), ("other", "{}")] {
         let secret = format!(
             "{{apiVersion: v1, kind: Secret, metadata: {{name: {name}, namespace: default, labels: {labels}}}}}"
         );
         world.apply(&secret).await;
     }
-    world.apply(&settings("one")).await;
+    world.apply(&map("{a: one}")).await;
     world.clock.forward(10);
     world.enforce(&EXISTING.replace("FLAG", "false")).await;
     let secrets = gvk("v1", "Secret");
@@ -470,7 +444,7 @@ async fn what_is_there_is_changed_when_its_trigger_changes() {
         db.root().at(&["metadata", "annotations"]).is_none(),
         "the trigger is older than the policy"
     );
-    world.apply(&settings("two")).await;
+    world.apply(&map("{a: two}")).await;
     world
         .until_object("it follows", &secrets, ("default", "db"), noted("two-db"))
         .await;
@@ -484,9 +458,7 @@ async fn what_is_there_is_changed_when_the_policy_comes_if_it_says_so() {
     world
         .apply("{apiVersion: v1, kind: Secret, metadata: {name: db, namespace: default, labels: {follows: settings}}}")
         .await;
-    world
-        .apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: settings, namespace: default}, data: {a: one}}")
-        .await;
+    world.apply(&map("{a: one}")).await;
     world.clock.forward(10);
     world.enforce(&EXISTING.replace("FLAG", "true")).await;
     let noted = |node: Option<Node<'_>>| {
@@ -494,5 +466,48 @@ async fn what_is_there_is_changed_when_the_policy_comes_if_it_says_so() {
     };
     world
         .until_object("it is changed", &gvk("v1", "Secret"), ("default", "db"), noted)
+        .await;
+}
+
+const COUNT: &str = "
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: count}
+spec:
+  rules:
+  - name: up
+    match: {any: [{resources: {kinds: [ConfigMap], names: [settings]}}]}
+    mutate:
+      targets: [{apiVersion: v1, kind: ConfigMap, name: settings, namespace: default}]
+      patchStrategicMerge: {data: {count: \"{{ join('', [target.data.count || '', 'i']) }}\"}}
+";
+
+#[tokio::test]
+async fn a_rule_that_would_change_its_own_trigger_for_ever_is_stopped_and_named() {
+    let world = World::new().await;
+    world.enforce(COUNT).await;
+    world.apply(&map("{a: one}")).await;
+    world
+        .until("it is reported", || !world.policy("count").faults.is_empty())
+        .await;
+    let fault = world.policy("count").faults.join("; ");
+    assert!(
+        fault.contains("rule up of the policy count") && fault.contains("for ever"),
+        "{fault}"
+    );
+    let kind = gvk("v1", "ConfigMap");
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let stored = world.get(&kind, "default", "settings").await.unwrap();
+    assert_eq!(stored.root().str_at(&["data", "count"]), Some("i"), "once");
+    // Somebody else's change counts anew; a better policy is not held to account for the old one.
+    world.apply(&map("{a: two}")).await;
+    let counted = |node: Option<Node<'_>>| node.and_then(|n| n.str_at(&["data", "count"])) == Some("ii");
+    world
+        .until_object("once more", &kind, ("default", "settings"), counted)
+        .await;
+    let better = COUNT.replace("\"{{ join('', [target.data.count || '', 'i']) }}\"", "done");
+    world.apply(&better).await;
+    world
+        .until("nothing is wrong any more", || world.policy("count").faults.is_empty())
         .await;
 }

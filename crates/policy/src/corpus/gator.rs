@@ -78,7 +78,11 @@ fn run_test(files: &dyn Files, path: &str, test: Node<'_>, name: &str, report: &
             None => Err(format!("the test has no `{key}`")),
         }
     };
-    let (templates, constraints) = (read("template")?, read("constraint")?);
+    let (templates, mut constraints) = (read("template")?, read("constraint")?);
+    if test.get("expansion").is_some() {
+        // What follows from the objects, and what it is given beforehand.
+        constraints.extend(read("expansion")?);
+    }
     // Where a template is written in several languages, all must say the same.
     let other: Vec<Option<Doc>> = templates.iter().map(in_rego_alone).collect();
     let mut engines = vec![("", templates.iter().collect::<Vec<_>>())];
@@ -255,5 +259,52 @@ fn word(node: Node<'_>) -> Option<bool> {
         "yes" => Some(true),
         "no" => Some(false),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct One(Vec<(&'static str, String)>);
+
+    impl Files for One {
+        fn read(&self, path: &str) -> Option<String> {
+            let found = self.0.iter().find(|(name, _)| *name == path);
+            found.map(|(_, text)| text.clone())
+        }
+
+        fn walk(&self, _: &str) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn suites_with_expansion() {
+        let suite = |expansion: &str, violations: &str| {
+            format!(
+                "kind: Suite\ntests: [{{name: t, template: t.yaml, constraint: c.yaml{expansion}, cases: [{{name: c, object: \
+                 o.yaml, assertions: [{{violations: {violations}, message: 'Implied by pods'}}]}}]}}]\n"
+            )
+        };
+        let files = |suite: String| {
+            One(vec![
+                ("s/suite.yaml", suite),
+                ("s/t.yaml", "{apiVersion: templates.gatekeeper.sh/v1, kind: ConstraintTemplate, metadata: {name: never}, spec: {crd: {spec: {names: {kind: Never}}}, targets: [{target: admission.k8s.gatekeeper.sh, rego: \"package never\\nviolation[{\\\"msg\\\": \\\"never\\\"}] { true }\"}]}}".into()),
+                ("s/c.yaml", "{apiVersion: constraints.gatekeeper.sh/v1beta1, kind: Never, metadata: {name: x}, spec: {match: {kinds: [{apiGroups: [''], kinds: [Pod]}]}}}".into()),
+                ("s/e.yaml", "{apiVersion: expansion.gatekeeper.sh/v1beta1, kind: ExpansionTemplate, metadata: {name: pods}, spec: {applyTo: [{groups: [apps], versions: [v1], kinds: [Deployment]}], templateSource: spec.template, generatedGVK: {group: '', version: v1, kind: Pod}}}".into()),
+                ("s/o.yaml", "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {template: {spec: {}}}}".into()),
+            ])
+        };
+        for (expansion, violations) in [(", expansion: e.yaml", "yes"), ("", "no")] {
+            let report = run_suite(&files(suite(expansion, violations)), "s/suite.yaml");
+            let result = report.result();
+            assert_eq!(
+                (result.passed, result.failed),
+                (1, 0),
+                "{expansion}: {:?}",
+                result.failing
+            );
+        }
     }
 }
