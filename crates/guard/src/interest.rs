@@ -198,6 +198,10 @@ impl Interest {
         let kind = text(policy, &["kind"]);
         if kind.ends_with("GeneratingPolicy") {
             out.triggers.extend(&kinds);
+        } else if changes_existing(policy) {
+            out.movers.extend(&kinds);
+            out.made.extend(&kinds);
+            out.made.extend(&named(policy, "targetMatchConstraints", table));
         } else if kind.ends_with("ValidatingPolicy") {
             if kinds.contains("", "Pod") {
                 kinds.extend(&pods());
@@ -280,8 +284,19 @@ pub(crate) fn inventory(object: Node<'_>, table: &KindTable, out: &mut BTreeSet<
 
 /// The kinds that `matchConstraints` name by their plurals.
 pub(crate) fn constrained(policy: Node<'_>, table: &KindTable) -> Kinds {
+    named(policy, "matchConstraints", table)
+}
+
+/// Whether a `MutatingPolicy` changes what is stored already.
+pub(crate) fn changes_existing(policy: Node<'_>) -> bool {
+    let enabled = policy.at(&["spec", "evaluation", "mutateExisting", "enabled"]);
+    text(policy, &["kind"]).ends_with("MutatingPolicy") && enabled.and_then(Node::as_bool) == Some(true)
+}
+
+/// The kinds that the resource rules under a key name.
+fn named(policy: Node<'_>, key: &str, table: &KindTable) -> Kinds {
     let mut out = Kinds::default();
-    for rule in items(policy, &["spec", "matchConstraints", "resourceRules"]) {
+    for rule in items(policy, &["spec", key, "resourceRules"]) {
         for group in items(rule, &["apiGroups"]).filter_map(Node::as_str) {
             for resource in items(rule, &["resources"]).filter_map(Node::as_str) {
                 if matches!(resource, "*" | "*/*") {

@@ -433,6 +433,12 @@ impl Snapshot {
             .find(|unit| unit.spoken == name && !unit.is_admission())
     }
 
+    /// The unit of a name that changes what is stored.
+    pub(crate) fn mover(&self, name: &str) -> Option<&Arc<Unit>> {
+        let moves = |unit: &&Arc<Unit>| unit.spoken == name && unit.interest.movers != Kinds::default();
+        self.units.values().find(moves)
+    }
+
     /// The units that differ from those of another snapshot, and the ids that are gone.
     pub(crate) fn changed(&self, before: &Snapshot) -> (Vec<Arc<Unit>>, Vec<String>) {
         let changed = self

@@ -122,3 +122,49 @@ spec:
         .until_object("it is made", &maps, ("shop", "made"), |node| node.is_some())
         .await;
 }
+
+#[tokio::test]
+async fn they_change_what_is_stored_already() {
+    let world = World::new().await;
+    world
+        .apply(
+            "
+{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {test: 'on'}}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: default}}
+",
+        )
+        .await;
+    world
+        .enforce(
+            "
+apiVersion: policies.kyverno.io/v1
+kind: MutatingPolicy
+metadata: {name: mark}
+spec:
+  evaluation: {mutateExisting: {enabled: true}}
+  matchConstraints:
+    resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [namespaces], resourceNames: [shop]}]
+  targetMatchConstraints:
+    namespaceSelector: {matchLabels: {test: 'on'}}
+    resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}]
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration: {expression: 'Object{metadata: Object.metadata{labels: {\"from\": request.name}}}'}
+",
+        )
+        .await;
+    let maps = gvk("v1", "ConfigMap");
+    let from = |node: Option<ridgeway_doc::Node<'_>>| {
+        node.and_then(|node| node.str_at(&["metadata", "labels", "from"]).map(str::to_owned))
+    };
+    world
+        .until_object("it is changed", &maps, ("shop", "a"), |node| {
+            from(node).as_deref() == Some("shop")
+        })
+        .await;
+    let other = world.get(&maps, "default", "b").await.unwrap();
+    assert_eq!(from(Some(other.root())), None);
+}

@@ -560,11 +560,14 @@ impl RuleSet {
                 .iter()
                 .filter(|v| matches!(v.body, CelBody::Generate(_)))
             {
-                if let Some(excepted) = self.excepted(policy, variant, request) {
-                    results.extend(excepted);
-                    continue;
-                }
-                let ruling = variant.rule_on(policy, request);
+                let allowed = match self.excepted(policy, variant, request) {
+                    Ok(allowed) => allowed,
+                    Err(excepted) => {
+                        results.extend(excepted);
+                        continue;
+                    }
+                };
+                let ruling = variant.rule_on(policy, request, &allowed);
                 if let Ruling::Made(objects) = &ruling {
                     made.extend(objects.iter().map(|object| Generated {
                         policy: policy.name.clone(),

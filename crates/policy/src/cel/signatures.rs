@@ -227,7 +227,21 @@ kyverno.Image->containsDigest() bool
 string->registry,repository,tag,digest,identifier() string
 string->containsDigest() bool
 image.GetMetadata(string) dyn
-parseServiceAccount(string) dyn
+parseServiceAccount,user.parseServiceAccount(string) dyn
+parseImageReference(string) kyverno.Image
+image.getMetadata(string) dyn
+sha1,sha256,md5,hash.sha1,hash.sha256,hash.md5(string) string
+gzip.compress(dyn) bytes
+gzip.decompress(bytes) string
+x509.decode(string) dyn
+random,random.random() string
+random,random.random(string) string
+resource.get(string, string, string) dyn
+resource.get(string, string, string, string) dyn
+resource.list(string, string) dyn
+resource.list(string, string, string) dyn
+resource.toGVR(string, string) dyn
+generator.apply(string, list<dyn>) dyn
 json.unmarshal(string) dyn
 json.marshal(dyn) string
 yaml.parse(string) dyn

@@ -165,6 +165,13 @@ impl Constraints {
         Ok(out)
     }
 
+    /// The same, whatever is being done.
+    pub(crate) fn of_any_operation(mut self) -> Constraints {
+        let rules = self.rules.iter_mut().chain(&mut self.excluded);
+        rules.for_each(|rule| rule.operations.clear());
+        self
+    }
+
     /// Whether the policy is for this request.
     pub(crate) fn selects(&self, request: &Request<'_>) -> bool {
         let guessed;

@@ -36,6 +36,24 @@ pub(crate) fn conditions(list: Option<Node<'_>>, path: &str) -> Result<Vec<Progr
         .collect())
 }
 
+/// What exceptions allow in place of taking the object out altogether: expressions ask for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Allowed {
+    pub(crate) images: Vec<String>,
+    pub(crate) values: Vec<String>,
+}
+
+impl Allowed {
+    pub(crate) const NOTHING: Allowed = Allowed {
+        images: Vec::new(),
+        values: Vec::new(),
+    };
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.images.is_empty() && self.values.is_empty()
+    }
+}
+
 /// One validation.
 #[derive(Clone, Debug)]
 struct Validation {
@@ -92,9 +110,9 @@ impl CelCheck {
     }
 
     /// Judges a request.
-    pub(crate) fn judge(&self, request: &Request<'_>, namespace_known: bool) -> Verdict {
+    pub(crate) fn judge(&self, request: &Request<'_>, namespace_known: bool, allowed: &Allowed) -> Verdict {
         let fuel = Fuel::default();
-        let scope = CelScope::new(request, &self.variables, namespace_known);
+        let scope = CelScope::new(request, &self.variables, namespace_known).allowing(allowed);
         let evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
         for (i, validation) in self.validations.iter().enumerate() {
             match evaluator.holds(&validation.program) {
@@ -132,9 +150,10 @@ pub(crate) fn all_hold(
     variables: &[Named],
     request: &Request<'_>,
     namespace_known: bool,
+    allowed: &Allowed,
 ) -> Result<bool, Fault> {
     let fuel = Fuel::default();
-    let scope = CelScope::new(request, variables, namespace_known);
+    let scope = CelScope::new(request, variables, namespace_known).allowing(allowed);
     let evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
     let mut fault = None;
     for condition in conditions {
@@ -163,6 +182,7 @@ pub(crate) struct CelScope<'a> {
     review: OnceCell<Cel<'a>>,
     /// A namespace of which nothing is known still has its name.
     named_namespace: bool,
+    allowed: Option<&'a Allowed>,
 }
 
 impl<'a> CelScope<'a> {
@@ -174,6 +194,15 @@ impl<'a> CelScope<'a> {
             slots,
             review: OnceCell::new(),
             named_namespace,
+            allowed: None,
+        }
+    }
+
+    /// The same names with what exceptions allow.
+    pub(crate) fn allowing(self, allowed: &'a Allowed) -> CelScope<'a> {
+        CelScope {
+            allowed: Some(allowed),
+            ..self
         }
     }
 
@@ -264,12 +293,36 @@ impl<'a> Scope<'a> for CelScope<'a> {
                     .map(|(name, _)| (Cel::str(name), Cel::Null))
                     .collect(),
             ),
-            "exceptions" => Cel::object([
-                ("allowedImages", Cel::list(Vec::new())),
-                ("allowedValues", Cel::list(Vec::new())),
-            ]),
+            "exceptions" => {
+                let listed = |of: fn(&Allowed) -> &Vec<String>| {
+                    let all = self.allowed.into_iter().flat_map(of);
+                    Cel::list(all.map(|text| Cel::str(text)).collect())
+                };
+                Cel::object([
+                    ("allowedImages", listed(|allowed| &allowed.images)),
+                    ("allowedValues", listed(|allowed| &allowed.values)),
+                ])
+            }
             _ => return None,
         })
+    }
+
+    fn node(&self, name: &str) -> Option<Node<'a>> {
+        let found = match name {
+            "object" if self.request.operation != Operation::Delete => self.request.object,
+            "oldObject" => self.request.old_object,
+            "namespaceObject" => self.request.namespace_object,
+            _ => None,
+        };
+        found.filter(|node| node.is_object() || node.is_array())
+    }
+
+    fn variable_node(&self, name: &str) -> Option<Node<'a>> {
+        let at = self.variables.iter().position(|(known, _)| &**known == name)?;
+        match &self.slots.borrow()[at] {
+            Slot::Read(Ok(Cel::Node(node))) => Some(*node),
+            _ => None,
+        }
     }
 
     fn variable(&self, evaluator: &Evaluator<'_, 'a>, name: &str) -> Option<Result<Cel<'a>, Fault>> {

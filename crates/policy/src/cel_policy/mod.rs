@@ -3,6 +3,7 @@
 
 mod autogen;
 mod constraints;
+mod existing;
 mod expressions;
 mod mutation;
 mod policy;
@@ -10,6 +11,10 @@ mod typing;
 
 pub(crate) use autogen::rewrite;
 pub(crate) use constraints::{Constraints, plural};
-pub(crate) use expressions::{CelCheck, CelScope, Named, Verdict, all_hold, conditions};
+pub(crate) use existing::Existing;
+pub(crate) use expressions::{Allowed, CelCheck, CelScope, Named, Verdict, all_hold, conditions};
 pub(crate) use policy::{CelBody, CelPolicy, Ruling, Variant};
 pub use typing::expression_type;
+
+#[cfg(test)]
+mod tests;

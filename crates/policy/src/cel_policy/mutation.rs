@@ -2,7 +2,7 @@
 
 use ridgeway_doc::{Node, Value};
 
-use super::expressions::{CelScope, Named};
+use super::expressions::{Allowed, CelScope, Named};
 use crate::budget::Fuel;
 use crate::cel::{Evaluator, Fault, Program};
 use crate::kyverno::{Place, apply_configuration, apply_json_patch};
@@ -36,7 +36,12 @@ impl Mutation {
 }
 
 /// The object after all mutations.
-pub(super) fn run(mutations: &[Mutation], variables: &[Named], request: &Request<'_>) -> Result<Value, Fault> {
+pub(super) fn run(
+    mutations: &[Mutation],
+    variables: &[Named],
+    request: &Request<'_>,
+    allowed: &Allowed,
+) -> Result<Value, Fault> {
     let mut work = request.object.map_or(Value::NULL, Node::to_value);
     for mutation in mutations {
         let made = {
@@ -45,7 +50,7 @@ pub(super) fn run(mutations: &[Mutation], variables: &[Named], request: &Request
                 ..*request
             };
             let fuel = Fuel::default();
-            let scope = CelScope::new(&request, variables, false);
+            let scope = CelScope::new(&request, variables, false).allowing(allowed);
             let evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
             match mutation {
                 Mutation::Apply(program) | Mutation::Patch(program) => evaluator.run(program)?.to_value(),

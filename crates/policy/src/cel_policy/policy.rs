@@ -4,7 +4,8 @@ use ridgeway_doc::{Node, Value};
 
 use super::autogen;
 use super::constraints::Constraints;
-use super::expressions::{self, CelCheck, CelScope, Named, Verdict};
+use super::existing::Existing;
+use super::expressions::{self, Allowed, CelCheck, CelScope, Named, Verdict};
 use super::mutation::{self, Mutation};
 use super::typing::Typing;
 use crate::budget::Fuel;
@@ -25,6 +26,12 @@ pub(crate) struct CelPolicy {
     pub(crate) fail_open: bool,
     pub(crate) background: bool,
     pub(crate) synchronize: bool,
+    /// Whether it is asked when a change is made, and not only about what is stored.
+    pub(crate) admission: bool,
+    /// Whether it is about structured files that are no objects.
+    json: bool,
+    /// How it changes objects that are stored already.
+    pub(crate) existing: Option<Existing>,
     pub(crate) variants: Vec<Variant>,
 }
 
@@ -32,9 +39,9 @@ pub(crate) struct CelPolicy {
 #[derive(Clone, Debug)]
 pub(crate) struct Variant {
     pub(crate) rule: String,
-    constraints: Constraints,
-    conditions: Vec<Program>,
-    variables: Vec<Named>,
+    pub(super) constraints: Constraints,
+    pub(super) conditions: Vec<Program>,
+    pub(super) variables: Vec<Named>,
     pub(crate) body: CelBody,
 }
 
@@ -85,15 +92,18 @@ impl CelPolicy {
         let Some(spec) = node.get("spec") else {
             return Err(fail(Place::new("spec", "a policy needs a `spec`")));
         };
-        if spec
-            .str_at(&["evaluation", "mode"])
-            .is_some_and(|mode| mode != "Kubernetes")
-        {
-            let why = "only policies over Kubernetes objects are evaluated by this version";
-            return Err(fail(Place::new("spec.evaluation.mode", why)));
-        }
+        let json = match spec.str_at(&["evaluation", "mode"]) {
+            None | Some("" | "Kubernetes") => false,
+            Some("JSON") if kind.ends_with("ValidatingPolicy") => true,
+            Some(_) => {
+                let why = "policies are evaluated over Kubernetes objects (`Kubernetes`) and, where they validate, over any \
+                           structured file (`JSON`)";
+                return Err(fail(Place::new("spec.evaluation.mode", why)));
+            }
+        };
         let kind = kind.trim_start_matches("Namespaced");
-        let mut variants = vec![Variant::compile(kind, spec, "spec", kind).map_err(&fail)?];
+        let mut variants = vec![Variant::compile(kind, spec, "spec", kind, json).map_err(&fail)?];
+        let existing = Existing::compile(kind, spec).map_err(&fail)?;
         let mutates = kind == "MutatingPolicy";
         if kind != "GeneratingPolicy" {
             for (name, carried) in autogen::specs(spec, mutates) {
@@ -103,6 +113,7 @@ impl CelPolicy {
                     carried.node(),
                     "spec",
                     &format!("autogen-{name}"),
+                    json,
                 ));
             }
         }
@@ -123,8 +134,11 @@ impl CelPolicy {
             category: text(&["metadata", "annotations", "policies.kyverno.io/category"]),
             action: action.max().unwrap_or(Action::Enforce),
             fail_open: spec.str_at(&["failurePolicy"]) == Some("Ignore"),
-            background: enabled(&["evaluation", "background", "enabled"]).unwrap_or(true),
+            background: !json && enabled(&["evaluation", "background", "enabled"]).unwrap_or(true),
             synchronize: enabled(&["evaluation", "synchronize", "enabled"]).unwrap_or(false),
+            admission: enabled(&["evaluation", "admission", "enabled"]).unwrap_or(true),
+            json,
+            existing,
             name,
             variants,
         })
@@ -189,7 +203,7 @@ impl CelPolicy {
 }
 
 impl Variant {
-    fn compile(kind: &str, spec: Node<'_>, path: &str, rule: &str) -> Result<Variant, Place> {
+    fn compile(kind: &str, spec: Node<'_>, path: &str, rule: &str, json: bool) -> Result<Variant, Place> {
         let at = |key: &str| format!("{path}.{key}");
         let body = match kind {
             "ValidatingPolicy" => CelBody::Validate(CelCheck::compile(spec, "validations", path, "")?),
@@ -216,7 +230,10 @@ impl Variant {
                 "MutatingPolicy" => "mutations".into(),
                 _ => "generate".into(),
             },
-            constraints: Constraints::compile(spec.get("matchConstraints"), &at("matchConstraints"))?,
+            constraints: match spec.get("matchConstraints") {
+                None if json => Constraints::default(),
+                node => Constraints::compile(node, &at("matchConstraints"))?,
+            },
             conditions,
             variables,
             body,
@@ -224,27 +241,29 @@ impl Variant {
     }
 
     /// What it makes of a request.
-    pub(crate) fn rule_on(&self, policy: &CelPolicy, request: &Request<'_>) -> Ruling {
+    pub(crate) fn rule_on(&self, policy: &CelPolicy, request: &Request<'_>, allowed: &Allowed) -> Ruling {
         let elsewhere = policy
             .namespace
             .as_ref()
             .is_some_and(|namespace| namespace != request.namespace);
-        if elsewhere || !self.constraints.selects(request) {
+        // What is no object is for policies about files alone.
+        let file = request.gvk.kind.is_empty();
+        if elsewhere || file != policy.json || !file && !self.constraints.selects(request) {
             return Ruling::Unmatched;
         }
-        match expressions::all_hold(&self.conditions, &self.variables, request, false) {
+        match expressions::all_hold(&self.conditions, &self.variables, request, false, allowed) {
             Ok(true) => {}
             Ok(false) => return Ruling::Skip,
             Err(_) if policy.fail_open => return Ruling::Skip,
             Err(fault) => return Ruling::Error(format!("the match conditions cannot be evaluated: {fault}")),
         }
         match &self.body {
-            CelBody::Validate(check) => match check.judge(request, false) {
+            CelBody::Validate(check) => match check.judge(request, false, allowed) {
                 Verdict::Pass => Ruling::Pass,
                 Verdict::Fail { message, path } => Ruling::Fail { message, path },
                 Verdict::Fault(why) => Ruling::Error(why),
             },
-            CelBody::Mutate(mutations) => match mutation::run(mutations, &self.variables, request) {
+            CelBody::Mutate(mutations) => match mutation::run(mutations, &self.variables, request, allowed) {
                 Ok(value) => Ruling::Mutated(value),
                 Err(fault) => Ruling::Error(fault.to_string()),
             },

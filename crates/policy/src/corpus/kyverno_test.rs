@@ -45,6 +45,8 @@ struct Response {
 
 struct Trigger {
     object: Doc,
+    /// The file of a payload that is no object; empty for objects.
+    payload: String,
     responses: Vec<Response>,
 }
 
@@ -125,8 +127,28 @@ fn suite(files: &dyn Files, path: &str, test: Node<'_>, report: &mut Report) -> 
         let object = in_default_namespace(object);
         let key = key_of(object.root());
         if !triggers.iter().any(|t| key_of(t.object.root()) == key) {
-            let responses = respond(&policies, &object, &values, user.as_ref(), &context);
-            triggers.push(Trigger { object, responses });
+            let responses = respond(&policies, &object, &values, user.as_ref(), &context, false);
+            let payload = String::new();
+            triggers.push(Trigger {
+                object,
+                payload,
+                responses,
+            });
+        }
+    }
+    let payloads = listed(test, "jsonPayloads")
+        .into_iter()
+        .chain(test.str_at(&["jsonPayload"]));
+    for path in payloads {
+        let full = join(base, path);
+        let text = files.read(&full).ok_or_else(|| format!("{full} is not there"))?;
+        for object in ridgeway_doc::parse_yaml(&text).map_err(|error| format!("{full}: {error}"))? {
+            let responses = respond(&policies, &object, &values, None, &context, true);
+            triggers.push(Trigger {
+                object,
+                payload: path.to_owned(),
+                responses,
+            });
         }
     }
     for result in test.get("results").into_iter().flat_map(Node::items) {
@@ -244,8 +266,15 @@ impl Values {
     }
 }
 
-fn respond(policies: &[Loaded], object: &Doc, values: &Values, user: Option<&Doc>, context: &Context) -> Vec<Response> {
-    let own = Gvk::of(object.root()).unwrap_or_default();
+fn respond(
+    policies: &[Loaded],
+    object: &Doc,
+    values: &Values,
+    user: Option<&Doc>,
+    context: &Context,
+    payload: bool,
+) -> Vec<Response> {
+    let own = Gvk::of(object.root()).filter(|_| !payload).unwrap_or_default();
     let (gvk, subresource) = values.parent(&own).unwrap_or((own, String::new()));
     let text = |key: &str| object.root().str_at(&["metadata", key]).unwrap_or_default();
     let namespace = values.namespace(text("namespace"));
@@ -437,6 +466,9 @@ fn rows(
     let mut chosen: Vec<&Trigger> = Vec::new();
     for wanted in listed(result, "resources") {
         chosen.extend(triggers.iter().filter(|trigger| {
+            if !trigger.payload.is_empty() {
+                return wanted == trigger.payload || trigger.payload.rsplit('/').next() == Some(wanted);
+            }
             let (_, _, namespace, name) = key_of(trigger.object.root());
             match wanted.split_once('/') {
                 Some((ns, n)) => ns == namespace && n == name,

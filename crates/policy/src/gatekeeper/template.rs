@@ -30,7 +30,7 @@ pub(crate) struct Template {
 
 /// In which language a template is evaluated. Where it is written in both, CEL is preferred, as Gatekeeper does.
 pub(super) enum Code {
-    Cel(TemplateCode),
+    Cel(Box<TemplateCode>),
     Rego(Box<RegoCode>),
 }
 
@@ -157,7 +157,7 @@ impl Template {
                 title,
                 reads_inventory: false,
                 names_operations: json.contains("request.operation") || json.contains("oldObject"),
-                code: Code::Cel(code),
+                code: Code::Cel(Box::new(code)),
             });
         }
         let source = Source::find(node).map_err(|(path, message)| fault(node, &path, message))?;

@@ -10,7 +10,7 @@ use super::pod_security::Exclude;
 use super::terms::Terms;
 use super::wildcard;
 use crate::cel::Program;
-use crate::cel_policy;
+use crate::cel_policy::{self, Allowed};
 use crate::request::Request;
 use crate::verdict::CompileError;
 
@@ -120,19 +120,17 @@ pub(crate) struct CelException {
     conditions: Vec<Program>,
     /// Whether what is excepted is reported as passing rather than as skipped.
     pub(crate) passes: bool,
+    /// What it allows, where it does not take the object out altogether.
+    pub(crate) allowed: Allowed,
     terms: Terms,
 }
 
 impl CelException {
     pub(crate) fn compile(node: Node<'_>) -> Result<CelException, CompileError> {
-        for field in ["images", "allowedValues"] {
-            if node.at(&["spec", field]).is_some_and(|list| !list.is_empty()) {
-                let why = format!(
-                    "`{field}` is not evaluated by this version; say with `matchConditions` which objects are excepted"
-                );
-                return Err(fault(node, &format!("spec.{field}"), why));
-            }
-        }
+        let texts = |field: &str| -> Vec<String> {
+            let list = node.at(&["spec", field]).into_iter().flat_map(Node::items);
+            list.filter_map(Node::as_str).map(str::to_owned).collect()
+        };
         let refs = node.at(&["spec", "policyRefs"]).into_iter().flat_map(Node::items);
         let text = |item: Node<'_>, key: &str| item.str_at(&[key]).unwrap_or_default().to_owned();
         let policies: Vec<_> = refs.map(|item| (text(item, "kind"), text(item, "name"))).collect();
@@ -146,6 +144,10 @@ impl CelException {
             conditions: cel_policy::conditions(node.at(&["spec", "matchConditions"]), "spec.matchConditions")
                 .map_err(|place| fault(node, &place.path, place.message))?,
             passes: node.str_at(&["spec", "reportResult"]) == Some("pass"),
+            allowed: Allowed {
+                images: texts("images"),
+                values: texts("allowedValues"),
+            },
             terms: terms_of(node)?,
         })
     }
@@ -162,6 +164,6 @@ impl CelException {
     pub(crate) fn covers(&self, request: &Request<'_>) -> bool {
         self.terms.in_force(request.now)
             && (self.conditions.is_empty()
-                || cel_policy::all_hold(&self.conditions, &[], request, false).unwrap_or(false))
+                || cel_policy::all_hold(&self.conditions, &[], request, false, &Allowed::NOTHING).unwrap_or(false))
     }
 }

@@ -382,7 +382,13 @@ impl Rule {
         if self.cel_preconditions.is_empty() {
             return Ok(true);
         }
-        cel_policy::all_hold(&self.cel_preconditions, &[], request, true)
+        cel_policy::all_hold(
+            &self.cel_preconditions,
+            &[],
+            request,
+            true,
+            &cel_policy::Allowed::NOTHING,
+        )
     }
 
     fn judges_deletion(&self) -> bool {

@@ -250,7 +250,7 @@ fn traced<T>(env: &Env<'_>, check: impl FnOnce() -> T) -> T {
 }
 
 fn cel(check: &CelCheck, env: &Env<'_>) -> Finding {
-    match check.judge(env.request, true) {
+    match check.judge(env.request, true, &crate::cel_policy::Allowed::NOTHING) {
         Verdict::Pass => Finding::Pass,
         Verdict::Fail { message, path } => Finding::Fail(Box::new(Violation {
             author: message,

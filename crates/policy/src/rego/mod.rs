@@ -27,6 +27,7 @@ mod resolve;
 mod tests;
 mod value;
 
+pub(crate) use builtins::{md5, shown_certificate};
 pub(crate) use engine::{Bindings, Engine, Request};
 pub(crate) use error::Error;
 pub(crate) use parser::Version;

@@ -3,7 +3,7 @@
 use ridgeway_doc::Value;
 
 use super::RuleSet;
-use crate::cel_policy::{CelBody, CelPolicy, Ruling, Variant};
+use crate::cel_policy::{Allowed, CelBody, CelPolicy, Existing, Ruling, Variant};
 use crate::request::{Operation, Request};
 use crate::verdict::RuleResult;
 
@@ -12,15 +12,20 @@ impl RuleSet {
         if !matches!(request.operation, Operation::Create | Operation::Update) {
             return;
         }
-        for policy in self.cel.iter() {
+        // What changes other objects leaves its trigger alone.
+        let elsewhere = |policy: &CelPolicy| policy.existing.as_ref().is_some_and(Existing::elsewhere);
+        for policy in self.cel.iter().filter(|policy| policy.admission && !elsewhere(policy)) {
             for variant in policy.variants.iter().filter(|v| matches!(v.body, CelBody::Mutate(_))) {
-                if let Some(excepted) = self.excepted(policy, variant, request) {
-                    results.extend(excepted);
-                    continue;
-                }
+                let allowed = match self.excepted(policy, variant, request) {
+                    Ok(allowed) => allowed,
+                    Err(excepted) => {
+                        results.extend(excepted);
+                        continue;
+                    }
+                };
                 let before = work.clone();
                 let object = before.as_ref().map(Value::node).or(request.object);
-                let ruling = variant.rule_on(policy, &Request { object, ..*request });
+                let ruling = variant.rule_on(policy, &Request { object, ..*request }, &allowed);
                 if let Ruling::Mutated(value) = &ruling
                     && object != Some(value.node())
                 {
@@ -32,29 +37,36 @@ impl RuleSet {
     }
 
     pub(super) fn judge_cel(&self, request: &Request<'_>, background: bool, results: &mut Vec<RuleResult>) {
-        for policy in self.cel.iter().filter(|policy| !background || policy.background) {
+        let asked = |policy: &CelPolicy| {
+            if background {
+                policy.background
+            } else {
+                policy.admission
+            }
+        };
+        for policy in self.cel.iter().filter(|policy| asked(policy)) {
             for variant in policy
                 .variants
                 .iter()
                 .filter(|v| matches!(v.body, CelBody::Validate(_)))
             {
                 match self.excepted(policy, variant, request) {
-                    Some(excepted) => results.extend(excepted),
-                    None => results.extend(policy.result(variant, variant.rule_on(policy, request))),
+                    Err(excepted) => results.extend(excepted),
+                    Ok(allowed) => results.extend(policy.result(variant, variant.rule_on(policy, request, &allowed))),
                 }
             }
         }
     }
 
-    /// The result of a policy in CEL that a request is excepted from; `None` when it is not.
+    /// What exceptions allow; the error is the result, if any, of a policy that a request is excepted from.
     pub(super) fn excepted(
         &self,
         policy: &CelPolicy,
         variant: &Variant,
         request: &Request<'_>,
-    ) -> Option<Option<RuleResult>> {
+    ) -> Result<Allowed, Vec<RuleResult>> {
         if self.cel_exceptions.is_empty() {
-            return None;
+            return Ok(Allowed::NOTHING);
         }
         let namespaced = if policy.name.contains('/') { "Namespaced" } else { "" };
         let kind = match variant.body {
@@ -63,20 +75,31 @@ impl RuleSet {
             CelBody::Generate(_) => "GeneratingPolicy",
         };
         let kind = format!("{namespaced}{kind}");
-        let exception = self
-            .cel_exceptions
-            .iter()
-            .find(|e| e.names(&kind, &policy.name) && e.covers(request))?;
+        let about = self.cel_exceptions.iter();
+        let about: Vec<_> = about
+            .filter(|e| e.names(&kind, &policy.name) && e.covers(request))
+            .collect();
+        let Some(first) = about.first() else {
+            return Ok(Allowed::NOTHING);
+        };
+        let mut allowed = Allowed::NOTHING;
+        for exception in &about {
+            allowed.images.extend(exception.allowed.images.iter().cloned());
+            allowed.values.extend(exception.allowed.values.iter().cloned());
+        }
+        if !allowed.is_empty() {
+            return Ok(allowed);
+        }
         // A policy that is not for the request says nothing, excepted or not.
-        let ruling = match variant.rule_on(policy, request) {
+        let ruling = match variant.rule_on(policy, request, &allowed) {
             Ruling::Unmatched => Ruling::Unmatched,
-            _ if exception.passes => Ruling::Pass,
+            _ if first.passes => Ruling::Pass,
             _ => Ruling::Skip,
         };
         let mut result = policy.result(variant, ruling);
         if let Some(result) = &mut result {
-            result.message = format!("excepted by {}", exception.name);
+            result.message = format!("excepted by {}", first.name);
         }
-        Some(result)
+        Err(result.into_iter().collect())
     }
 }

@@ -45,6 +45,23 @@ impl RuleSet {
             }
             results.push(result);
         }
+        for policy in self.cel.iter() {
+            let rule = "mutations";
+            let mut result = RuleResult::new(Dialect::Kyverno, &policy.name, rule, Outcome::Pass, policy.action);
+            match policy.change_existing(request) {
+                Ok(None) => continue,
+                Ok(Some(objects)) => made.extend(objects.into_iter().map(|object| Mutated {
+                    policy: policy.name.clone(),
+                    rule: rule.to_owned(),
+                    object,
+                })),
+                Err(why) => {
+                    result.outcome = Outcome::Error;
+                    result.message = format!("The policy {} could not be evaluated: {why}", policy.name);
+                }
+            }
+            results.push(result);
+        }
         (made, results)
     }
 }

@@ -1,6 +1,7 @@
 //! The functions: the language's own, and the libraries of Kubernetes and Kyverno.
 
 mod authorizer;
+mod digest;
 mod format;
 mod list;
 mod math;
@@ -10,6 +11,7 @@ mod net;
 mod semver;
 mod text;
 pub(super) mod time;
+mod x509;
 
 use ridgeway_doc::parse_json;
 use ridgeway_krm::{GoDuration, Quantity};
@@ -23,7 +25,7 @@ pub(super) use module::in_module;
 pub(super) use semver::Semver;
 
 /// Names that stand for a group of functions where no variable has them.
-pub(super) const MODULES: [&str; 14] = [
+pub(super) const MODULES: [&str; 20] = [
     "optional",
     "image",
     "math",
@@ -38,6 +40,12 @@ pub(super) const MODULES: [&str; 14] = [
     "generator",
     "JSONPatch",
     "jsonpatch",
+    "hash",
+    "gzip",
+    "x509",
+    "random",
+    "transform",
+    "user",
 ];
 
 /// The fault of a call that no function takes.
@@ -112,6 +120,10 @@ pub(super) fn global<'a>(evaluator: &Evaluator<'_, 'a>, name: &str, arguments: &
         ("url", [Cel::Text(text)]) if text::is_url(text) => Ok(Cel::Url(text.as_ref().into())),
         ("url", [Cel::Text(text)]) => fail(format!("{text:?} is not a URL")),
         ("isURL", [Cel::Text(text)]) => Ok(Cel::Bool(text::is_url(text))),
+        ("sha1" | "sha256" | "md5", _) => digest::hash(evaluator, name, arguments),
+        ("random", _) => digest::random(evaluator, arguments),
+        ("parseImageReference", _) => global(evaluator, "image", arguments),
+        ("listObjToMap", _) => in_module(evaluator, "transform", name, arguments),
         ("parseServiceAccount", [Cel::Text(text)]) => {
             let parts = text
                 .strip_prefix("system:serviceaccount:")

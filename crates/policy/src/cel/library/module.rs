@@ -8,7 +8,9 @@ use ridgeway_krm::{GroupVersion, Gvk};
 use crate::cel::eval::{Answer, Evaluator, fail};
 use crate::cel::value::Cel;
 
-use super::{NAMED_FORMAT, format, from_json, list, math, named_format, net, overload, text, time};
+use super::{
+    NAMED_FORMAT, digest, format, from_json, global, list, math, named_format, net, overload, text, time, x509,
+};
 
 pub(crate) fn in_module<'a>(
     evaluator: &Evaluator<'_, 'a>,
@@ -78,7 +80,15 @@ pub(crate) fn in_module<'a>(
         ("JSONPatch" | "jsonpatch", "escapeKey", [Cel::Text(key)]) => {
             Ok(Cel::text(key.replace('~', "~0").replace('/', "~1")))
         }
-        ("resource", "Get", [Cel::Text(version), Cel::Text(plural), rest @ ..]) => {
+        ("hash", _, _) => digest::hash(evaluator, name, arguments),
+        ("gzip", _, _) => digest::gzip(evaluator, name, arguments),
+        ("x509", "decode", [Cel::Text(pem)]) => {
+            evaluator.fuel.burn(pem.len() as u64)?;
+            x509::decode(pem)
+        }
+        ("random", "random", _) => digest::random(evaluator, arguments),
+        ("user", "parseServiceAccount", _) => global(evaluator, name, arguments),
+        ("resource", "Get" | "get", [Cel::Text(version), Cel::Text(plural), rest @ ..]) => {
             let (namespace, object) = match rest {
                 [Cel::Text(namespace), Cel::Text(object)] => (namespace.as_ref(), object),
                 [Cel::Text(object)] => ("", object),
@@ -89,7 +99,7 @@ pub(crate) fn in_module<'a>(
                 None => fail(format!("{plural} {object:?} not found")),
             }
         }
-        ("resource", "List", [Cel::Text(version), Cel::Text(plural), rest @ ..]) => {
+        ("resource", "List" | "list", [Cel::Text(version), Cel::Text(plural), rest @ ..]) => {
             let namespace = match rest.first() {
                 Some(Cel::Text(namespace)) => namespace.as_ref(),
                 _ => "",
@@ -99,7 +109,7 @@ pub(crate) fn in_module<'a>(
                 None => fail(format!("{plural} cannot be listed here")),
             }
         }
-        ("resource", "ToGVR", [Cel::Text(version), Cel::Text(kind)]) => {
+        ("resource", "ToGVR" | "toGVR", [Cel::Text(version), Cel::Text(kind)]) => {
             let gvk = Gvk {
                 kind: kind.to_string(),
                 ..gvk_of(version)
@@ -110,11 +120,11 @@ pub(crate) fn in_module<'a>(
                 ("resource", Cel::text(crate::cel_policy::plural(kind))),
             ]))
         }
-        ("generator", "Apply", [Cel::Text(namespace), objects]) if objects.is_list() => Ok(Cel::object([
+        ("generator", "Apply" | "apply", [Cel::Text(namespace), objects]) if objects.is_list() => Ok(Cel::object([
             ("namespace", Cel::text(namespace.as_ref())),
             ("objects", objects.clone()),
         ])),
-        ("image", "GetMetadata", [Cel::Text(image)]) => match evaluator.data.image_metadata(image) {
+        ("image", "GetMetadata" | "getMetadata", [Cel::Text(image)]) => match evaluator.data.image_metadata(image) {
             Some(value) => Ok(Cel::copy(value.node())),
             None => fail(format!("nothing is known here of the image {image}")),
         },

@@ -57,7 +57,7 @@ pub(super) fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
 }
 
 /// MD5 (RFC 1321): for old checksums, not for security.
-fn md5(message: &[u8]) -> [u8; 16] {
+pub(crate) fn md5(message: &[u8]) -> [u8; 16] {
     const SHIFTS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
     let sines: Vec<u32> = (0..64)
         .map(|i| (f64::from(i + 1).sin().abs() * 4_294_967_296.0) as u32)

@@ -25,6 +25,9 @@ mod units;
 mod versions;
 mod x509;
 
+pub(crate) use digest::md5;
+pub(crate) use x509::shown_certificate;
+
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 

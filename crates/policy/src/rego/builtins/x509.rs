@@ -374,3 +374,35 @@ fn private_key<'d>(bytes: &[u8]) -> Option<Value<'d>> {
     }
     Some(Value::object(members))
 }
+
+/// What a certificate, or a request for one, with an RSA key shows as JSON, and its key's modulus and exponent.
+pub(crate) fn shown_certificate(pem: &str) -> Result<(String, String, i64), String> {
+    let (blocks, _) = der::pem(pem);
+    let (label, bytes) = blocks.first().ok_or("failed to decode PEM block")?;
+    let wrong = || "the certificate cannot be read".to_owned();
+    let (json, spki) = match label.as_str() {
+        "CERTIFICATE" => {
+            let spki = Certificate::read(bytes).ok_or_else(wrong)?.spki;
+            (shown(bytes).ok_or_else(wrong)?.to_json(), spki)
+        }
+        "CERTIFICATE REQUEST" => {
+            let parts = der::element(bytes)
+                .map(|(whole, _)| whole.children())
+                .unwrap_or_default();
+            let fields = parts.first().map(Element::children).unwrap_or_default();
+            let spki = fields.get(2).copied().ok_or_else(wrong)?;
+            (request(bytes).ok_or_else(wrong)?.to_json(), spki)
+        }
+        _ => return Err("PEM block neither contains a CERTIFICATE or CERTIFICATE REQUEST".into()),
+    };
+    let Some(Material::Rsa(key)) = keys::of_spki(&spki) else {
+        return Err("certificate should use rsa algorithm".into());
+    };
+    let parts = der::element(&key)
+        .map(|(whole, _)| whole.children())
+        .unwrap_or_default();
+    let number = |at: usize| parts.get(at).and_then(Element::unsigned).ok_or_else(wrong);
+    let modulus = num_bigint::BigInt::from_bytes_be(num_bigint::Sign::Plus, number(0)?);
+    let exponent = number(1)?.iter().fold(0i64, |sum, byte| sum << 8 | i64::from(*byte));
+    Ok((json, modulus.to_string(), exponent))
+}
