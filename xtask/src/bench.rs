@@ -1,53 +1,78 @@
 //! `cargo xtask bench`: engines in process, then the running platform.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
 
-use crate::{run, up};
+use crate::{peers, run, up};
 
 /// What to measure.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     /// `engines`, `policy`, `platform`, or a crate's name; default everything.
     names: Vec<String>,
+    /// Beside other tools, as far as `cargo xtask peers` has built them (`policy`).
+    #[arg(long)]
+    peers: bool,
+    /// The corpora that policies are measured with; default `../shared/corpora`.
+    #[arg(long)]
+    root: Option<PathBuf>,
+    /// Every line of a comparison, not only what misses its goal.
+    #[arg(long)]
+    verbose: bool,
+    /// Which parts of `policy`: rego, cel, tools, decisions, memory, scan.
+    #[arg(long)]
+    part: Vec<String>,
 }
 
 /// The crates whose benches lie beside their engine.
 const ENGINES: &[&str] = &["doc", "apply", "authz", "policy", "render", "store", "ledger"];
 
-/// The policy command line over the demo's rules, and over the libraries that are at hand: what a user waits for.
-fn policy() -> Result<()> {
-    println!("== policy, by the command line");
+/// The policy engines: over the demo's rules, whole libraries under load, and beside other tools.
+fn policy(args: &Args) -> Result<()> {
     let binary = up::build(false)?;
-    let demo = run::root().join("examples/demo/platform/cluster/policies");
-    let tries = run::root().join("examples/try");
-    run::checked(Command::new(&binary).args(["policy", "bench"]).args([&demo, &tries]))?;
-    let corpora = std::env::var_os("RIDGEWAY_CORPORA").map_or_else(|| run::root().join("corpora"), PathBuf::from);
-    for name in ["kyverno-policies", "gatekeeper-library"] {
-        let folder = corpora.join(name);
-        if !folder.is_dir() {
-            println!("{name}: skipped, {} is absent", folder.display());
-            continue;
-        }
-        let mut best = Duration::MAX;
-        for _ in 0..3 {
-            let start = Instant::now();
-            let mut command = Command::new(&binary);
-            command
-                .args(["policy", "test", "--failed-only"])
-                .arg(&folder)
-                .stdout(Stdio::null());
-            // Rows that fail are the tests' business; here only time counts.
-            command.status()?;
-            best = best.min(start.elapsed());
-        }
-        println!("policy test {name}: {best:.0?} (best of 3)");
+    run::checked(&mut run::cargo(&[
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "ridgeway-testkit",
+        "--bin",
+        "policy-bench",
+    ]))?;
+    if args.part.is_empty() {
+        println!("== policy, by the command line");
+        let demo = run::root().join("examples/demo/platform/cluster/policies");
+        let tries = run::root().join("examples/try");
+        run::checked(Command::new(&binary).args(["policy", "bench"]).args([&demo, &tries]))?;
     }
-    Ok(())
+    let mut command = Command::new(run::target_dir().join("release/policy-bench"));
+    command.current_dir(run::root()).arg("--binary").arg(&binary);
+    let root = args
+        .root
+        .clone()
+        .or_else(|| std::env::var_os("RIDGEWAY_CORPORA").map(PathBuf::from));
+    if let Some(root) = root {
+        command.arg("--root").arg(root);
+    }
+    if args.verbose {
+        command.arg("--verbose");
+    }
+    let parts = match (args.part.is_empty(), args.peers) {
+        (true, true) => ["rego", "cel", "tools", "decisions", "memory", "scan"]
+            .map(str::to_owned)
+            .to_vec(),
+        (true, false) => ["decisions", "memory", "scan"].map(str::to_owned).to_vec(),
+        (false, _) => args.part.clone(),
+    };
+    if args.peers {
+        for (name, path) in peers::programs() {
+            command.arg("--peer").arg(format!("{name}={}", path.display()));
+        }
+    }
+    run::checked(command.args(parts))
 }
 
 /// Runs the benches one after the other: on two cores they would measure each other.
@@ -70,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
     }
     if wanted("policy") {
-        policy()?;
+        policy(args)?;
     }
     if wanted("platform") {
         println!("== platform");

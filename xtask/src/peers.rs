@@ -1,7 +1,9 @@
 //! `cargo xtask peers`: other people's tools, built from pinned modules into a cache outside the tree.
 //!
 //! Each tool has its folder `tests/peers/<tool>` with a `go.mod` of its own: shared ones would lift each other's
-//! dependencies. Tests that want a peer look for it in the cache and say `skipped` where it is not.
+//! dependencies. Where the peer is a library, the folder holds a small program of ours that calls it, and the first
+//! module that `go.mod` requires gives the version. Tests that want a peer look for it in the cache and say `skipped`
+//! where it is not.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,9 +28,9 @@ pub(crate) struct Args {
 struct Peer {
     name: String,
     folder: PathBuf,
-    /// The package that is its program.
+    /// The package that is its program; `.` for one of ours.
     package: String,
-    /// The version of the module that the package is in.
+    /// The version of the module that the package is in, or that our program calls.
     version: String,
 }
 
@@ -37,8 +39,13 @@ impl Peer {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let path = folder.join("go.mod");
         let text = std::fs::read_to_string(&path).with_context(|| format!("{} is missing", path.display()))?;
+        let found = if folder.join("main.go").exists() {
+            library(&text)
+        } else {
+            tool(&text)
+        };
         let (package, version) =
-            tool(&text).with_context(|| format!("{} names no tool with its version", path.display()))?;
+            found.with_context(|| format!("{} names no tool or library with its version", path.display()))?;
         Ok(Peer {
             name,
             folder,
@@ -50,6 +57,13 @@ impl Peer {
     /// Where its program lies once it is built.
     fn program(&self) -> PathBuf {
         cache().join(format!("{}-{}", self.name, self.version)).join(&self.name)
+    }
+
+    /// Whether it is built, and not from an older program of ours.
+    fn is_there(&self) -> bool {
+        let changed = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
+        let (built, source) = (changed(&self.program()), changed(&self.folder.join("main.go")));
+        built.is_some() && source.is_none_or(|source| built >= Some(source))
     }
 
     fn build(&self) -> Result<()> {
@@ -95,6 +109,22 @@ fn tool(text: &str) -> Option<(String, String)> {
     Some((package.to_owned(), version.to_owned()))
 }
 
+/// Our own program, and the version of the first module that a `go.mod` requires.
+fn library(text: &str) -> Option<(String, String)> {
+    let line = text.lines().find_map(|line| line.strip_prefix("require "))?;
+    let version = line
+        .split_whitespace()
+        .nth(1)
+        .filter(|version| version.starts_with('v'))?;
+    Some((".".to_owned(), version.to_owned()))
+}
+
+/// The programs of all peers by name, there or not.
+pub(crate) fn programs() -> Vec<(String, PathBuf)> {
+    let known = known().unwrap_or_default();
+    known.iter().map(|peer| (peer.name.clone(), peer.program())).collect()
+}
+
 /// Where peers are kept: `RIDGEWAY_PEERS`, else `~/.cache/ridgeway/peers`.
 fn cache() -> PathBuf {
     if let Some(path) = std::env::var_os("RIDGEWAY_PEERS") {
@@ -120,7 +150,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let known = known()?;
     if args.names.is_empty() {
         for peer in &known {
-            let state = if peer.program().exists() { "there" } else { "absent" };
+            let state = if peer.is_there() { "there" } else { "absent" };
             println!(
                 "{:16} {:10} {state:7} {}",
                 peer.name,
@@ -142,7 +172,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     for peer in known.iter().filter(|peer| args.names.contains(&peer.name)) {
         let program = peer.program();
-        if program.exists() && !args.again {
+        if peer.is_there() && !args.again {
             println!("{} {} is there: {}", peer.name, peer.version, program.display());
             continue;
         }
@@ -174,7 +204,14 @@ pub(crate) fn note_absent() {
 
 #[cfg(test)]
 mod tests {
-    use super::tool;
+    use super::{library, tool};
+
+    #[test]
+    fn a_library_with_its_version() {
+        let text = "module m\n\ngo 1.26\n\nrequire example.org/a v1.2.3\n\nrequire (\n\texample.org/b v9.0.0\n)\n";
+        assert_eq!(library(text), Some((".".to_owned(), "v1.2.3".to_owned())));
+        assert_eq!(library("module m\nrequire (\n\texample.org/b v9.0.0\n)\n"), None);
+    }
 
     #[test]
     fn a_tool_with_its_version() {

@@ -47,8 +47,15 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
+    #[inline]
     pub(crate) fn str(&self, start: u32, len: u32) -> &str {
         &self.text[start as usize..(start + len) as usize]
+    }
+
+    /// The bytes of a text: comparing them needs no look at where characters begin.
+    #[inline]
+    pub(crate) fn bytes(&self, start: u32, len: u32) -> &[u8] {
+        &self.text.as_bytes()[start as usize..(start + len) as usize]
     }
 
     pub(crate) fn position(&self, offset: u32) -> Position {

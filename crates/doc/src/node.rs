@@ -106,6 +106,16 @@ impl<'k> Key<'k> {
     pub const fn text(self) -> &'k str {
         self.text
     }
+
+    /// The hash, to be kept beside an owned text.
+    pub const fn hash(self) -> u32 {
+        self.hash
+    }
+
+    /// A key whose hash was taken from the same text before.
+    pub const fn hashed(text: &'k str, hash: u32) -> Self {
+        Key { text, hash }
+    }
 }
 
 /// A borrowed node of a [`Doc`] or a [`Value`]; `Copy`, two words and a tag.
@@ -119,11 +129,13 @@ enum Repr<'a> {
 }
 
 impl<'a> Node<'a> {
+    #[inline]
     pub(crate) fn in_arena(arena: &'a Arc<Arena>, id: u32) -> Self {
         Node(Repr::Arena(arena, id))
     }
 
     /// The node of a value; a value that still shares a document's sub-tree is read there.
+    #[inline]
     pub(crate) fn of_value(value: &'a Value) -> Self {
         match &value.0 {
             Inner::Shared(doc) => Node(Repr::Arena(&doc.arena, doc.root)),
@@ -131,11 +143,13 @@ impl<'a> Node<'a> {
         }
     }
 
+    #[inline]
     fn raw(arena: &'a Arc<Arena>, id: u32) -> &'a Raw {
         &arena.nodes[id as usize]
     }
 
     /// What the node is.
+    #[inline]
     pub fn kind(self) -> Kind {
         match self.0 {
             Repr::Arena(arena, id) => match Self::raw(arena, id).tag {
@@ -159,21 +173,34 @@ impl<'a> Node<'a> {
     }
 
     /// Whether the node is `null`.
+    #[inline]
     pub fn is_null(self) -> bool {
-        self.kind() == Kind::Null
+        match self.0 {
+            Repr::Arena(arena, id) => Self::raw(arena, id).tag == Tag::Null,
+            Repr::Value(_) => self.kind() == Kind::Null,
+        }
     }
 
     /// Whether the node is an object.
+    #[inline]
     pub fn is_object(self) -> bool {
-        self.kind() == Kind::Object
+        match self.0 {
+            Repr::Arena(arena, id) => Self::raw(arena, id).tag == Tag::Object,
+            Repr::Value(_) => self.kind() == Kind::Object,
+        }
     }
 
     /// Whether the node is an array.
+    #[inline]
     pub fn is_array(self) -> bool {
-        self.kind() == Kind::Array
+        match self.0 {
+            Repr::Arena(arena, id) => Self::raw(arena, id).tag == Tag::Array,
+            Repr::Value(_) => self.kind() == Kind::Array,
+        }
     }
 
     /// The boolean, if it is one.
+    #[inline]
     pub fn as_bool(self) -> Option<bool> {
         match self.0 {
             Repr::Arena(arena, id) => match Self::raw(arena, id).tag {
@@ -187,6 +214,7 @@ impl<'a> Node<'a> {
     }
 
     /// The number, if it is one.
+    #[inline]
     pub fn as_number(self) -> Option<Number> {
         match self.0 {
             Repr::Arena(arena, id) => {
@@ -214,6 +242,7 @@ impl<'a> Node<'a> {
     }
 
     /// The string, if it is one.
+    #[inline]
     pub fn as_str(self) -> Option<&'a str> {
         match self.0 {
             Repr::Arena(arena, id) => {
@@ -226,6 +255,7 @@ impl<'a> Node<'a> {
     }
 
     /// How many items or members a container has; 0 for scalars.
+    #[inline]
     pub fn len(self) -> usize {
         match self.0 {
             Repr::Arena(arena, id) => {
@@ -248,11 +278,13 @@ impl<'a> Node<'a> {
     }
 
     /// The member of that name, if the node is an object that has it.
+    #[inline]
     pub fn get(self, key: &str) -> Option<Node<'a>> {
         self.member(Key::new(key))
     }
 
     /// The member of a prepared key.
+    #[inline]
     pub fn member(self, key: Key<'_>) -> Option<Node<'a>> {
         match self.0 {
             Repr::Arena(arena, id) => {
@@ -263,7 +295,7 @@ impl<'a> Node<'a> {
                 let members = &arena.nodes[raw.a as usize..(raw.a + raw.b) as usize];
                 members
                     .iter()
-                    .position(|m| m.key_hash == key.hash && arena.str(m.key_start, m.key_len) == key.text)
+                    .position(|m| m.key_hash == key.hash && arena.bytes(m.key_start, m.key_len) == key.text.as_bytes())
                     .map(|i| Node(Repr::Arena(arena, raw.a + i as u32)))
             }
             Repr::Value(Value(Inner::Object(map))) => map.get(key.text).map(Node::of_value),
@@ -287,6 +319,7 @@ impl<'a> Node<'a> {
     }
 
     /// The item at an index, if the node is an array that long.
+    #[inline]
     pub fn item(self, index: usize) -> Option<Node<'a>> {
         match self.0 {
             Repr::Arena(arena, id) => {
@@ -300,6 +333,7 @@ impl<'a> Node<'a> {
     }
 
     /// The items of an array (nothing for other kinds).
+    #[inline]
     pub fn items(self) -> Items<'a> {
         Items {
             node: self,
@@ -309,6 +343,7 @@ impl<'a> Node<'a> {
     }
 
     /// The members of an object in document order (nothing for other kinds).
+    #[inline]
     pub fn members(self) -> Members<'a> {
         Members {
             node: self,
@@ -317,6 +352,7 @@ impl<'a> Node<'a> {
         }
     }
 
+    #[inline]
     fn member_at(self, index: usize) -> Option<(&'a str, Node<'a>)> {
         match self.0 {
             Repr::Arena(arena, id) => {
@@ -437,6 +473,7 @@ pub struct Items<'a> {
 impl<'a> Iterator for Items<'a> {
     type Item = Node<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Node<'a>> {
         if self.next == self.end {
             return None;
@@ -473,6 +510,7 @@ pub struct Members<'a> {
 impl<'a> Iterator for Members<'a> {
     type Item = (&'a str, Node<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.next == self.end {
             return None;

@@ -31,6 +31,7 @@ mod gatekeeper;
 mod image;
 mod jmespath;
 mod kyverno;
+mod name;
 mod path;
 mod pattern_text;
 mod pod_security;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
 
@@ -40,15 +41,15 @@ pub(crate) fn has_wildcard(text: &str) -> bool {
 }
 
 thread_local! {
-    static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::new(HashMap::new());
+    static COMPILED: RefCell<HashMap<String, Arc<Regex>>> = RefCell::new(HashMap::new());
 }
 
 /// How many compiled expressions a thread keeps.
 const KEPT: usize = 256;
 
 /// A compiled regular expression. Matching is linear in the text, and the compiled form is bounded, so neither a
-/// policy nor an object can make it explode.
-pub(crate) fn regex(source: &str) -> Result<Regex, String> {
+/// policy nor an object can make it explode. It is shared, not copied: a copy would begin with an empty cache.
+pub(crate) fn regex(source: &str) -> Result<Arc<Regex>, String> {
     if let Some(regex) = COMPILED.with_borrow(|kept| kept.get(source).cloned()) {
         return Ok(regex);
     }
@@ -66,6 +67,7 @@ pub(crate) fn regex(source: &str) -> Result<Regex, String> {
                 .trim_start_matches("error: ");
             format!("{source:?} is not a regular expression: {why}")
         })?;
+    let regex = Arc::new(regex);
     COMPILED.with_borrow_mut(|kept| {
         if kept.len() >= KEPT {
             kept.clear();

@@ -9,3 +9,4 @@ pub mod kube;
 pub mod platform;
 pub mod portal;
 pub mod report;
+pub mod rivals;

@@ -31,6 +31,9 @@ pub(super) struct Args {
     /// How often before the measurement.
     #[arg(long, default_value_t = 10)]
     warmup: usize,
+    /// Seconds after which an engine's measurement ends with what it has.
+    #[arg(long, visible_alias = "duration", default_value_t = 10.0)]
+    limit: f64,
     /// How numbers are printed.
     #[arg(long, value_enum, default_value = "table")]
     output: Format,
@@ -184,6 +187,7 @@ fn measure(engine: Engine, policies: &[Source], resources: &[Prepared], args: &A
     let start = Instant::now();
     let roots: Vec<Node<'_>> = own.iter().map(Source::root).collect();
     let (rules, errors) = RuleSet::compile(&roots);
+    let rules = rules.at(ridgeway_policy::Point::Gator);
     let sources: Vec<Source> = resources.iter().map(|resource| resource.source.clone()).collect();
     let world = World::new(&sources, "default");
     let setup = start.elapsed();
@@ -196,10 +200,19 @@ fn measure(engine: Engine, policies: &[Source], resources: &[Prepared], args: &A
         };
         rules.admit(&request)
     };
-    for _ in 0..args.warmup {
-        resources.iter().for_each(|resource| {
+    let name = match engine {
+        Engine::Cel => "cel",
+        Engine::Kyverno => "kyverno",
+        _ => "rego",
+    };
+    let mut progress = Progress::new(name, rules.len(), resources.len(), args);
+    'warmup: for _ in 0..args.warmup {
+        for resource in resources {
+            if progress.exhausted(2) {
+                break 'warmup;
+            }
             std::hint::black_box(judge(resource));
-        });
+        }
     }
     let mut violations = 0;
     for resource in resources {
@@ -212,23 +225,24 @@ fn measure(engine: Engine, policies: &[Source], resources: &[Prepared], args: &A
         };
         violations += verdicts.results.iter().filter(failed).count();
     }
-    let mut reviews = Vec::with_capacity(args.iterations * resources.len());
+    let mut reviews = Vec::new();
     let start = Instant::now();
-    for _ in 0..args.iterations {
+    progress.begin();
+    'all: for _ in 0..args.iterations {
         for resource in resources {
+            if progress.exhausted(1) {
+                break 'all;
+            }
             let one = Instant::now();
             std::hint::black_box(judge(resource));
             reviews.push(one.elapsed());
+            progress.tell(reviews.len());
         }
     }
     let total = start.elapsed();
     reviews.sort_unstable();
     Some(Measured {
-        engine: match engine {
-            Engine::Cel => "cel",
-            Engine::Kyverno => "kyverno",
-            _ => "rego",
-        },
+        engine: name,
         policies: rules.len(),
         skipped: load::compile_problems(&errors, &own)
             .iter()
@@ -242,6 +256,56 @@ fn measure(engine: Engine, policies: &[Source], resources: &[Prepared], args: &A
         memory_kib: memory("VmRSS:").saturating_sub(before),
         peak_kib: memory("VmHWM:"),
     })
+}
+
+/// Says on standard error how far a measurement is, and when its time is over.
+struct Progress {
+    engine: &'static str,
+    wanted: usize,
+    limit: Duration,
+    begun: Instant,
+    told: Instant,
+}
+
+impl Progress {
+    fn new(engine: &'static str, policies: usize, resources: usize, args: &Args) -> Progress {
+        eprintln!(
+            "{engine}: {policies} policies, {resources} resources, up to {} reviews each, at most {} s",
+            args.iterations, args.limit
+        );
+        let now = Instant::now();
+        Progress {
+            engine,
+            wanted: args.iterations * resources,
+            limit: Duration::try_from_secs_f64(args.limit).unwrap_or(Duration::MAX),
+            begun: now,
+            told: now,
+        }
+    }
+
+    /// Starts the time anew: warming up does not count.
+    fn begin(&mut self) {
+        self.begun = Instant::now();
+        self.told = self.begun;
+    }
+
+    /// Whether this part of the time is used up.
+    fn exhausted(&self, part: u32) -> bool {
+        self.begun.elapsed() > self.limit / part
+    }
+
+    /// A line every two seconds.
+    fn tell(&mut self, done: usize) {
+        if self.told.elapsed() > Duration::from_secs(2) {
+            self.told = Instant::now();
+            let percent = done * 100 / self.wanted.max(1);
+            let took = self.begun.elapsed().as_secs();
+            eprintln!(
+                "{}: {done} of {} reviews ({percent} %) after {took} s",
+                self.engine, self.wanted
+            );
+        }
+    }
 }
 
 impl Measured {
@@ -268,6 +332,7 @@ fn table(one: &Measured, out: &mut dyn Write) -> Result<()> {
     }
     writeln!(out, "resources   {}", one.resources)?;
     writeln!(out, "violations  {}", one.violations)?;
+    writeln!(out, "reviews     {}", one.reviews.len())?;
     writeln!(out, "setup       {:.2?}", one.setup)?;
     writeln!(out, "mean        {:.2?}", one.mean())?;
     for (name, of_thousand) in [("min", 0), ("p50", 500), ("p95", 950), ("p99", 990), ("max", 1000)] {

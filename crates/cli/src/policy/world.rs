@@ -1,7 +1,7 @@
 //! The resources at hand as what rules may look up beside the object they judge.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::{Gvk, KindTable};
@@ -36,7 +36,8 @@ pub(super) fn plural(gvk: &Gvk) -> String {
 pub(super) struct World {
     objects: Vec<Entry>,
     namespaces: HashMap<String, usize>,
-    has_inventory: bool,
+    /// All objects as `data.inventory` has them, made when a rule first reads it.
+    inventory: OnceLock<Value>,
 }
 
 struct Entry {
@@ -67,7 +68,6 @@ impl World {
                 gvk,
             });
         }
-        out.has_inventory = !out.objects.is_empty();
         out
     }
 
@@ -115,23 +115,26 @@ impl Data for World {
     }
 
     fn inventory(&self) -> Option<Value> {
-        if !self.has_inventory {
+        if self.objects.is_empty() {
             return None;
         }
-        let mut out = Value::object();
-        for e in &self.objects {
-            let root = e.source.root();
-            let version = root.str_at(&["apiVersion"]).unwrap_or_default();
-            if e.namespace.is_empty() {
-                out.set(&["cluster", version, &e.gvk.kind, &e.name], root.to_value());
-            } else {
-                out.set(
-                    &["namespace", &e.namespace, version, &e.gvk.kind, &e.name],
-                    root.to_value(),
-                );
+        let all = self.inventory.get_or_init(|| {
+            let mut out = Value::object();
+            for e in &self.objects {
+                let root = e.source.root();
+                let version = root.str_at(&["apiVersion"]).unwrap_or_default();
+                if e.namespace.is_empty() {
+                    out.set(&["cluster", version, &e.gvk.kind, &e.name], root.to_value());
+                } else {
+                    out.set(
+                        &["namespace", &e.namespace, version, &e.gvk.kind, &e.name],
+                        root.to_value(),
+                    );
+                }
             }
-        }
-        Some(out)
+            out
+        });
+        Some(all.clone())
     }
 }
 

@@ -4,18 +4,35 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use ridgeway_doc::Node;
 
-use super::ast::{Expr, Literal, MessageKind, Operator};
+use super::ast::Operator;
+use super::code::{Call, Code, Function, MessageCode};
 use super::message::Message;
-use super::text::Text;
+use super::select::Maybe;
 use super::{Cel, Program, library, operators};
-use crate::budget::{Exhausted, Fuel};
+use crate::budget::{Exhausted, Fuel, MAX_REGEX_TEXT};
+use crate::name::Name;
 use crate::request::Data;
 
 /// Where names are looked up.
 pub(crate) trait Scope<'a> {
     /// The value of a root name.
     fn lookup(&self, name: &str) -> Option<Cel<'a>>;
+
+    /// The value of a root name, where it is a node of a document.
+    fn node(&self, name: &str) -> Option<Node<'a>> {
+        match self.lookup(name) {
+            Some(Cel::Node(node)) => Some(node),
+            _ => None,
+        }
+    }
+
+    /// The value of `variables.name`, where it is known already to be a node of a document.
+    fn variable_node(&self, name: &str) -> Option<Node<'a>> {
+        let _ = name;
+        None
+    }
 
     /// The value of `variables.name`.
     fn variable(&self, evaluator: &Evaluator<'_, 'a>, name: &str) -> Option<Result<Cel<'a>, Fault>>;
@@ -40,7 +57,7 @@ pub(super) fn fail<T>(message: impl Into<String>) -> Result<T, Fault> {
 
 /// The values of a block: what is still to be computed is `None`.
 struct Block<'a> {
-    slots: Arc<[Expr]>,
+    slots: Arc<[Code]>,
     values: Vec<Option<Answer<'a>>>,
 }
 
@@ -74,126 +91,100 @@ impl<'e, 'a> Evaluator<'e, 'a> {
 
     /// The value of a program.
     pub(crate) fn run(&self, program: &Program) -> Answer<'a> {
-        self.eval(&program.ast)
+        self.eval(&program.code)
     }
 
     /// The value of a program that does not see the names bound around it.
     pub(crate) fn run_apart(&self, program: &Program) -> Answer<'a> {
-        self.apart(&program.ast)
+        self.apart(&program.code)
     }
 
-    fn apart(&self, expr: &Expr) -> Answer<'a> {
+    fn apart(&self, code: &Code) -> Answer<'a> {
         let around = self.locals.take();
-        let out = self.eval(expr);
+        let out = self.eval(code);
         self.locals.replace(around);
         out
     }
 
     /// The truth of a program; anything but a boolean is a fault.
     pub(crate) fn holds(&self, program: &Program) -> Result<bool, Fault> {
-        match self.run(program)? {
-            Cel::Bool(truth) => Ok(truth),
-            other => fail(format!("the expression gives a {}, not a bool", other.type_name())),
-        }
+        self.truth(&program.code)
     }
 
     /// Evaluates with one more bound value.
-    fn with(&self, value: Cel<'a>, body: &Expr) -> Answer<'a> {
+    fn with(&self, value: Cel<'a>, body: &Code) -> Answer<'a> {
         self.locals.borrow_mut().push(value);
         let out = self.eval(body);
         self.locals.borrow_mut().pop();
         out
     }
 
-    pub(super) fn eval(&self, expr: &Expr) -> Answer<'a> {
+    pub(super) fn eval(&self, code: &Code) -> Answer<'a> {
         self.fuel.burn(1)?;
-        match expr {
-            Expr::Literal(literal) => Ok(constant(literal)),
-            Expr::Local(at) => match self.locals.borrow().get(*at) {
+        match code {
+            Code::Fixed(value) => Ok(value.clone()),
+            Code::Local(at) => match self.locals.borrow().get(*at) {
                 Some(value) => Ok(value.clone()),
                 None => fail("a variable of a macro is used outside of it"),
             },
-            Expr::Global(name) | Expr::Ident { name, .. } => match self.scope.lookup(name) {
+            Code::Global(name) => match self.scope.lookup(name) {
                 Some(value) => Ok(value),
                 None => fail(format!("undeclared reference to '{name}'")),
             },
-            Expr::Type(name) => Ok(Cel::Type(name.clone())),
-            Expr::Constant(kind, number) => Ok(Cel::Enum(kind.clone(), *number)),
-            Expr::Select {
-                operand,
-                field,
-                optional,
-            } => self.select(operand, field, *optional),
-            Expr::Has { operand, field } => self.has(operand, field),
-            Expr::Index {
-                operand,
-                index,
-                optional,
-            } => self.index(operand, index, *optional),
-            Expr::Call {
-                target,
-                name,
-                arguments,
-            } => self.call(target.as_deref(), name, arguments),
-            Expr::List(items) => self.list(items),
-            Expr::Map(members) => self.map(members),
-            Expr::Message { name, fields, kind, .. } => self.message(name, fields, kind.as_ref()),
-            Expr::Convert { types, name, argument } => match self.eval(argument)? {
-                Cel::Int(i) => match i32::try_from(i) {
-                    Ok(number) => Ok(Cel::Enum(name.clone(), number)),
-                    Err(_) => fail(format!("{i} is out of the range of {name}")),
-                },
-                Cel::Text(text) => match types.number(name, &text) {
-                    Some(number) => Ok(Cel::Enum(name.clone(), number)),
-                    None => fail(format!("invalid value: {name} has no constant {:?}", &*text)),
-                },
-                other => fail(format!("no such overload: {name}({})", other.type_name())),
-            },
-            Expr::Not(inner) => match self.eval(inner)? {
-                Cel::Bool(b) => Ok(Cel::Bool(!b)),
-                other => fail(format!("no such overload: !{}", other.type_name())),
-            },
-            Expr::Negate(inner) => operators::negate(&self.eval(inner)?),
-            Expr::And(left, right) => self.logic(left, right, false),
-            Expr::Or(left, right) => self.logic(left, right, true),
-            Expr::Ternary(condition, yes, no) => match self.eval(condition)? {
-                Cel::Bool(true) => self.eval(yes),
-                Cel::Bool(false) => self.eval(no),
-                other => fail(format!("no such overload: {} ? :", other.type_name())),
-            },
-            Expr::Binary(Operator::In, left, right) if literals(right).is_some() => {
-                let left = self.eval(left)?;
-                let items = literals(right).unwrap_or_default();
-                self.fuel.burn(items.len() as u64 / 4)?;
-                self.pay(&left)?;
-                Ok(Cel::Bool(items.iter().any(|(item, _)| is_literal(&left, item))))
+            Code::Variable(name) => self.variable(name),
+            Code::HasVariable(name) => self.has_variable(name),
+            Code::Path(_) | Code::Select(_) | Code::Index(_) => self.maybe(code).map(Maybe::boxed),
+            Code::Has(_) | Code::Is(..) | Code::OneOf(_) | Code::NameIn(_) | Code::Not(_) | Code::Logic(..) => {
+                self.truth(code).map(Cel::Bool)
             }
-            Expr::Binary(operator, left, right) => {
-                let (left, right) = (self.eval(left)?, self.eval(right)?);
+            Code::Call(call) => self.call(call),
+            Code::List(items) => self.list(items),
+            Code::Map(members) => self.map(members),
+            Code::Message(message) => self.message(message),
+            Code::Convert(parts) => {
+                let (types, name, argument) = &**parts;
+                match self.eval(argument)? {
+                    Cel::Int(i) => match i32::try_from(i) {
+                        Ok(number) => Ok(Cel::Enum(name.clone(), number)),
+                        Err(_) => fail(format!("{i} is out of the range of {name}")),
+                    },
+                    Cel::Text(text) => match types.number(name, &text) {
+                        Some(number) => Ok(Cel::Enum(name.clone(), number)),
+                        None => fail(format!("invalid value: {name} has no constant {:?}", &*text)),
+                    },
+                    other => fail(format!("no such overload: {name}({})", other.type_name())),
+                }
+            }
+            Code::Negate(inner) => operators::negate(&self.eval(inner)?),
+            Code::Ternary(parts) => match self.truth(&parts.0)? {
+                true => self.eval(&parts.1),
+                false => self.eval(&parts.2),
+            },
+            Code::Binary(operator, sides) => {
+                let (left, right) = (self.eval(&sides.0)?, self.eval(&sides.1)?);
                 self.pay(&left)?;
                 self.pay(&right)?;
                 operators::binary(*operator, &left, &right)
             }
-            Expr::Loop(inner) => self.repeat(inner),
-            Expr::Optional {
-                operand, body, flat, ..
-            } => match self.eval(operand)? {
-                Cel::Optional(None) => Ok(Cel::Optional(None)),
-                Cel::Optional(Some(inner)) => {
-                    let value = self.with((*inner).clone(), body)?;
+            Code::Concat(parts) => self.concat(parts),
+            Code::Loop(inner) => self.repeat(inner),
+            Code::Optional(parts, flat) => match self.maybe(&parts.0)?.parted() {
+                (None, _) => Ok(Cel::Optional(None)),
+                (Some(inner), true) => {
+                    let value = self.with(inner, &parts.1)?;
                     match (*flat, value) {
                         (true, value @ Cel::Optional(_)) => Ok(value),
                         (true, other) => fail(format!("optFlatMap needs an optional, not a {}", other.type_name())),
                         (false, value) => Ok(Cel::some(value)),
                     }
                 }
-                other => fail(format!("optMap is for optionals, not for a {}", other.type_name())),
+                (Some(other), false) => fail(format!("optMap is for optionals, not for a {}", other.type_name())),
             },
-            Expr::Bind { value, body, .. } => {
-                let value = self.eval(value)?;
-                self.with(value, body)
+            Code::Bind(parts) => {
+                let value = self.eval(&parts.0)?;
+                self.with(value, &parts.1)
             }
-            Expr::Block { slots, body } => {
+            Code::Block(slots, body) => {
                 let around = self.block.replace(Some(Block {
                     slots: slots.clone(),
                     values: slots.iter().map(|_| None).collect(),
@@ -202,7 +193,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 self.block.replace(around);
                 out
             }
-            Expr::Slot(at) => self.slot(*at),
+            Code::Slot(at) => self.slot(*at),
         }
     }
 
@@ -231,10 +222,10 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             },
             None => return fail("a value of a block is used outside of it"),
         };
-        let Some(expr) = slots.get(at) else {
+        let Some(code) = slots.get(at) else {
             return fail("there is no such value in the block");
         };
-        let value = self.apart(expr);
+        let value = self.apart(code);
         if let Some(place) = self
             .block
             .borrow_mut()
@@ -246,54 +237,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         value
     }
 
-    fn has(&self, operand: &Expr, field: &str) -> Answer<'a> {
-        if let Some(found) = self.variable(operand, field) {
-            return found.map(|_| Cel::Bool(true));
-        }
-        let value = self.eval(operand)?;
-        let inner = match &value {
-            Cel::Optional(None) => return Ok(Cel::Bool(false)),
-            Cel::Optional(Some(inner)) => inner,
-            other => other,
-        };
-        match inner.has(field) {
-            Some(set) => Ok(Cel::Bool(set)),
-            None => fail(format!("no such field: {field} (in a {})", inner.type_name())),
-        }
-    }
-
-    fn index(&self, operand: &Expr, index: &Expr, optional: bool) -> Answer<'a> {
-        let (value, index) = (self.eval(operand)?, self.eval(index)?);
-        let chained = matches!(value, Cel::Optional(_));
-        let inner = match &value {
-            Cel::Optional(None) => return Ok(Cel::Optional(None)),
-            Cel::Optional(Some(inner)) => inner,
-            other => other,
-        };
-        if inner.is_map() && !matches!(index, Cel::Text(_) | Cel::Bool(_)) && !index.is_number() {
-            return fail(format!("unsupported key type: {}", index.type_name()));
-        }
-        if !inner.is_map() && !inner.is_list() {
-            return fail(format!(
-                "no such overload: {}[{}]",
-                inner.type_name(),
-                index.type_name()
-            ));
-        }
-        match inner.index(&index) {
-            Some(found) if optional || chained => Ok(Cel::some(found)),
-            Some(found) => Ok(found),
-            None if optional || chained => Ok(Cel::Optional(None)),
-            None if inner.is_list() => fail(format!(
-                "index out of range: {} of {} items",
-                index.print().unwrap_or_default(),
-                inner.len()
-            )),
-            None => fail(format!("no such key: {}", index.print().unwrap_or_default())),
-        }
-    }
-
-    fn list(&self, items: &[(Expr, bool)]) -> Answer<'a> {
+    fn list(&self, items: &[(Code, bool)]) -> Answer<'a> {
         let mut out = Vec::with_capacity(items.len());
         for (item, optional) in items {
             match (self.eval(item)?, optional) {
@@ -305,7 +249,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         Ok(Cel::list(out))
     }
 
-    fn map(&self, members: &[(Expr, Expr, bool)]) -> Answer<'a> {
+    fn map(&self, members: &[(Code, Code, bool)]) -> Answer<'a> {
         let mut out: Vec<(Cel<'a>, Cel<'a>)> = Vec::with_capacity(members.len());
         for (key, value, optional) in members {
             let key = self.eval(key)?;
@@ -327,9 +271,9 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         Ok(Cel::map(out))
     }
 
-    fn message(&self, name: &str, fields: &[(Arc<str>, Expr, bool)], kind: Option<&MessageKind>) -> Answer<'a> {
-        let mut values = Vec::with_capacity(fields.len());
-        for (field, value, optional) in fields {
+    fn message(&self, code: &MessageCode) -> Answer<'a> {
+        let mut values = Vec::with_capacity(code.fields.len());
+        for (field, value, optional) in &code.fields {
             match (self.eval(value)?, optional) {
                 (Cel::Optional(Some(inner)), true) => values.push((field, (*inner).clone())),
                 (Cel::Optional(None), true) => {}
@@ -337,9 +281,9 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 (value, false) => values.push((field, value)),
             }
         }
-        let Some(kind) = kind else {
+        let Some(kind) = &code.kind else {
             // Kubernetes' objects to apply and patches are plain objects.
-            if name.is_empty() {
+            if code.name.is_empty() {
                 return fail("a message needs a type");
             }
             let member = |(field, value): (&Arc<str>, Cel<'a>)| (Cel::text(field.clone()), value);
@@ -352,132 +296,171 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         message.finish()
     }
 
-    /// `variables.name`, when the operand is that map.
-    fn variable(&self, operand: &Expr, field: &str) -> Option<Answer<'a>> {
-        let Expr::Global(name) = operand else { return None };
-        if &**name != "variables" {
-            return None;
+    /// `variables.name`
+    fn variable(&self, name: &Name) -> Answer<'a> {
+        if let Some(found) = self.scope.variable(self, &name.text) {
+            return found;
         }
-        match self.scope.variable(self, field) {
-            Some(found) => Some(found),
-            // It may be a value of that name instead.
-            None if self
-                .scope
-                .lookup(name)
-                .is_some_and(|value| value.field(field).is_some()) =>
-            {
-                None
-            }
-            None => Some(fail(format!(
-                "no such key: {field} (there is no variable of that name)"
-            ))),
-        }
-    }
-
-    fn select(&self, operand: &Expr, field: &str, optional: bool) -> Answer<'a> {
-        if let Some(found) = self.variable(operand, field) {
-            return if optional { found.map(Cel::some) } else { found };
-        }
-        let value = self.eval(operand)?;
-        let (inner, chained) = match &value {
-            Cel::Optional(None) => return Ok(Cel::Optional(None)),
-            Cel::Optional(Some(inner)) => (&**inner, true),
-            other => (other, false),
-        };
-        let optional = optional || chained;
-        if let Cel::Message(message) = inner
-            && optional
-        {
-            return match message.has(field) {
-                Some(true) => Ok(message.get(field).map_or(Cel::Optional(None), Cel::some)),
-                Some(false) => Ok(Cel::Optional(None)),
-                None => fail(format!("no such field: {field}")),
-            };
-        }
-        match inner.field(field) {
-            // In a document `null` is as good as nothing.
-            Some(Cel::Null) if optional && matches!(inner, Cel::Node(_)) => Ok(Cel::Optional(None)),
-            Some(found) if optional => Ok(Cel::some(found)),
+        // It may be a value of that name instead.
+        match self.scope.lookup("variables").and_then(|value| value.field(&name.text)) {
             Some(found) => Ok(found),
-            None if inner.is_map() && optional => Ok(Cel::Optional(None)),
-            None if inner.is_map() => fail(format!("no such key: {field}")),
-            None => fail(format!("no such field: {field} (in a {})", inner.type_name())),
+            None => fail(format!(
+                "no such key: {} (there is no variable of that name)",
+                name.text
+            )),
         }
     }
 
-    /// `&&` and `||`: one side that decides makes the other side's fault no fault.
-    fn logic(&self, left: &Expr, right: &Expr, deciding: bool) -> Answer<'a> {
-        let side = |expr: &Expr| match self.eval(expr)? {
-            Cel::Bool(b) => Ok(b),
-            other => fail(format!("no such overload: a {} in a condition", other.type_name())),
-        };
-        match side(left) {
-            Ok(b) if b == deciding => Ok(Cel::Bool(deciding)),
-            Err(Fault::Exhausted(e)) => Err(e.into()),
-            Ok(_) => side(right).map(Cel::Bool),
-            Err(fault) => match side(right) {
-                Ok(b) if b == deciding => Ok(Cel::Bool(deciding)),
-                Err(Fault::Exhausted(e)) => Err(e.into()),
-                _ => Err(fault),
+    fn has_variable(&self, name: &Name) -> Answer<'a> {
+        if let Some(found) = self.scope.variable(self, &name.text) {
+            return found.map(|_| Cel::Bool(true));
+        }
+        match self.scope.lookup("variables") {
+            Some(value) if value.field(&name.text).is_some() => match value.has(&name.text) {
+                Some(set) => Ok(Cel::Bool(set)),
+                None => fail(format!("no such field: {}", name.text)),
             },
+            _ => fail(format!(
+                "no such key: {} (there is no variable of that name)",
+                name.text
+            )),
         }
     }
 
-    fn call(&self, target: Option<&Expr>, name: &str, arguments: &[Expr]) -> Answer<'a> {
-        // The alternative of an optional is only looked at when it is needed.
-        if let (Some(target), "orValue" | "or", [alternative]) = (target, name, arguments) {
-            return match self.eval(target)? {
-                Cel::Optional(Some(inner)) if name == "orValue" => Ok((*inner).clone()),
-                found @ Cel::Optional(Some(_)) => Ok(found),
-                Cel::Optional(None) => self.eval(alternative),
-                // What is no optional stands for itself.
-                other => Ok(other),
+    /// A sum with a text in it: texts are joined at once.
+    fn concat(&self, parts: &[Code]) -> Answer<'a> {
+        let mut out = String::with_capacity(64);
+        for (i, part) in parts.iter().enumerate() {
+            match self.maybe(part)? {
+                Maybe::Node(node) if node.as_str().is_some() => out.push_str(node.as_str().unwrap_or_default()),
+                Maybe::Plain(Cel::Text(text)) => out.push_str(&text),
+                other if i == 0 => return self.sum(other.boxed(), &parts[1..]),
+                other => {
+                    let sum = operators::binary(Operator::Add, &Cel::text(out), &other.boxed())?;
+                    return self.sum(sum, &parts[i + 1..]);
+                }
+            }
+        }
+        self.fuel.burn(out.len() as u64 / 16)?;
+        Ok(Cel::text(out))
+    }
+
+    fn sum(&self, mut sum: Cel<'a>, parts: &[Code]) -> Answer<'a> {
+        for part in parts {
+            let value = self.eval(part)?;
+            self.pay(&sum)?;
+            self.pay(&value)?;
+            sum = operators::binary(Operator::Add, &sum, &value)?;
+        }
+        Ok(sum)
+    }
+
+    pub(super) fn call(&self, call: &Call) -> Answer<'a> {
+        let Some(target) = &call.target else {
+            return match &*call.arguments {
+                [one] => self.apply(call, None, &[self.eval(one)?]),
+                [one, two] => self.apply(call, None, &[self.eval(one)?, self.eval(two)?]),
+                _ => self.apply(call, None, &self.all(&call.arguments)?),
             };
-        }
-        let receiver = target.map(|target| self.eval(target)).transpose()?;
-        let mut values = Vec::with_capacity(arguments.len());
-        for argument in arguments {
-            values.push(self.eval(argument)?);
-        }
-        if !matches!(name, "size" | "hasValue" | "value" | "first" | "last" | "type" | "dyn") {
-            receiver.iter().chain(&values).try_for_each(|value| self.pay(value))?;
-        }
-        match (receiver, name.split_once('.')) {
-            (Some(receiver), _) => library::method(self, &receiver, name, &values),
-            (None, Some((module, function))) => library::in_module(self, module, function, &values),
-            (None, None) => library::global(self, name, &values),
+        };
+        match (&call.function, &*call.arguments) {
+            (Function::OrValue, [alternative]) => match self.optional_spot(target) {
+                Some(Some(node)) => Ok(Cel::of(node)),
+                Some(None) => self.eval(alternative),
+                None => match self.maybe(target)?.parted() {
+                    (Some(value), _) => Ok(value),
+                    (None, _) => self.eval(alternative),
+                },
+            },
+            (Function::Size, []) => match self.maybe(target)? {
+                Maybe::Node(node) if node.is_array() || node.is_object() => Ok(Cel::Int(node.len() as i64)),
+                Maybe::Plain(Cel::List(items)) => Ok(Cel::Int(items.len() as i64)),
+                other => self.apply(call, Some(other.boxed()), &[]),
+            },
+            (Function::Or, [alternative]) => match self.maybe(target)? {
+                Maybe::None => self.eval(alternative),
+                found => Ok(found.boxed()),
+            },
+            (Function::HasValue, []) => match self.maybe(target)?.parted() {
+                (None, _) => Ok(Cel::Bool(false)),
+                (Some(_), true) => Ok(Cel::Bool(true)),
+                (Some(value), false) => self.apply(call, Some(value), &[]),
+            },
+            (Function::Value, []) => match self.maybe(target)?.parted() {
+                (Some(value), true) => Ok(value),
+                (None, _) => self.apply(call, Some(Cel::Optional(None)), &[]),
+                (Some(value), false) => self.apply(call, Some(value), &[]),
+            },
+            (Function::Matches(regex), _) => {
+                let value = self.eval(target)?;
+                match &value {
+                    Cel::Text(text) if text.len() <= MAX_REGEX_TEXT => {
+                        self.fuel.burn(text.len() as u64 / 16)?;
+                        Ok(Cel::Bool(regex.is_match(text)))
+                    }
+                    _ => {
+                        let arguments = self.all(&call.arguments)?;
+                        self.apply(call, Some(value), &arguments)
+                    }
+                }
+            }
+            (
+                function @ (Function::StartsWith | Function::EndsWith | Function::Contains),
+                [argument @ Code::Fixed(Cel::Text(part))],
+            ) => match self.maybe(target)? {
+                Maybe::Node(node) if node.as_str().is_some() => {
+                    self.found(function, node.as_str().unwrap_or_default(), part)
+                }
+                Maybe::Plain(Cel::Text(text)) => self.found(function, &text, part),
+                other => self.apply(call, Some(other.boxed()), &[self.eval(argument)?]),
+            },
+            (_, []) => {
+                let receiver = self.eval(target)?;
+                self.apply(call, Some(receiver), &[])
+            }
+            (function, [argument]) => {
+                let (receiver, argument) = (self.eval(target)?, self.eval(argument)?);
+                if let (Cel::Text(text), Cel::Text(part)) = (&receiver, &argument)
+                    && matches!(function, Function::StartsWith | Function::EndsWith | Function::Contains)
+                {
+                    return self.found(function, text, part);
+                }
+                self.apply(call, Some(receiver), &[argument])
+            }
+            (_, arguments) => {
+                let receiver = self.eval(target)?;
+                let arguments = self.all(arguments)?;
+                self.apply(call, Some(receiver), &arguments)
+            }
         }
     }
-}
 
-/// The items of a list that holds nothing but literals: it needs not be built to look into it.
-fn literals(expr: &Expr) -> Option<&[(Expr, bool)]> {
-    match expr {
-        Expr::List(items) => {
-            let plain = |(item, optional): &(Expr, bool)| matches!(item, Expr::Literal(_)) && !optional;
-            items.iter().all(plain).then_some(items)
+    /// Whether a text opens with, ends with or holds another.
+    fn found(&self, function: &Function, text: &str, part: &str) -> Answer<'a> {
+        self.fuel.burn((text.len() + part.len()) as u64 / 16)?;
+        Ok(Cel::Bool(match function {
+            Function::StartsWith => text.starts_with(part),
+            Function::EndsWith => text.ends_with(part),
+            _ => text.contains(part),
+        }))
+    }
+
+    fn all(&self, list: &[Code]) -> Result<Vec<Cel<'a>>, Fault> {
+        list.iter().map(|code| self.eval(code)).collect()
+    }
+
+    /// A function over values.
+    fn apply(&self, call: &Call, receiver: Option<Cel<'a>>, arguments: &[Cel<'a>]) -> Answer<'a> {
+        if let (Function::Size, Some(Cel::Node(node))) = (&call.function, receiver.as_ref().or(arguments.first())) {
+            return Ok(Cel::Int(node.len() as i64));
         }
-        _ => None,
-    }
-}
-
-fn is_literal(value: &Cel<'_>, item: &Expr) -> bool {
-    match (value, item) {
-        (Cel::Text(a), Expr::Literal(Literal::Text(b))) => **a == **b,
-        (Cel::Text(_), _) => false,
-        (value, Expr::Literal(literal)) => value.same(&constant(literal)),
-        _ => false,
-    }
-}
-
-fn constant<'a>(literal: &Literal) -> Cel<'a> {
-    match literal {
-        Literal::Null => Cel::Null,
-        Literal::Bool(b) => Cel::Bool(*b),
-        Literal::Int(i) => Cel::Int(*i),
-        Literal::Uint(u) => Cel::Uint(*u),
-        Literal::Double(d) => Cel::Double(*d),
-        Literal::Text(text) => Cel::Text(Text::Shared(text.clone())),
-        Literal::Bytes(bytes) => Cel::Bytes((&**bytes).into()),
+        if !call.cheap {
+            receiver.iter().chain(arguments).try_for_each(|value| self.pay(value))?;
+        }
+        match (receiver, call.module) {
+            (Some(receiver), _) => library::method(self, &receiver, &call.name, arguments),
+            (None, Some(at)) => library::in_module(self, &call.name[..at], &call.name[at + 1..], arguments),
+            (None, None) => library::global(self, &call.name, arguments),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Macros over lists and maps.
 
-use super::ast::{Expr, Loop, LoopKind};
+use super::ast::LoopKind;
+use super::code::LoopCode;
 use super::eval::{Answer, Evaluator, Fault, fail};
 use super::value::Cel;
 
@@ -16,8 +17,11 @@ struct Made<'a> {
 }
 
 impl<'a> Evaluator<'_, 'a> {
-    pub(super) fn repeat(&self, inner: &Loop) -> Answer<'a> {
-        let range = self.eval(&inner.range)?;
+    pub(super) fn repeat(&self, inner: &LoopCode) -> Answer<'a> {
+        let range = match self.spot(&inner.range) {
+            Some(node) if node.is_array() || node.is_object() => Cel::Node(node),
+            _ => self.eval(&inner.range)?,
+        };
         let mut made = Made::default();
         match &range {
             Cel::List(items) => {
@@ -79,19 +83,25 @@ impl<'a> Evaluator<'_, 'a> {
     /// One step; whether the loop is over.
     fn one(
         &self,
-        inner: &Loop,
+        inner: &LoopCode,
         key: Cel<'a>,
         value: Cel<'a>,
         over_map: bool,
         made: &mut Made<'a>,
     ) -> Result<bool, Fault> {
+        if let (LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne, false) = (inner.kind, inner.two) {
+            // A map is gone through by its keys.
+            self.locals.borrow_mut().push(if over_map { key } else { value });
+            let truth = self.truth(&inner.body);
+            self.locals.borrow_mut().pop();
+            return decide(inner.kind, truth, made);
+        }
         let depth = self.locals.borrow().len();
         {
             let mut locals = self.locals.borrow_mut();
-            match inner.names.1 {
-                Some(_) => locals.extend([key.clone(), value.clone()]),
-                // A map is gone through by its keys.
-                None => locals.push(if over_map { key.clone() } else { value.clone() }),
+            match inner.two {
+                true => locals.extend([key.clone(), value.clone()]),
+                false => locals.push(if over_map { key.clone() } else { value.clone() }),
             }
         }
         let out = self.body(inner, key, value, over_map, made);
@@ -99,29 +109,18 @@ impl<'a> Evaluator<'_, 'a> {
         out
     }
 
-    fn truth(&self, expr: &Expr) -> Result<bool, Fault> {
-        match self.eval(expr)? {
-            Cel::Bool(b) => Ok(b),
-            other => fail(format!("the condition of a macro gives a {}", other.type_name())),
-        }
-    }
-
     fn body(
         &self,
-        inner: &Loop,
+        inner: &LoopCode,
         key: Cel<'a>,
         value: Cel<'a>,
         over_map: bool,
         made: &mut Made<'a>,
     ) -> Result<bool, Fault> {
         match inner.kind {
-            LoopKind::All | LoopKind::Exists => match self.truth(&inner.body) {
-                Ok(b) if b == (inner.kind == LoopKind::Exists) => made.decided = true,
-                Ok(_) => {}
-                Err(Fault::Exhausted(e)) => return Err(e.into()),
-                Err(other) => made.fault = made.fault.take().or(Some(other)),
-            },
-            LoopKind::ExistsOne => made.hits += usize::from(self.truth(&inner.body)?),
+            LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne => {
+                return decide(inner.kind, self.truth(&inner.body), made);
+            }
             LoopKind::Filter => {
                 if self.truth(&inner.body)? {
                     made.items.push(if over_map { key } else { value });
@@ -156,4 +155,16 @@ impl<'a> Evaluator<'_, 'a> {
         }
         Ok(made.decided)
     }
+}
+
+/// What one element says to `all`, `exists` and `exists_one`; whether the loop is over.
+fn decide(kind: LoopKind, truth: Result<bool, Fault>, made: &mut Made<'_>) -> Result<bool, Fault> {
+    match (kind, truth) {
+        (LoopKind::ExistsOne, truth) => made.hits += usize::from(truth?),
+        (_, Ok(b)) if b == (kind == LoopKind::Exists) => made.decided = true,
+        (_, Ok(_)) => {}
+        (_, Err(Fault::Exhausted(e))) => return Err(e.into()),
+        (_, Err(other)) => made.fault = made.fault.take().or(Some(other)),
+    }
+    Ok(made.decided)
 }

@@ -1,7 +1,6 @@
 //! Messages: made from fields, read by fields, and well-known ones as CEL's own values.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -178,7 +177,7 @@ impl<'a> Message<'a> {
     /// What the finished message is: well-known types become CEL's own values.
     pub(crate) fn finish(self) -> Answer<'a> {
         let Some(short) = self.descriptor.name.strip_prefix("google.protobuf.") else {
-            return Ok(Cel::Message(Rc::new(self)));
+            return Ok(Cel::Message(Arc::new(self)));
         };
         let field = |name: &str| self.get(name).unwrap_or(Cel::Null);
         let whole = |name: &str| field(name).whole().unwrap_or_default();
@@ -209,7 +208,7 @@ impl<'a> Message<'a> {
                     _ => fail("an Any needs the type_url of its message"),
                 }
             }
-            _ => Ok(Cel::Message(Rc::new(self))),
+            _ => Ok(Cel::Message(Arc::new(self))),
         }
     }
 }
@@ -236,7 +235,7 @@ fn zero<'a>(kind: &FieldKind, types: &Arc<Types>, strong_enums: bool) -> Cel<'a>
         FieldKind::Float | FieldKind::Double => Cel::Double(0.0),
         FieldKind::Bool => Cel::Bool(false),
         FieldKind::Text => Cel::str(""),
-        FieldKind::Bytes => Cel::Bytes(Rc::from([].as_slice())),
+        FieldKind::Bytes => Cel::Bytes(Arc::from([].as_slice())),
         FieldKind::Enum(name) if &**name == NULL_VALUE => Cel::Null,
         FieldKind::Enum(name) if strong_enums => Cel::Enum(name.clone(), 0),
         FieldKind::Enum(_) => Cel::Int(0),

@@ -1,8 +1,8 @@
 //! CEL, the common expression language, compiled once and evaluated over document nodes.
 //!
 //! ```text
-//! text ─ lexer, parser, macros ─→ tree ─ resolve(Env) ─→ Program ─ check(Env) ─→ type, or what cannot work
-//!                                                          └ Evaluator(Scope, Fuel) ─→ Cel
+//! text ─ lexer, parser, macros ─→ tree ─ resolve(Env) ─→ tree ─ check(Env) ─→ type, or what cannot work
+//!                                                         └ lower ─→ code ─ Evaluator(Scope, Fuel) ─→ Cel
 //! ```
 //!
 //! The whole language with its extensions, the libraries of Kubernetes, and of Kyverno's those that need nothing from
@@ -10,6 +10,7 @@
 
 mod ast;
 mod check;
+mod code;
 mod compare;
 mod descriptor;
 mod env;
@@ -18,13 +19,16 @@ mod inspect;
 mod lexer;
 mod library;
 mod loops;
+mod lower;
 mod macros;
 mod message;
 mod operators;
 mod parser;
 mod resolve;
+mod select;
 mod signatures;
 mod text;
+mod truth;
 mod types;
 mod value;
 mod wire;
@@ -45,7 +49,8 @@ pub(crate) use value::Cel;
 /// A compiled expression.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
-    ast: ast::Expr,
+    ast: Arc<ast::Expr>,
+    code: Arc<code::Code>,
 }
 
 impl Program {
@@ -64,7 +69,10 @@ impl Program {
     pub(crate) fn compile(text: &str, env: &Env) -> Result<Program, SyntaxError> {
         let ast = parser::parse(text)?;
         let ast = resolve::resolve(ast, env).map_err(|why| SyntaxError::new(text, 0, &why))?;
-        Ok(Program { ast })
+        Ok(Program {
+            code: Arc::new(lower::lower(&ast)),
+            ast: Arc::new(ast),
+        })
     }
 
     /// The functions that the expression calls, modules with theirs.

@@ -51,6 +51,8 @@ pub(super) fn binary<'a>(operator: Operator, left: &Cel<'a>, right: &Cel<'a>) ->
             (Cel::Time(t), Cel::Duration(d)) | (Cel::Duration(d), Cel::Time(t)) => {
                 time::checked(t + i128::from(*d)).map(Cel::Time)
             }
+            (a, b) if a.is_list() && b.is_list() && b.len() == 0 => Ok(a.clone()),
+            (a, b) if a.is_list() && b.is_list() && a.len() == 0 => Ok(b.clone()),
             (a, b) if a.is_list() && b.is_list() => {
                 let mut items = a.items();
                 items.extend(b.items());

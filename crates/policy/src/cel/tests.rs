@@ -52,6 +52,28 @@ fn the_language() {
         ("object.metadata.labels[?'a.b/c'].orValue('')", r#""x""#),
         ("object.metadata.labels['a.b/c']", r#""x""#),
         ("object.spec.containers[1].name", r#""b""#),
+        ("has(object.spec.containers[1].name.more)", "false"),
+        ("object.spec.containers[1].name.?more.orValue(3)", "3"),
+        ("object.spec.containers[1].name[?'more'].orValue(3)", "3"),
+        ("object.spec.containers[1].name.more", "fault: no such key: more"),
+        (
+            "has(object.spec.containers.more)",
+            "fault: no such field: more (in a list)",
+        ),
+        (
+            "object.spec.containers.?more.orValue(3)",
+            "fault: no such field: more (in a list)",
+        ),
+        ("['a'] + [] == ['a'] && [] + ['a'] == ['a']", "true"),
+        ("'a' + object.spec.containers[0].name + 'c'", r#""aac""#),
+        (
+            "object.spec.containers[0].name + 'b' + 1",
+            "fault: no such overload: string + int",
+        ),
+        (
+            "object.spec.containers[0].name in ['a', 'b'] && 'b' != object.spec.containers[0].name",
+            "true",
+        ),
         ("object.spec.containers.all(c, c.image != '')", "true"),
         (
             "object.spec.containers.exists(c, has(c.ports) && c.ports.exists(p, p.containerPort == 80))",

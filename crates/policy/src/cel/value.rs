@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use ridgeway_doc::{Kind, Map, Node, Number, Value};
@@ -23,24 +22,24 @@ pub(crate) enum Cel<'a> {
     Uint(u64),
     Double(f64),
     Text(Text<'a>),
-    Bytes(Rc<[u8]>),
-    List(Rc<Vec<Cel<'a>>>),
-    Map(Rc<Vec<(Cel<'a>, Cel<'a>)>>),
+    Bytes(Arc<[u8]>),
+    List(Arc<Vec<Cel<'a>>>),
+    Map(Arc<Vec<(Cel<'a>, Cel<'a>)>>),
     /// A container of a document.
     Node(Node<'a>),
-    Optional(Option<Rc<Cel<'a>>>),
+    Optional(Option<Arc<Cel<'a>>>),
     /// Nanoseconds.
     Duration(i64),
     /// Nanoseconds since 1970.
     Time(i128),
     Quantity(Quantity),
-    Image(Rc<Image>),
-    Url(Rc<str>),
+    Image(Arc<Image>),
+    Url(Arc<str>),
     Ip(IpAddr),
     /// An address and the length of its prefix.
     Cidr(IpAddr, u8),
-    Semver(Rc<Semver>),
-    Message(Rc<Message<'a>>),
+    Semver(Arc<Semver>),
+    Message(Arc<Message<'a>>),
     /// A constant of an enumeration where these are types of their own.
     Enum(Arc<str>, i32),
     Type(Arc<str>),
@@ -83,11 +82,11 @@ impl<'a> Cel<'a> {
     }
 
     pub(crate) fn list(items: Vec<Cel<'a>>) -> Cel<'a> {
-        Cel::List(Rc::new(items))
+        Cel::List(Arc::new(items))
     }
 
     pub(crate) fn map(members: Vec<(Cel<'a>, Cel<'a>)>) -> Cel<'a> {
-        Cel::Map(Rc::new(members))
+        Cel::Map(Arc::new(members))
     }
 
     /// An object of named members.
@@ -96,7 +95,7 @@ impl<'a> Cel<'a> {
     }
 
     pub(crate) fn some(value: Cel<'a>) -> Cel<'a> {
-        Cel::Optional(Some(Rc::new(value)))
+        Cel::Optional(Some(Arc::new(value)))
     }
 
     pub(crate) fn as_str(&self) -> Option<&str> {
@@ -104,6 +103,15 @@ impl<'a> Cel<'a> {
             Cel::Text(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// Whether it is a value of a document that has no parts: such values have no fields, and asking for one is no
+    /// fault.
+    pub(super) fn is_scalar(&self) -> bool {
+        matches!(
+            self,
+            Cel::Null | Cel::Bool(_) | Cel::Int(_) | Cel::Uint(_) | Cel::Double(_) | Cel::Text(_) | Cel::Bytes(_)
+        )
     }
 
     pub(crate) fn is_list(&self) -> bool {

@@ -1,6 +1,5 @@
 //! Messages from their binary form.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::descriptor::{Descriptor, Field, FieldKind, Shape, Types};
@@ -149,7 +148,7 @@ fn value<'a>(kind: &FieldKind, raw: &Raw<'_>, types: &Arc<Types>, strong_enums: 
                 let message = read(bytes, descriptor, types, strong_enums)?;
                 // An Any without a type stands for its bytes.
                 if &**name == "google.protobuf.Any" && message.has("type_url") != Some(true) {
-                    return Ok(Cel::Message(Rc::new(message)));
+                    return Ok(Cel::Message(Arc::new(message)));
                 }
                 return message.finish();
             }

@@ -1,6 +1,5 @@
 //! Values, types and declarations of test files, as the engine's own.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::cel_spec_text::{Block, Item};
@@ -200,7 +199,7 @@ pub(super) fn equal(a: &Cel<'_>, b: &Cel<'_>) -> bool {
         (Cel::Double(a), Cel::Double(b)) => a == b || a.is_nan() && b.is_nan(),
         (Cel::Optional(Some(a)), b) => matches!(b, Cel::Optional(Some(b)) if equal(a, b)),
         (Cel::Message(a), Cel::Message(b)) => {
-            Rc::ptr_eq(a, b)
+            Arc::ptr_eq(a, b)
                 || a.descriptor.name == b.descriptor.name
                     && a.fields.len() == b.fields.len()
                     && a.fields

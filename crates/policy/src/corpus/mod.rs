@@ -12,6 +12,7 @@ pub mod gator;
 pub mod kyverno_test;
 pub mod pods;
 pub mod rego_v1;
+pub mod rivals;
 
 use ridgeway_doc::{Doc, parse_yaml};
 

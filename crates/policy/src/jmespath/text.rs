@@ -1,6 +1,7 @@
 //! Functions over text.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -121,7 +122,7 @@ pub(super) fn to_boolean<'a>(_: &Evaluator<'_, 'a>, args: &[Val<'a>], _: &[Ast])
 }
 
 /// A compiled regular expression; size limits keep hostile ones from eating the budget.
-fn regex(name: &str, args: &[Val<'_>], index: usize) -> Result<Regex, Fault> {
+fn regex(name: &str, args: &[Val<'_>], index: usize) -> Result<Arc<Regex>, Fault> {
     let source = text_or_number(name, args, index)?;
     crate::pattern_text::regex(&source).map_err(Fault::Invalid)
 }

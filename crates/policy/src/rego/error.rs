@@ -3,22 +3,40 @@
 use super::ast::Pos;
 use crate::budget::Exhausted;
 
-/// A fault of a module or of an evaluation, by the code the language gives it.
+/// A fault of a module or of an evaluation. It is rare and answers are many: it lies apart, so that these are small.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {message}")]
-pub(crate) struct Error {
+#[error("{}: {}", .0.code, .0.message)]
+pub(crate) struct Error(Box<Told>);
+
+/// What an error tells, by the code the language gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
     pub(crate) code: &'static str,
     pub(crate) message: String,
     pub(crate) pos: Pos,
 }
 
+impl std::ops::Deref for Error {
+    type Target = Told;
+
+    fn deref(&self) -> &Told {
+        &self.0
+    }
+}
+
 impl Error {
     pub(crate) fn new(code: &'static str, pos: Pos, message: impl Into<String>) -> Error {
-        Error {
+        Error(Box::new(Told {
             code,
             message: message.into(),
             pos,
-        }
+        }))
+    }
+
+    /// The same fault, told of another place.
+    pub(crate) fn at(mut self, pos: Pos) -> Error {
+        self.0.pos = pos;
+        self
     }
 
     pub(crate) fn parse(pos: Pos, message: impl Into<String>) -> Error {

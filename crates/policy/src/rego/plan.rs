@@ -151,6 +151,8 @@ pub(crate) enum Head {
 pub(crate) enum Key {
     /// A known key.
     At(Expr),
+    /// A known name.
+    Named(crate::name::Name),
     /// Any key that fits.
     Any(Pattern),
 }
@@ -177,6 +179,8 @@ pub(crate) enum Expr {
     /// A name under `data` with known keys below it.
     Data(usize, Vec<Expr>),
     Ref(Box<Expr>, Vec<Expr>),
+    /// Known keys below the input or a variable: gone through without a copy.
+    Path(Base, Vec<PathKey>),
     Array(Vec<Expr>),
     Set(Vec<Expr>),
     Object(Vec<(Expr, Expr)>),
@@ -186,6 +190,21 @@ pub(crate) enum Expr {
     Builtin(&'static Builtin, Vec<Expr>, Pos),
     Call(usize, Vec<Expr>, Pos),
     Template(Vec<TemplatePart>),
+}
+
+/// Where a path begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Base {
+    Input,
+    Slot(u32),
+}
+
+/// A key of a path.
+#[derive(Debug)]
+pub(crate) enum PathKey {
+    Name(crate::name::Name),
+    Slot(u32),
+    Const(Value<'static>),
 }
 
 /// A piece of a template.

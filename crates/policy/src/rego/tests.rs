@@ -55,6 +55,21 @@ fn rules_of_version_1() {
         ),
         ("f(x) := y if { y := x * 2 }\np := f(21)", "42"),
         ("f(x) := x\np := f(1, 2)", "rego_type_error"),
+        // What a negated call is about must be there; what is negated as such need not be.
+        ("p if not startswith(input.nope, \"a\")", "undefined"),
+        ("p if not count(input.nope) == 0", "undefined"),
+        ("p if not input.nope != 1", "undefined"),
+        ("p if not input.nope == 1", "true"),
+        ("p if not input.nope", "true"),
+        ("p if not startswith(input.user, \"b\")", "true"),
+        (
+            "f(x) := 1 if x == 1\nf(x) := 2 if x == 2\np := [f(1), f(2), f(1)]",
+            "[1, 2, 1]",
+        ),
+        (
+            r#"p := sprintf("%s %d %q", [7, 1.5, 97])"#,
+            r#""%!s(int64=7) %!d(float64=1.5) 'a'""#,
+        ),
         ("p := input.user with input.user as \"zoe\"", "rego_parse_error"),
         (
             "p := x if { x := q with input.user as \"zoe\" }\nq := input.user",

@@ -194,12 +194,16 @@ impl<'d> Value<'d> {
         match self {
             Value::Object(members) => Some(members.clone()),
             Value::Node(node) if node.is_object() => {
-                let mut members: Vec<_> = node
-                    .members()
-                    .map(|(key, value)| (Value::Text(key), Value::from_node(value)))
-                    .collect();
-                members.sort_by(|a, b| a.0.cmp(&b.0));
-                members.dedup_by(|a, b| a.0 == b.0);
+                let member = |(key, value)| (Value::Text(key), Value::from_node(value));
+                let text = |value: &Value<'d>| match value {
+                    Value::Text(text) => *text,
+                    _ => "",
+                };
+                let mut members: Vec<_> = node.members().map(member).collect();
+                if !members.windows(2).all(|pair| text(&pair[0].0) < text(&pair[1].0)) {
+                    members.sort_by(|a, b| text(&a.0).cmp(text(&b.0)));
+                    members.dedup_by(|a, b| text(&a.0) == text(&b.0));
+                }
                 Some(Arc::new(members))
             }
             _ => None,
@@ -229,6 +233,32 @@ impl<'d> Value<'d> {
             }
             Value::Node(node) if node.is_object() => node.get(key.as_str()?).map(Value::from_node),
             Value::Node(node) => node.item(usize::try_from(key.as_i64()?).ok()?).map(Value::from_node),
+            _ => None,
+        }
+    }
+
+    /// What stands under a key, index or element of a value that is no document's.
+    pub(crate) fn member(&self, key: &Value<'d>) -> Option<&Value<'d>> {
+        match self {
+            Value::Object(members) => {
+                let at = members.binary_search_by(|(k, _)| k.cmp(key)).ok()?;
+                Some(&members[at].1)
+            }
+            Value::Array(items) => items.get(usize::try_from(key.as_i64()?).ok()?),
+            Value::Set(items) => Some(&items[items.binary_search(key).ok()?]),
+            _ => None,
+        }
+    }
+
+    /// The same for a name.
+    pub(crate) fn named_member(&self, key: &str) -> Option<&Value<'d>> {
+        let order = |k: &Value<'d>| match k.as_str() {
+            Some(text) => text.cmp(key),
+            None => k.kind().cmp(&Type::String),
+        };
+        match self {
+            Value::Object(members) => Some(&members[members.binary_search_by(|(k, _)| order(k)).ok()?].1),
+            Value::Set(items) => Some(&items[items.binary_search_by(order).ok()?]),
             _ => None,
         }
     }

@@ -1,10 +1,9 @@
 //! Semantic versions, as Kubernetes has them.
 
-use std::rc::Rc;
-
 use crate::cel::eval::{Answer, fail};
 use crate::cel::value::Cel;
 use crate::semver::Version;
+use std::sync::Arc;
 
 use super::overload;
 
@@ -58,12 +57,12 @@ pub(super) fn read(text: &str, lenient: bool) -> Option<Semver> {
 
 pub(super) fn call<'a>(text: &str, lenient: bool) -> Answer<'a> {
     match read(text, lenient) {
-        Some(version) => Ok(Cel::Semver(Rc::new(version))),
+        Some(version) => Ok(Cel::Semver(Arc::new(version))),
         None => fail(format!("{text:?} is not a semantic version such as 1.2.3")),
     }
 }
 
-pub(super) fn method<'a>(version: &Rc<Semver>, name: &str, arguments: &[Cel<'a>]) -> Answer<'a> {
+pub(super) fn method<'a>(version: &Arc<Semver>, name: &str, arguments: &[Cel<'a>]) -> Answer<'a> {
     let other = match arguments {
         [Cel::Semver(other)] => Some(version.version.cmp(&other.version)),
         _ => None,

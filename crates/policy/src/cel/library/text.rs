@@ -1,6 +1,7 @@
 //! Functions of texts and URLs.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::budget::MAX_REGEX_TEXT;
 use crate::cel::eval::{Answer, Fault, fail};
@@ -9,7 +10,7 @@ use crate::pattern_text;
 
 use super::overload;
 
-fn regex(source: &str, text: &str) -> Result<regex::Regex, Fault> {
+fn regex(source: &str, text: &str) -> Result<Arc<regex::Regex>, Fault> {
     if text.len() > MAX_REGEX_TEXT {
         return fail(format!("a text longer than {MAX_REGEX_TEXT} bytes is not searched"));
     }

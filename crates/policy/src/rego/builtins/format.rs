@@ -156,7 +156,7 @@ fn plain(value: &Value<'_>) -> String {
 
 fn go_type(value: &Value<'_>) -> &'static str {
     match value {
-        Value::Num(Num::Int(_)) => "int",
+        Value::Num(Num::Int(_)) => "int64",
         Value::Num(Num::Big(_)) => "*big.Int",
         Value::Num(Num::Float(_)) => "float64",
         _ => "string",
@@ -176,6 +176,7 @@ fn shown(verb: char, spec: &Spec, arg: &Value<'_>) -> String {
     };
     match (verb, arg) {
         ('v', Value::Num(_)) => signed(plain(arg)),
+        ('s', Value::Num(Num::Int(_) | Num::Float(_))) => mismatch(),
         ('v' | 's', _) => {
             let text = plain(arg);
             match spec.precision {
@@ -183,6 +184,11 @@ fn shown(verb: char, spec: &Spec, arg: &Value<'_>) -> String {
                 None => text,
             }
         }
+        ('q', Value::Num(Num::Int(code))) => {
+            let code = u32::try_from(*code).ok().and_then(char::from_u32);
+            quoted_char(code.unwrap_or('\u{fffd}'))
+        }
+        ('q', Value::Num(Num::Float(_))) => mismatch(),
         ('q', _) => {
             let mut out = String::new();
             quote(&plain(arg), &mut out);
@@ -230,6 +236,7 @@ fn shown(verb: char, spec: &Spec, arg: &Value<'_>) -> String {
             let precision = spec.precision.unwrap_or(6);
             match number {
                 Num::Float(_) => signed(format!("{:.*}", precision, number.as_f64())),
+                Num::Int(_) => mismatch(),
                 whole => {
                     let zeros = if precision > 0 {
                         format!(".{}", "0".repeat(precision))
@@ -257,6 +264,23 @@ fn shown(verb: char, spec: &Spec, arg: &Value<'_>) -> String {
         ('t', Value::Bool(b)) => b.to_string(),
         ('T', _) => go_type(arg).to_owned(),
         _ => mismatch(),
+    }
+}
+
+/// A character in single quotes, as Go writes it.
+fn quoted_char(c: char) -> String {
+    match c {
+        '\u{7}' => "'\\a'".into(),
+        '\u{8}' => "'\\b'".into(),
+        '\u{c}' => "'\\f'".into(),
+        '\u{b}' => "'\\v'".into(),
+        '\n' => "'\\n'".into(),
+        '\r' => "'\\r'".into(),
+        '\t' => "'\\t'".into(),
+        '\'' => "'\\''".into(),
+        '\\' => "'\\\\'".into(),
+        c if u32::from(c) < 0x20 => format!("'\\x{:02x}'", u32::from(c)),
+        c => format!("'{c}'"),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::super::builtins::{self, Builtin};
 use super::super::error::{Error, Fault};
-use super::super::plan::{Expr, Function, Step, TemplatePart};
+use super::super::plan::{Base, Expr, Function, PathKey, Step, TemplatePart};
 use super::super::value::Value;
 use super::{Eval, Place, Pos, Stand};
+use ridgeway_doc::Node;
 
 type Found<'d> = Result<Option<Value<'d>>, Error>;
 
@@ -64,6 +65,7 @@ impl<'p, 'd> Eval<'p, 'd> {
                 }
                 value
             }
+            Expr::Path(base, keys) => return Ok(self.path(*base, keys)),
             Expr::Array(items) => match self.all(items)? {
                 Some(items) => Value::array(items),
                 None => return Ok(None),
@@ -115,13 +117,28 @@ impl<'p, 'd> Eval<'p, 'd> {
             }
             Expr::Builtin(builtin, args, pos) => return self.builtin(builtin, args, *pos),
             Expr::Call(rule, args, pos) => {
-                let Some(args) = self.all(args)? else { return Ok(None) };
                 if !self.world.stands.is_empty()
                     && let Some(stand) = self.stand(Function::Rule(*rule))
                 {
+                    let Some(args) = self.all(args)? else { return Ok(None) };
                     return self.stand_in(stand, args, *pos);
                 }
-                return self.call(*rule, &args, *pos);
+                // Most calls have one or two arguments: no list is allocated for those.
+                return match &**args {
+                    [a] => {
+                        let Some(a) = self.eval(a)? else { return Ok(None) };
+                        self.call(*rule, &[a], *pos)
+                    }
+                    [a, b] => {
+                        let Some(a) = self.eval(a)? else { return Ok(None) };
+                        let Some(b) = self.eval(b)? else { return Ok(None) };
+                        self.call(*rule, &[a, b], *pos)
+                    }
+                    args => {
+                        let Some(args) = self.all(args)? else { return Ok(None) };
+                        self.call(*rule, &args, *pos)
+                    }
+                };
             }
             Expr::Template(parts) => {
                 let mut out = String::new();
@@ -150,6 +167,46 @@ impl<'p, 'd> Eval<'p, 'd> {
                 Value::str(out)
             }
         }))
+    }
+
+    /// What lies below known keys; values on the way are looked through, not copied.
+    fn path(&self, base: Base, keys: &[PathKey]) -> Option<Value<'d>> {
+        let mut at = match base {
+            Base::Input => self.world.input.as_ref()?,
+            Base::Slot(slot) => self.slot(slot),
+        };
+        for (i, key) in keys.iter().enumerate() {
+            match at {
+                Value::Node(node) => return self.path_in(*node, &keys[i..]),
+                Value::Object(_) | Value::Array(_) | Value::Set(_) => {
+                    at = match key {
+                        PathKey::Name(name) => at.named_member(&name.text)?,
+                        PathKey::Slot(slot) => at.member(self.slot(*slot))?,
+                        PathKey::Const(value) => at.member(value)?,
+                    }
+                }
+                _ => return None,
+            }
+        }
+        Some(at.clone())
+    }
+
+    fn path_in(&self, mut node: Node<'d>, keys: &[PathKey]) -> Option<Value<'d>> {
+        for key in keys {
+            let key = match key {
+                PathKey::Name(name) => {
+                    node = node.member(name.key())?;
+                    continue;
+                }
+                PathKey::Slot(slot) => self.slot(*slot),
+                PathKey::Const(value) => value,
+            };
+            node = match key.as_str() {
+                Some(text) => node.get(text)?,
+                None => node.item(usize::try_from(key.as_i64()?).ok()?)?,
+            };
+        }
+        Some(Value::from_node(node))
     }
 
     fn collect(
@@ -210,7 +267,7 @@ impl<'p, 'd> Eval<'p, 'd> {
         };
         let (code, message) = match fault {
             Fault::Undefined => return Ok(None),
-            Fault::Halt(error) => return Err(Error { pos, ..error }),
+            Fault::Halt(error) => return Err(error.at(pos)),
             Fault::Type(message) => ("eval_type_error", message),
             Fault::Value(message) => ("eval_builtin_error", message),
         };

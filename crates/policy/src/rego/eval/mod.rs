@@ -29,10 +29,15 @@ struct World<'d> {
     data: Value<'d>,
     /// Values of rules: not yet known, undefined, or known.
     cache: Vec<Option<Option<Value<'d>>>>,
+    /// What functions of several clauses answered to scalars.
+    calls: Vec<Called<'d>>,
     /// Names under `data` that are for now plain data.
     hidden: Vec<bool>,
     stands: Vec<(Function, Stand<'d>)>,
 }
+
+/// A function, its arguments and its value.
+type Called<'d> = (usize, Vec<Value<'d>>, Option<Value<'d>>);
 
 /// One evaluation.
 pub(crate) struct Eval<'p, 'd> {
@@ -62,10 +67,11 @@ impl<'p, 'd> Eval<'p, 'd> {
                 input,
                 data,
                 cache: vec![None; program.rules.len()],
+                calls: Vec::new(),
                 hidden: Vec::new(),
                 stands: Vec::new(),
             },
-            slots: Vec::new(),
+            slots: Vec::with_capacity(32),
             base: 0,
             depth: 0,
             env: Env::new(fuel, &program.patterns),
@@ -89,7 +95,7 @@ impl<'p, 'd> Eval<'p, 'd> {
     ) -> Result<T, Error> {
         let saved = self.base;
         let start = self.slots.len();
-        self.slots.resize(start + slots, Value::Null);
+        self.slots.resize_with(start + slots, || Value::Null);
         self.base = start;
         let out = work(self);
         self.base = saved;
@@ -432,6 +438,17 @@ impl<'p, 'd> Eval<'p, 'd> {
             Key::At(expr) => {
                 let Some(key) = self.eval(expr)? else { return Ok(true) };
                 match self.step(&place, &key)? {
+                    Some(next) => self.walk(next, rest, visit),
+                    None => Ok(true),
+                }
+            }
+            Key::Named(name) => {
+                let next = match &place {
+                    Place::Value(Value::Node(node)) => node.member(name.key()).map(Value::from_node).map(Place::Value),
+                    Place::Value(value) => value.named_member(&name.text).cloned().map(Place::Value),
+                    tree => self.step(tree, &Value::Str(name.text.clone()))?,
+                };
+                match next {
                     Some(next) => self.walk(next, rest, visit),
                     None => Ok(true),
                 }

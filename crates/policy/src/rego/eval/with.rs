@@ -16,6 +16,7 @@ impl<'p, 'd> Eval<'p, 'd> {
     ) -> Result<Option<Vec<Vec<Value<'d>>>>, Error> {
         let mut world = self.world.clone();
         world.cache.fill(None);
+        world.calls.clear();
         for change in changes {
             match change {
                 Change::Input(path, value) => {

@@ -128,7 +128,6 @@ impl<'t> Lower<'t> {
     /// `f(x, y)` with one argument more than parameters unifies the last with the result.
     fn with_output(&self, kind: LiteralKind) -> Result<LiteralKind, Error> {
         Ok(match kind {
-            LiteralKind::Not(kind) => LiteralKind::Not(Box::new(self.with_output(*kind)?)),
             LiteralKind::Term(Term::Call(mut call)) => {
                 let arity = self.arity(&call)?;
                 if call.args.len() == arity + 1 {
@@ -274,9 +273,12 @@ impl<'t> Lower<'t> {
                 }
             }
             LiteralKind::Not(kind) => {
+                let mut kind = *kind;
+                self.lift_operands(&mut kind, steps, pos)?;
+                let kind = self.with_output(kind)?;
                 let known = self.known.clone();
                 let mut body = Steps::new();
-                self.kind(*kind, &mut body, pos)?;
+                self.kind(kind, &mut body, pos)?;
                 self.set_known(known);
                 steps.push(Step::Not(body));
                 Ok(())
@@ -316,6 +318,59 @@ impl<'t> Lower<'t> {
                 Ok(())
             }
         }
+    }
+
+    /// What a negated line is about has its values before the line: where one of them is undefined, so is the line.
+    fn lift_operands(&mut self, kind: &mut LiteralKind, steps: &mut Steps, pos: Pos) -> Result<(), Error> {
+        match kind {
+            LiteralKind::Term(Term::Call(call)) => {
+                let equality = call.target.dotted().as_deref() == Some("equal");
+                for arg in &mut call.args {
+                    self.lift(arg, !equality, steps, pos)?;
+                }
+            }
+            LiteralKind::Unify(a, b) | LiteralKind::Assign(a, b) => {
+                self.lift(a, false, steps, pos)?;
+                self.lift(b, false, steps, pos)?;
+            }
+            LiteralKind::Term(term @ Term::Ref(..)) => self.lift(term, false, steps, pos)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Binds the calls of a term before the line, and its references if `whole`; those within it always.
+    fn lift(&mut self, term: &mut Term, whole: bool, steps: &mut Steps, pos: Pos) -> Result<(), Error> {
+        match term {
+            Term::Array(items) | Term::Set(items) => {
+                return items.iter_mut().try_for_each(|item| self.lift(item, true, steps, pos));
+            }
+            Term::Object(members) => {
+                return members
+                    .iter_mut()
+                    .try_for_each(|(_, value)| self.lift(value, true, steps, pos));
+            }
+            Term::Ref(head, path) => {
+                if path.iter().any(|key| self.is_open(key)) {
+                    return Ok(());
+                }
+                if matches!(**head, Term::Call(_)) {
+                    self.lift(head, true, steps, pos)?;
+                }
+                path.iter_mut().try_for_each(|key| self.lift(key, true, steps, pos))?;
+                if !whole {
+                    return Ok(());
+                }
+            }
+            Term::Call(call) if is_walk(call) => return Ok(()),
+            Term::Call(_) => {}
+            _ => return Ok(()),
+        }
+        let value = self.expr(term, steps, pos)?;
+        let slot = self.temporary();
+        steps.push(Step::Bind(slot, value));
+        *term = Term::Local(slot);
+        Ok(())
     }
 
     fn test(&mut self, term: &Term, steps: &mut Steps, pos: Pos) -> Result<(), Error> {
@@ -390,14 +445,24 @@ impl<'t> Lower<'t> {
                 path = &path[used..];
                 Head::Tree(node)
             }
-            head => Head::Value(self.expr(head, steps, pos)?),
+            head => {
+                let head = self.expr(head, steps, pos)?;
+                // The known keys before the first open one belong to the value that is gone through.
+                let known = path.iter().take_while(|key| !self.is_open(key)).count();
+                let keys = self.exprs(&path[..known], steps, pos)?;
+                path = &path[known..];
+                Head::Value(term::reference(head, keys))
+            }
         };
         let mut keys = Vec::new();
         for key in path {
             keys.push(if self.is_open(key) {
                 Key::Any(self.pattern(key, steps, pos)?)
             } else {
-                Key::At(self.expr(key, steps, pos)?)
+                match self.expr(key, steps, pos)? {
+                    Expr::Const(Value::Str(text)) => Key::Named(crate::name::Name::new(&text)),
+                    key => Key::At(key),
+                }
             });
         }
         Ok((head, keys))

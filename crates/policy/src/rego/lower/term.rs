@@ -4,9 +4,10 @@ use super::super::ast::{Body, Call, Part, Pos, Term};
 use super::super::builtins;
 use super::super::error::Error;
 use super::super::need::Need;
-use super::super::plan::{Expr, Pattern, RuleKind, Step, Steps, TemplatePart};
+use super::super::plan::{Base, Expr, PathKey, Pattern, RuleKind, Step, Steps, TemplatePart};
 use super::super::value::Value;
 use super::{Lower, is_walk};
+use crate::name::Name;
 
 impl Lower<'_> {
     pub(super) fn exprs(&mut self, terms: &[Term], steps: &mut Steps, pos: Pos) -> Result<Vec<Expr>, Error> {
@@ -172,17 +173,29 @@ impl Lower<'_> {
     }
 }
 
-fn reference(head: Expr, keys: Vec<Expr>) -> Expr {
+/// A value below known keys.
+pub(super) fn reference(head: Expr, keys: Vec<Expr>) -> Expr {
     if keys.is_empty() {
         return head;
     }
-    match head {
+    let plain = keys.iter().all(|key| matches!(key, Expr::Const(_) | Expr::Slot(_)));
+    let (base, mut path) = match head {
+        Expr::Input if plain => (Base::Input, Vec::new()),
+        Expr::Slot(slot) if plain => (Base::Slot(slot), Vec::new()),
+        Expr::Path(base, path) if plain => (base, path),
         Expr::Ref(inner, mut path) => {
             path.extend(keys);
-            Expr::Ref(inner, path)
+            return Expr::Ref(inner, path);
         }
-        head => Expr::Ref(Box::new(head), keys),
-    }
+        head => return Expr::Ref(Box::new(head), keys),
+    };
+    path.extend(keys.into_iter().filter_map(|key| match key {
+        Expr::Const(Value::Str(text)) => Some(PathKey::Name(Name::new(&text))),
+        Expr::Const(value) => Some(PathKey::Const(value)),
+        Expr::Slot(slot) => Some(PathKey::Slot(slot)),
+        _ => None,
+    }));
+    Expr::Path(base, path)
 }
 
 fn distinct(members: &[(Value<'static>, Value<'static>)]) -> bool {

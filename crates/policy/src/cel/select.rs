@@ -1,0 +1,273 @@
+//! Selections: nodes are gone through where they lie, optionals are not boxed on the way.
+
+use ridgeway_doc::Node;
+
+use super::Cel;
+use super::code::{Code, Function, Index};
+use super::eval::{Evaluator, Fault, fail};
+use crate::name::Name;
+
+/// A value on its way: nodes as they lie, optionals unboxed.
+pub(super) enum Maybe<'a> {
+    /// Any node of a document.
+    Node(Node<'a>),
+    /// What is no node and no optional.
+    Plain(Cel<'a>),
+    SomeNode(Node<'a>),
+    Some(Cel<'a>),
+    None,
+}
+
+impl<'a> Maybe<'a> {
+    #[inline]
+    pub(super) fn of(value: Cel<'a>) -> Maybe<'a> {
+        match value {
+            Cel::Node(node) => Maybe::Node(node),
+            Cel::Optional(Some(inner)) => Maybe::Some((*inner).clone()),
+            Cel::Optional(None) => Maybe::None,
+            other => Maybe::Plain(other),
+        }
+    }
+
+    pub(super) fn boxed(self) -> Cel<'a> {
+        match self {
+            Maybe::Node(node) => Cel::of(node),
+            Maybe::Plain(value) => value,
+            Maybe::SomeNode(node) => Cel::some(Cel::of(node)),
+            Maybe::Some(value) => Cel::some(value),
+            Maybe::None => Cel::Optional(None),
+        }
+    }
+
+    /// Whether it is an optional, and what it holds.
+    pub(super) fn parted(self) -> (Option<Cel<'a>>, bool) {
+        match self {
+            Maybe::Node(node) => (Some(Cel::of(node)), false),
+            Maybe::Plain(value) => (Some(value), false),
+            Maybe::SomeNode(node) => (Some(Cel::of(node)), true),
+            Maybe::Some(value) => (Some(value), true),
+            Maybe::None => (None, true),
+        }
+    }
+}
+
+impl<'a> Evaluator<'_, 'a> {
+    /// The node that a chain of plain names leads to; `None` says nothing about why not.
+    #[inline]
+    pub(super) fn spot(&self, code: &Code) -> Option<Node<'a>> {
+        match code {
+            Code::Path(parts) => {
+                let mut node = match &parts.0 {
+                    Code::Global(name) => self.scope.node(name)?,
+                    Code::Local(at) => self.local(*at)?,
+                    Code::Variable(name) => self.scope.variable_node(&name.text)?,
+                    _ => return None,
+                };
+                for field in &parts.1 {
+                    node = node.member(field.key())?;
+                }
+                Some(node)
+            }
+            Code::Global(name) => self.scope.node(name),
+            Code::Local(at) => self.local(*at),
+            Code::Variable(name) => self.scope.variable_node(&name.text),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn local(&self, at: usize) -> Option<Node<'a>> {
+        match self.locals.borrow().get(at) {
+            Some(Cel::Node(node)) => Some(*node),
+            _ => None,
+        }
+    }
+
+    /// The same for chains with `?`: the node, or that there is none. The outer `None` says nothing.
+    pub(super) fn optional_spot(&self, code: &Code) -> Option<Option<Node<'a>>> {
+        let below = |code: &Code| match self.spot(code) {
+            Some(node) => Some(Some(node)),
+            None => self.optional_spot(code),
+        };
+        let step = |node: Node<'a>, name: &Name| match node.member(name.key()) {
+            Some(found) if found.is_null() => Some(None),
+            Some(found) => Some(Some(found)),
+            None => (!node.is_array()).then_some(None),
+        };
+        match code {
+            Code::Select(parts) => match below(&parts.0)? {
+                Some(node) => step(node, &parts.1),
+                None => Some(None),
+            },
+            Code::Path(parts) => {
+                let Some(mut node) = self.optional_spot(&parts.0)? else {
+                    return Some(None);
+                };
+                for field in &parts.1 {
+                    match step(node, field)? {
+                        Some(next) => node = next,
+                        None => return Some(None),
+                    }
+                }
+                Some(Some(node))
+            }
+            Code::Index(index) if index.optional => {
+                let name = index.name.as_ref()?;
+                let Some(node) = below(&index.operand)? else {
+                    return Some(None);
+                };
+                match node.member(name.key()) {
+                    Some(found) => Some(Some(found)),
+                    None => (!node.is_array()).then_some(None),
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// The value, optionals unboxed and nodes as they lie.
+    pub(super) fn maybe(&self, code: &Code) -> Result<Maybe<'a>, Fault> {
+        if let Some(node) = self.spot(code) {
+            self.fuel.burn(1)?;
+            return Ok(Maybe::Node(node));
+        }
+        match code {
+            Code::Path(parts) => {
+                let (root, fields) = &**parts;
+                let mut value = self.maybe(root)?;
+                self.fuel.burn(fields.len() as u64)?;
+                let mut fields = fields.iter();
+                // Documents are gone through node by node.
+                if let Maybe::Node(mut node) = value {
+                    for field in fields {
+                        match node.member(field.key()) {
+                            Some(next) => node = next,
+                            None => return missing(&Cel::of(node), field),
+                        }
+                    }
+                    return Ok(Maybe::Node(node));
+                }
+                for field in fields.by_ref() {
+                    value = step(value, field, false)?;
+                }
+                Ok(value)
+            }
+            Code::Select(parts) => {
+                self.fuel.burn(1)?;
+                step(self.maybe(&parts.0)?, &parts.1, true)
+            }
+            Code::Index(index) => {
+                self.fuel.burn(1)?;
+                self.index(index)
+            }
+            Code::Call(call) => match (&call.function, &call.target, &*call.arguments) {
+                // The alternative of an optional is only looked at when it is needed.
+                (Function::Or, Some(target), [alternative]) => match self.maybe(target)? {
+                    Maybe::None => self.maybe(alternative),
+                    found => Ok(found),
+                },
+                (Function::OrValue, Some(target), [alternative]) => match self.optional_spot(target) {
+                    Some(Some(node)) => Ok(Maybe::Node(node)),
+                    Some(None) => self.maybe(alternative),
+                    None => match self.maybe(target)? {
+                        // What is no optional stands for itself.
+                        Maybe::Node(node) | Maybe::SomeNode(node) => Ok(Maybe::Node(node)),
+                        Maybe::Plain(value) | Maybe::Some(value) => Ok(Maybe::of(value)),
+                        Maybe::None => self.maybe(alternative),
+                    },
+                },
+                _ => self.call(call).map(Maybe::of),
+            },
+            other => self.eval(other).map(Maybe::of),
+        }
+    }
+
+    fn index(&self, code: &Index) -> Result<Maybe<'a>, Fault> {
+        let operand = self.maybe(&code.operand)?;
+        let optional = code.optional || matches!(operand, Maybe::SomeNode(_) | Maybe::Some(_) | Maybe::None);
+        if let (Maybe::Node(node) | Maybe::SomeNode(node), Some(name)) = (&operand, &code.name)
+            && node.is_object()
+        {
+            return match node.member(name.key()) {
+                Some(found) if optional => Ok(Maybe::SomeNode(found)),
+                Some(found) => Ok(Maybe::Node(found)),
+                None if optional => Ok(Maybe::None),
+                None => fail(format!("no such key: {}", name.text)),
+            };
+        }
+        let index = self.eval(&code.index)?;
+        let (Some(inner), _) = operand.parted() else {
+            return Ok(Maybe::None);
+        };
+        if inner.is_map() && !matches!(index, Cel::Text(_) | Cel::Bool(_)) && !index.is_number() {
+            return fail(format!("unsupported key type: {}", index.type_name()));
+        }
+        if optional && inner.is_scalar() {
+            return Ok(Maybe::None);
+        }
+        if !inner.is_map() && !inner.is_list() {
+            return fail(format!(
+                "no such overload: {}[{}]",
+                inner.type_name(),
+                index.type_name()
+            ));
+        }
+        match inner.index(&index) {
+            Some(found) if optional => Ok(Maybe::Some(found)),
+            Some(found) => Ok(Maybe::of(found)),
+            None if optional => Ok(Maybe::None),
+            None if inner.is_list() => fail(format!(
+                "index out of range: {} of {} items",
+                index.print().unwrap_or_default(),
+                inner.len()
+            )),
+            None => fail(format!("no such key: {}", index.print().unwrap_or_default())),
+        }
+    }
+}
+
+/// The fault of a field that is not there.
+fn missing<'a, T>(value: &Cel<'a>, field: &Name) -> Result<T, Fault> {
+    if value.is_map() || value.is_scalar() {
+        return fail(format!("no such key: {}", field.text));
+    }
+    fail(format!("no such field: {} (in a {})", field.text, value.type_name()))
+}
+
+/// One selection on from a value.
+fn step<'a>(value: Maybe<'a>, field: &Name, optional: bool) -> Result<Maybe<'a>, Fault> {
+    let (inner, optional) = match value {
+        Maybe::Node(node) => return step_in(node, field, optional),
+        Maybe::SomeNode(node) => return step_in(node, field, true),
+        Maybe::None => return Ok(Maybe::None),
+        Maybe::Some(Cel::Node(node)) => return step_in(node, field, true),
+        Maybe::Some(inner) => (inner, true),
+        Maybe::Plain(inner) => (inner, optional),
+    };
+    if let Cel::Message(message) = &inner
+        && optional
+    {
+        return match message.has(&field.text) {
+            Some(true) => Ok(message.get(&field.text).map_or(Maybe::None, Maybe::Some)),
+            Some(false) => Ok(Maybe::None),
+            None => fail(format!("no such field: {}", field.text)),
+        };
+    }
+    match inner.field(&field.text) {
+        Some(found) if optional => Ok(Maybe::Some(found)),
+        Some(found) => Ok(Maybe::of(found)),
+        None if optional && (inner.is_map() || inner.is_scalar()) => Ok(Maybe::None),
+        None => missing(&inner, field),
+    }
+}
+
+fn step_in<'a>(node: Node<'a>, field: &Name, optional: bool) -> Result<Maybe<'a>, Fault> {
+    match node.member(field.key()) {
+        // In a document `null` is as good as nothing.
+        Some(found) if optional && found.is_null() => Ok(Maybe::None),
+        Some(found) if optional => Ok(Maybe::SomeNode(found)),
+        Some(found) => Ok(Maybe::Node(found)),
+        None if optional && !node.is_array() => Ok(Maybe::None),
+        None => missing(&Cel::of(node), field),
+    }
+}

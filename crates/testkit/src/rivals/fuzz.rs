@@ -1,0 +1,348 @@
+//! Differential fuzzing: the fixtures of the corpora, each with one field changed, before a peer and before us.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use ridgeway_doc::{Doc, Node, parse_json};
+use ridgeway_krm::Gvk;
+use ridgeway_policy::corpus::rivals::Rego;
+use ridgeway_policy::{Outcome, Request, RuleSet};
+use serde_json::Value;
+
+use super::library::{self, Case};
+use super::mutate::{Chance, mutate};
+use super::{Peers, ask, documents, rego};
+
+/// Where disagreements are kept, and how many there were.
+pub struct Findings {
+    folder: PathBuf,
+    /// Mutants judged by both.
+    pub compared: usize,
+    /// Those judged differently.
+    pub apart: usize,
+    seen: BTreeSet<String>,
+}
+
+impl Findings {
+    /// Findings in a folder.
+    pub fn new(folder: &Path) -> Findings {
+        Findings {
+            folder: folder.to_owned(),
+            compared: 0,
+            apart: 0,
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// Keeps a disagreement; one line for each rule and kind of change, all in files.
+    fn keep(&mut self, rule: &str, change: &str, ours: &str, theirs: &str, files: &[(&str, String)]) -> Result<()> {
+        self.apart += 1;
+        let folder = self.folder.join(format!("{:04}", self.apart));
+        std::fs::create_dir_all(&folder)?;
+        for (name, text) in files {
+            std::fs::write(folder.join(name), text)?;
+        }
+        let told = format!("{rule}\n  change  {change}\n  ours    {ours}\n  theirs  {theirs}\n");
+        std::fs::write(folder.join("README.txt"), &told)?;
+        let shape = format!("{rule} {}", change.split(' ').next().unwrap_or_default());
+        if self.seen.insert(shape) {
+            println!("{told}  files   {}", folder.display());
+        }
+        Ok(())
+    }
+}
+
+fn raw(node: Node<'_>) -> Value {
+    serde_json::from_str(&node.to_json()).unwrap_or_default()
+}
+
+fn doc(value: &Value) -> Result<Doc> {
+    Ok(parse_json(value.to_string().as_bytes())?)
+}
+
+/// Templates before OPA until the time is over.
+pub fn templates(root: &Path, peers: &Peers, time: Duration, seed: u64, findings: &mut Findings) -> Result<()> {
+    let Some(program) = peers.find("opa-go") else {
+        return Ok(());
+    };
+    let all = library::load(&root.join("gatekeeper-library"));
+    let begun = Instant::now();
+    let mut chance = Chance::new(seed);
+    let before = (findings.compared, findings.apart);
+    while begun.elapsed() < time {
+        let (mut questions, mut asked) = (Vec::new(), Vec::new());
+        for template in &all {
+            let modules: Vec<&str> = template.modules.iter().map(String::as_str).collect();
+            let Ok(rego) = Rego::compile(&modules, template.v1, &template.query) else {
+                continue;
+            };
+            let rego = std::rc::Rc::new(rego);
+            for case in template.samples.iter().flat_map(|sample| &sample.cases) {
+                let (mut mutants, mut changes) = (Vec::new(), Vec::new());
+                for _ in 0..10 {
+                    let mut input = raw(case.input.root());
+                    let part = if chance.below(8) == 0 { "parameters" } else { "review" };
+                    let changed = match part {
+                        "review" => mutate(&mut input["review"]["object"], &mut chance),
+                        _ => mutate(&mut input["parameters"], &mut chance),
+                    };
+                    let Some(changed) = changed else { continue };
+                    changes.push(format!("{part}: {changed}"));
+                    mutants.push(Case {
+                        name: case.name.clone(),
+                        object: case.object.clone(),
+                        input: doc(&input)?,
+                        data: case.data.clone(),
+                    });
+                }
+                let cases: Vec<&Case> = mutants.iter().collect();
+                let data = case.data.as_ref().map(|data| data.root());
+                questions.push(rego::question(&case.name, template, &cases, data));
+                asked.push((template, rego.clone(), mutants, changes));
+            }
+        }
+        let answers = ask(program, &["-budget", "0"], &questions)?;
+        for ((template, rego, mutants, changes), answer) in asked.iter().zip(&answers) {
+            for (i, case) in mutants.iter().enumerate() {
+                let theirs = &answer["answers"][i];
+                let theirs = match theirs["error"].as_str() {
+                    Some(error) => Err(error.to_owned()),
+                    None => Ok(rego::messages(&theirs["result"])),
+                };
+                let ours = rego::own(rego, case);
+                findings.compared += 1;
+                let agree = match (&ours, &theirs) {
+                    (Ok(ours), Ok(theirs)) => ours == theirs,
+                    (ours, theirs) => ours.is_err() == theirs.is_err(),
+                };
+                if !agree {
+                    let files = [
+                        ("input.json", case.input.root().to_json()),
+                        ("template.yaml", template.doc.root().to_yaml()),
+                    ];
+                    findings.keep(
+                        &case.name,
+                        &changes[i],
+                        &format!("{ours:?}"),
+                        &format!("{theirs:?}"),
+                        &files,
+                    )?;
+                }
+            }
+        }
+    }
+    println!(
+        "OPA: {} mutants compared, {} disagreements, {:.0?}",
+        findings.compared - before.0,
+        findings.apart - before.1,
+        begun.elapsed()
+    );
+    Ok(())
+}
+
+/// A policy of Kyverno with the resources of its tests.
+struct Suite {
+    file: PathBuf,
+    policy: Doc,
+    resources: Vec<Value>,
+}
+
+fn suites(root: &Path) -> Vec<Suite> {
+    let root = root.join("kyverno-policies");
+    let mut out = Vec::new();
+    for (file, policy) in documents(&root) {
+        let hidden = file.components().any(|part| part.as_os_str() == ".kyverno-test");
+        let kind = policy.root().text_at(&["kind"]);
+        if hidden || !matches!(kind, "ClusterPolicy" | "ValidatingPolicy") || file.file_name().is_none() {
+            continue;
+        }
+        let tests = file.parent().unwrap_or(&root).join(".kyverno-test");
+        let mut resources: Vec<Value> = documents(&tests).iter().map(|(_, doc)| raw(doc.root())).collect();
+        resources.retain(|resource| {
+            let version = resource["apiVersion"].as_str().unwrap_or_default();
+            !version.is_empty() && !version.contains("kyverno.io") && resource["metadata"]["name"].is_string()
+        });
+        if !resources.is_empty() {
+            out.push(Suite {
+                file,
+                policy,
+                resources,
+            });
+        }
+    }
+    out
+}
+
+/// Verdicts by policy, rule and object.
+type Verdicts = BTreeMap<(String, String, String), String>;
+
+/// Kyverno's policies before its command line until the time is over.
+pub fn kyverno(root: &Path, peers: &Peers, time: Duration, seed: u64, findings: &mut Findings) -> Result<()> {
+    let Some(program) = peers.find("kyverno") else {
+        return Ok(());
+    };
+    let begun = Instant::now();
+    let mut chance = Chance::new(seed);
+    let mut all = suites(root);
+    let before = (findings.compared, findings.apart);
+    let (mut silent, mut runs) = (0, 0);
+    while begun.elapsed() < time && !all.is_empty() {
+        // Starting the peer costs a second: it is given some policies at once, and all mutants to each.
+        let mut batch: Vec<Suite> = Vec::new();
+        while batch.len() < 6 && !all.is_empty() {
+            let suite = all.swap_remove(chance.below(all.len()));
+            let name = suite.policy.root().text_at(&["metadata", "name"]).to_owned();
+            if batch
+                .iter()
+                .all(|other| other.policy.root().text_at(&["metadata", "name"]) != name)
+            {
+                batch.push(suite);
+            }
+        }
+        let mut mutants: Vec<(Value, String)> = Vec::new();
+        for suite in &batch {
+            for _ in 0..20 {
+                let mut mutant = suite.resources[chance.below(suite.resources.len())].clone();
+                let Some(change) = mutate(&mut mutant, &mut chance) else {
+                    continue;
+                };
+                mutant["metadata"]["name"] = format!("m{}", mutants.len()).into();
+                mutants.push((mutant, change));
+            }
+        }
+        runs += 1;
+        let theirs = theirs(program, &batch, &mutants)?;
+        let ours = ours(&batch, &mutants)?;
+        if theirs.is_empty() {
+            silent += 1;
+            continue;
+        }
+        for (key, theirs) in &theirs {
+            findings.compared += 1;
+            let ours = ours.get(key).map_or("nothing", String::as_str);
+            if ours == theirs || (theirs == "skip" && ours == "nothing") {
+                continue;
+            }
+            let (Some((mutant, change)), Some(suite)) = (
+                mutants.iter().find(|(mutant, _)| mutant["metadata"]["name"] == *key.2),
+                batch
+                    .iter()
+                    .find(|suite| suite.policy.root().text_at(&["metadata", "name"]) == key.0),
+            ) else {
+                continue;
+            };
+            let name = format!("{} {}", crate::corpora::id(root, &suite.file), key.1);
+            let files = [
+                ("policy.yaml", suite.policy.root().to_yaml()),
+                ("resource.yaml", doc(mutant)?.root().to_yaml()),
+            ];
+            findings.keep(&name, change, ours, theirs, &files)?;
+        }
+    }
+    println!(
+        "Kyverno: {runs} runs, {} verdicts compared, {} disagreements, {silent} runs without a report, {:.0?}",
+        findings.compared - before.0,
+        findings.apart - before.1,
+        begun.elapsed()
+    );
+    Ok(())
+}
+
+fn theirs(program: &Path, batch: &[Suite], mutants: &[(Value, String)]) -> Result<Verdicts> {
+    let folder = tempfile::tempdir()?;
+    let resources = folder.path().join("resources.yaml");
+    let mut policies = Vec::new();
+    for (number, suite) in batch.iter().enumerate() {
+        let path = folder.path().join(format!("policy-{number}.yaml"));
+        std::fs::write(&path, suite.policy.root().to_yaml())?;
+        policies.push(path);
+    }
+    let mut text = String::new();
+    for (mutant, _) in mutants {
+        text.push_str("---\n");
+        text.push_str(&doc(mutant)?.root().to_yaml());
+    }
+    std::fs::write(&resources, text)?;
+    let output = Command::new(program)
+        .arg("apply")
+        .args(&policies)
+        .arg("--resource")
+        .arg(&resources)
+        .args(["--policy-report", "--output-format", "json"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start {}", program.display()))?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let mut out = Verdicts::new();
+    for (start, _) in printed.match_indices('{').take(1) {
+        for report in serde_json::Deserializer::from_str(&printed[start..]).into_iter::<Value>() {
+            let Ok(report) = report else { break };
+            let lists = [&report["results"], &report["items"]];
+            let nested = lists.iter().filter_map(|list| list.as_array()).flatten();
+            for item in nested {
+                let inner = item["results"]
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_else(|| vec![item.clone()]);
+                for result in inner {
+                    let resources = result["resources"].as_array().cloned().unwrap_or_default();
+                    let text = |key: &str| result[key].as_str().unwrap_or_default().to_owned();
+                    for resource in resources {
+                        let name = resource["name"].as_str().unwrap_or_default();
+                        out.insert((text("policy"), text("rule"), name.to_owned()), text("result"));
+                    }
+                }
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn ours(batch: &[Suite], mutants: &[(Value, String)]) -> Result<Verdicts> {
+    let policies: Vec<Node<'_>> = batch.iter().map(|suite| suite.policy.root()).collect();
+    let (rules, _) = RuleSet::compile(&policies);
+    let of_expressions = policies
+        .iter()
+        .filter(|policy| policy.text_at(&["kind"]) == "ValidatingPolicy");
+    let expressions: Vec<&str> = of_expressions
+        .map(|policy| policy.text_at(&["metadata", "name"]))
+        .collect();
+    let mut out = Verdicts::new();
+    for (mutant, _) in mutants {
+        let object = doc(mutant)?;
+        let root = object.root();
+        let Some(gvk) = Gvk::of(root) else { continue };
+        let mut request = Request::create(&gvk, root);
+        if request.namespace.is_empty() {
+            request.namespace = "default";
+        }
+        for result in rules.admit(&request).results {
+            let verdict = match result.outcome {
+                Outcome::Pass => "pass",
+                Outcome::Fail => "fail",
+                Outcome::Warn => "warn",
+                Outcome::Skip => "skip",
+                Outcome::Error => "error",
+            };
+            let name = root.text_at(&["metadata", "name"]).to_owned();
+            // Kyverno names no rule of a ValidatingPolicy but those it derives.
+            let named = result.rule.starts_with("autogen") || !expressions.contains(&result.policy.as_str());
+            let rule = if named { result.rule.clone() } else { String::new() };
+            let place = out.entry((result.policy.clone(), rule, name)).or_default();
+            // One verdict a policy: the worst.
+            let rank = |verdict: &str| {
+                ["", "skip", "pass", "warn", "error", "fail"]
+                    .iter()
+                    .position(|v| *v == verdict)
+            };
+            if rank(verdict) > rank(place) {
+                verdict.clone_into(place);
+            }
+        }
+    }
+    Ok(out)
+}
