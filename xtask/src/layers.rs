@@ -4,7 +4,7 @@
 const LAYERS: &[&[&str]] = &[
     &["doc", "krm"],
     &["schema", "apply", "policy", "render", "sync", "authz", "catalog"],
-    &["store", "ledger", "git", "cluster"],
+    &["store", "ledger", "git", "pki", "cluster"],
     &["apiserver", "nodes", "guard", "deliver"],
     &["server", "webhook", "cli"],
     &["ridgeway"],

@@ -15,7 +15,6 @@ use jiff::Timestamp;
 use ridgeway_cluster::Identity;
 use ridgeway_krm::Gvk;
 
-use crate::pki::der;
 use crate::plane::ControlPlane;
 
 pub(crate) use token::{Bound, Claims};
@@ -46,7 +45,7 @@ pub struct PeerCertificate {
 impl PeerCertificate {
     /// Reads the subject of a verified certificate: `CN` is the user, each `O` a group.
     pub fn from_der(certificate: &[u8]) -> Option<PeerCertificate> {
-        let subject = der::subject(certificate)?;
+        let subject = ridgeway_pki::subject(certificate)?;
         (!subject.common_name.is_empty()).then_some(PeerCertificate {
             user: subject.common_name,
             groups: subject.organizations,

@@ -17,13 +17,13 @@ const ORGANIZATION: &[u8] = &[0x55, 0x04, 0x0a];
 
 /// Subject and end of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Subject {
+pub struct Subject {
     /// `CN`, the last one if there are several.
-    pub(crate) common_name: String,
+    pub common_name: String,
     /// All `O`.
-    pub(crate) organizations: Vec<String>,
+    pub organizations: Vec<String>,
     /// `notAfter`.
-    pub(crate) not_after: Timestamp,
+    pub not_after: Timestamp,
 }
 
 /// Type-length-value elements of a DER byte string.
@@ -75,7 +75,7 @@ fn end_and_name(certificate: &[u8]) -> Option<(Timestamp, &[u8])> {
 }
 
 /// Reads a certificate; `None` when it is none.
-pub(crate) fn subject(certificate: &[u8]) -> Option<Subject> {
+pub fn subject(certificate: &[u8]) -> Option<Subject> {
     let (not_after, name) = end_and_name(certificate)?;
     let (mut common_name, mut organizations) = (String::new(), Vec::new());
     for (tag, set) in Elements(name) {

@@ -1,6 +1,6 @@
 //! Load over TLS: so many reviews a second of Pods before the demo policies; prints p50, p99 and what was refused.
 //!
-//! `cargo run --release -p ridgeway-webhook --example load -- [rate] [seconds] [connections]`
+//! `cargo run --release -p ridgeway-webhook --example reviews -- [rate] [seconds] [connections]`
 #![allow(clippy::expect_used, reason = "a measurement that cannot go on shall stop")]
 
 #[path = "../tests/support/client.rs"]
