@@ -6,7 +6,7 @@ use ridgeway_authz::{Attributes, Rules};
 use ridgeway_cluster::Identity;
 use ridgeway_doc::{Doc, Value};
 use ridgeway_krm::{Gvk, Kind};
-use ridgeway_policy::{Data, Decision, Question};
+use ridgeway_policy::{Data, Decision, Global, Question};
 
 use crate::exception;
 use crate::mirror::Mirror;
@@ -57,6 +57,10 @@ impl Data for Beside<'_> {
 
     fn list(&self, gvk: &Gvk, namespace: &str) -> Option<Vec<Doc>> {
         self.mirror.list(gvk, namespace)
+    }
+
+    fn global(&self, name: &str) -> Option<Result<Global, String>> {
+        self.mirror.global(name)
     }
 
     fn inventory(&self) -> Option<Value> {

@@ -22,6 +22,8 @@ pub(crate) enum What {
     Cleanup(ObjectRef),
     /// An object's time to live is over.
     Ttl(ObjectRef),
+    /// A global context entry is to be made fresh.
+    Global(ObjectRef),
     /// Another hour of scores is over.
     Hour,
 }
@@ -74,6 +76,7 @@ pub(crate) async fn work(shared: Arc<Shared>) {
             match what {
                 What::Expiry => shared.mirror.expired(),
                 What::Cleanup(policy) => shared.cleanup.ask(policy),
+                What::Global(entry) => shared.mirror.globals.ask(entry),
                 What::Hour => shared.keep_trend().await,
                 What::Ttl(object) => shared.cleanup.ask_ttl(object),
             }

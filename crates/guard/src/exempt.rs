@@ -42,6 +42,7 @@ pub(crate) fn kind(group: &str, kind: &str) -> bool {
                     | Role::Expansion
                     | Role::Config
                     | Role::SyncSet
+                    | Role::Global
             )
         ),
     }

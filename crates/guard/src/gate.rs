@@ -11,7 +11,7 @@ use crate::exempt;
 use crate::guard::Shared;
 use crate::roles::{self, Roles};
 use crate::source::{self, Role};
-use crate::{cleanup, exception, ttl};
+use crate::{cleanup, exception, global, ttl};
 
 /// What the control plane asks.
 pub(crate) struct Admission(pub(crate) Arc<Shared>);
@@ -128,6 +128,7 @@ impl Gate for Admission {
             if !same && answer.refusals.is_empty() {
                 let faults = match role {
                     Role::Cleanup => cleanup::faults(object),
+                    Role::Global => global::faults(object),
                     _ => snapshot.try_compile(object, role),
                 };
                 answer.refusals = faults.into_iter().map(faulty).collect();

@@ -17,6 +17,7 @@ use crate::existing::{self, Existing};
 use crate::gate::Admission;
 use crate::generate::{self, Reconciler, Work};
 use crate::generated::Mark;
+use crate::global::{self, Fetch};
 use crate::mirror::{Mirror, Seen};
 use crate::policies::Policies;
 use crate::refused::Refused;
@@ -111,6 +112,7 @@ impl Shared {
         self.mirror.enforce(next.rules.clone());
         self.alarm.set(alarm::What::Expiry, next.next_expiry());
         cleanup::plan(self, &next);
+        global::plan(self, &next);
         let (changed, gone) = next.changed(&before);
         tracing::debug!(
             policies = next.units.len(),
@@ -184,7 +186,8 @@ impl Shared {
             base(&table)
                 .into_iter()
                 .chain(constraints)
-                .chain(snapshot.followed(&table)),
+                .chain(snapshot.followed(&table))
+                .chain(self.mirror.globals.kinds(&table)),
         );
     }
 
@@ -412,6 +415,11 @@ impl Guard {
         })
     }
 
+    /// Takes who calls the services of global context entries; without one, none is called.
+    pub fn fetch_with(&self, fetcher: Arc<dyn Fetch>) {
+        self.shared.mirror.globals.fetch_with(fetcher);
+    }
+
     /// Installs the policy kinds, and puts the policies in force that are stored already: a gate that is set after this
     /// has no moment in which it knows none.
     pub async fn install_crds(&self) -> Result<(), Status> {
@@ -466,6 +474,7 @@ impl Guard {
         tasks.spawn(alarm::work(self.shared.clone()));
         tasks.spawn(cleanup::work(self.shared.clone()));
         tasks.spawn(existing::work(self.shared.clone()));
+        tasks.spawn(global::work(self.shared.clone()));
         tokio::select! {
             () = self.follow(told) => {}
             _ = stop.wait_for(|stop| *stop) => {}

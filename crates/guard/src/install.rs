@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::source;
 
-const DEFINITIONS: [&str; 12] = [
+const DEFINITIONS: [&str; 13] = [
     include_str!("../crds/clusterpolicy.yaml"),
     include_str!("../crds/policy.yaml"),
     include_str!("../crds/policyexception.yaml"),
@@ -23,6 +23,7 @@ const DEFINITIONS: [&str; 12] = [
     include_str!("../crds/mutators.yaml"),
     include_str!("../crds/expansiontemplate.yaml"),
     include_str!("../crds/gatekeeperconfig.yaml"),
+    include_str!("../crds/globalcontextentry.yaml"),
 ];
 /// The field manager of everything that is installed.
 pub(crate) const MANAGER: &str = "ridgeway-guard";

@@ -18,6 +18,7 @@ mod existing;
 mod gate;
 mod generate;
 mod generated;
+mod global;
 mod guard;
 mod install;
 mod interest;
@@ -38,6 +39,7 @@ mod view;
 mod words;
 
 pub use exception::ExceptionView;
+pub use global::{Call, Fetch};
 pub use guard::Guard;
 pub use report::report_kinds;
 pub use trend::Score;

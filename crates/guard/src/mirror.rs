@@ -6,9 +6,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use ridgeway_cluster::{Change, Cluster, ListOptions, Reflector};
 use ridgeway_doc::{Doc, Value};
 use ridgeway_krm::{Gvk, Kind, LabelSelector};
-use ridgeway_policy::{Data, RuleSet};
+use ridgeway_policy::{Data, Global, RuleSet};
 use tokio::sync::mpsc;
 
+use crate::global::Globals;
 use crate::interest::ApiPath;
 use crate::source::text;
 
@@ -34,6 +35,8 @@ pub(crate) struct Mirror {
     cluster: Arc<dyn Cluster>,
     kinds: RwLock<BTreeMap<(String, String), Followed>>,
     seen: mpsc::UnboundedSender<Seen>,
+    /// What rules read by a name.
+    pub(crate) globals: Globals,
     /// The rules in force: they say which namespaces are kept out of the inventory.
     rules: RwLock<RuleSet>,
 }
@@ -47,6 +50,7 @@ impl Mirror {
                 cluster,
                 kinds: RwLock::default(),
                 seen,
+                globals: Globals::default(),
                 rules: RwLock::default(),
             }),
             told,
@@ -202,6 +206,11 @@ impl Data for Mirror {
         }
         let namespace = Some(namespace).filter(|namespace| !namespace.is_empty());
         Some(self.reflector(&gvk.group, &gvk.kind)?.list(namespace))
+    }
+
+    fn global(&self, name: &str) -> Option<Result<Global, String>> {
+        let list = |gvk: &Gvk, namespace: &str| Data::list(self, gvk, namespace);
+        self.globals.read(name, &self.cluster.kinds(), list)
     }
 
     fn inventory(&self) -> Option<Value> {

@@ -87,6 +87,8 @@ pub(crate) struct Snapshot {
     beside: BTreeMap<ObjectRef, Stored>,
     /// The kinds that Gatekeeper's inventory is to hold.
     inventory: BTreeSet<Gvk>,
+    /// What rules read by a name.
+    pub(crate) globals: BTreeMap<ObjectRef, Stored>,
     /// What deletes by a schedule.
     pub(crate) cleanups: BTreeMap<ObjectRef, Stored>,
     /// What each stored object was compiled to.
@@ -182,6 +184,9 @@ impl Snapshot {
             out.alone.insert(key.clone(), part.faults.clone());
             out.templates.insert(kind, stored.clone());
         }
+        out.globals = of(Role::Global)
+            .map(|(key, stored)| (key.clone(), stored.clone()))
+            .collect();
         for (key, stored) in of(Role::Cleanup) {
             out.cleanups.insert(key.clone(), stored.clone());
         }

@@ -53,6 +53,8 @@ pub(crate) enum Role {
     Config,
     /// `SyncSet`.
     SyncSet,
+    /// `GlobalContextEntry`.
+    Global,
 }
 
 /// The kinds that are always followed.
@@ -63,6 +65,7 @@ pub(crate) fn kinds() -> Vec<Gvk> {
         Gvk::new(KYVERNO, "v2", "PolicyException"),
         Gvk::new(KYVERNO, "v2", "ClusterCleanupPolicy"),
         Gvk::new(KYVERNO, "v2", "CleanupPolicy"),
+        Gvk::new(KYVERNO, "v2", "GlobalContextEntry"),
     ]
     .into_iter()
     .chain(CEL_KINDS.iter().map(|kind| Gvk::new(CEL, "v1", kind)))
@@ -139,6 +142,7 @@ pub(crate) fn role(group: &str, kind: &str) -> Option<Role> {
         (EXPANSION, "ExpansionTemplate") => Some(Role::Expansion),
         (CONFIG, "Config") => Some(Role::Config),
         (SYNC_SETS, "SyncSet") => Some(Role::SyncSet),
+        (KYVERNO, "GlobalContextEntry") => Some(Role::Global),
         _ => None,
     }
 }

@@ -68,6 +68,12 @@ pub trait Data: Send + Sync {
         None
     }
 
+    /// What a global context entry holds; `None` where there is none of that name.
+    fn global(&self, name: &str) -> Option<Result<Global, String>> {
+        let _ = name;
+        None
+    }
+
     /// What a registry says about an image, as far as it is known.
     fn image_metadata(&self, image: &str) -> Option<Value> {
         let _ = image;
@@ -113,6 +119,15 @@ pub trait Data: Send + Sync {
     fn inventory(&self) -> Option<Value> {
         None
     }
+}
+
+/// What a global context entry holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Global {
+    /// All of it.
+    pub value: Value,
+    /// Names for parts of it, each with its JMESPath expression.
+    pub projections: Vec<(String, String)>,
 }
 
 /// A question to the authorizer.

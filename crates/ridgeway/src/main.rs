@@ -5,6 +5,7 @@
 mod data;
 mod demo;
 mod embedded;
+mod fetch;
 mod logging;
 mod logs;
 mod platform;

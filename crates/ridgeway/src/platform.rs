@@ -104,6 +104,7 @@ async fn run(args: &Args) -> Result<()> {
     ));
 
     let guard = Guard::new(plane.client(Identity::controller("guard")), clock.clone());
+    guard.fetch_with(Arc::new(crate::fetch::Http));
     guard.install_crds().await.context("installing the policy kinds")?;
     plane.set_gate(guard.gate());
     for group in ["wgpolicyk8s.io", "openreports.io"] {

@@ -36,6 +36,10 @@ enum Source {
         query: Option<Template>,
         default: Option<Tree>,
     },
+    Global {
+        name: Template,
+        query: Option<Template>,
+    },
     Elsewhere(&'static str),
 }
 
@@ -79,8 +83,11 @@ impl ContextEntry {
                 },
                 None => Source::Elsewhere("a call to a service"),
             }
-        } else if node.get("globalReference").is_some() {
-            Source::Elsewhere("a global context entry")
+        } else if let Some(reference) = node.get("globalReference") {
+            Source::Global {
+                name: template(reference, "name")?.ok_or("`globalReference` needs a `name`")?,
+                query: query(reference)?,
+            }
         } else if node.get("imageRegistry").is_some() {
             Source::Elsewhere("an image registry")
         } else {
@@ -319,11 +326,39 @@ impl<'a> Env<'a> {
                     ))),
                 }
             }
+            Source::Global { name, query } => {
+                let name = name.text(self)?;
+                let value = self.global(&name)?;
+                match query {
+                    Some(query) => self.query_within(query, value),
+                    None => Ok(value),
+                }
+            }
             Source::Elsewhere(what) => Err(Fault::Invalid(format!(
                 "the variable {} comes from {what}, which is not reachable from here",
                 entry.name
             ))),
         }
+    }
+
+    /// What a global context entry holds, or one of its projections: `entry.projection`.
+    fn global(&self, name: &str) -> Result<Val<'a>, Fault> {
+        let (entry, projection) = name.split_once('.').unwrap_or((name, ""));
+        let told = |why: &str| Fault::Invalid(format!("the global context entry {entry} cannot be read: {why}"));
+        let held = match self.request.data.global(entry) {
+            None => return Err(told("there is none of that name here")),
+            Some(Err(why)) => return Err(told(&why)),
+            Some(Ok(held)) => held,
+        };
+        let value = Val::copy(held.value.node());
+        if projection.is_empty() {
+            return Ok(value);
+        }
+        let Some((_, query)) = held.projections.iter().find(|(known, _)| known == projection) else {
+            return Err(told(&format!("it has no projection {projection}")));
+        };
+        let query = Expression::parse(query).map_err(|error| told(&error.to_string()))?;
+        Evaluator::new(&Within(value), self.fuel, self.request.now).evaluate(&query)
     }
 
     fn query(&self, query: &'a Template) -> Result<Val<'a>, Fault> {
