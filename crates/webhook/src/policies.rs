@@ -528,7 +528,10 @@ fn constraint(
     if faults.len() > before {
         return None;
     }
-    let deletes = template.doc.root().to_json().contains("review.operation");
+    let code = template.doc.root().to_json();
+    let deletes = ["review.operation", "request.operation", "oldObject"]
+        .iter()
+        .any(|word| code.contains(word));
     let mut coverage = Coverage::default();
     coverage.of_constraint(source.doc.root(), deletes, table);
     beside

@@ -116,6 +116,7 @@ impl Bench {
         let (rules, errors) = RuleSet::compile(&roots);
         let rules = rules.at(Point::Gator);
         problems.extend(load::compile_problems(&errors, &loaded.sources));
+        load::tell_unbound(&loaded.sources);
         let mut resources = load::resources(&from.resources, from.parser);
         problems.append(&mut resources.problems);
         if from.cluster || from.kubeconfig.is_some() {

@@ -174,6 +174,25 @@ fn parameter_kinds(sources: &[Source]) -> Vec<(String, String)> {
     sources.iter().map(of).filter(|(_, kind)| !kind.is_empty()).collect()
 }
 
+/// Says which admission policies nothing binds: they do nothing.
+pub(super) fn tell_unbound(policies: &[Source]) {
+    let binds = |source: &Source, kind: &str, name: &str| {
+        source.kind().strip_suffix("Binding") == Some(kind) && source.text(&["spec", "policyName"]) == name
+    };
+    for policy in policies
+        .iter()
+        .filter(|policy| policy.kind().ends_with("AdmissionPolicy"))
+    {
+        let (kind, name) = (policy.kind(), policy.text(&["metadata", "name"]));
+        if !policies.iter().any(|other| binds(other, kind, name)) {
+            eprintln!(
+                "{}: {kind} {name} has no {kind}Binding here, so it does nothing",
+                policy.file
+            );
+        }
+    }
+}
+
 /// Reads policies; other documents beside them are passed over.
 pub(super) fn policies(paths: &[PathBuf]) -> Loaded {
     let mut out = Loaded::default();

@@ -3,6 +3,7 @@
 use ridgeway_doc::{Doc, Node, Value, parse_yaml};
 use ridgeway_krm::Gvk;
 
+use crate::corpus::{Files, kyverno_test};
 use crate::{Data, Outcome, Request, RuleSet};
 
 /// A self-signed certificate of CN=web with the serial number 4711.
@@ -249,4 +250,87 @@ spec:
         )),
         ["c"]
     );
+}
+
+/// Files of a suite.
+struct Texts(&'static [(&'static str, &'static str)]);
+
+impl Files for Texts {
+    fn read(&self, path: &str) -> Option<String> {
+        let found = self.0.iter().find(|(name, _)| *name == path);
+        found.map(|(_, text)| (*text).to_owned())
+    }
+
+    fn walk(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn suites_name_payloads_and_parameters() {
+    let files = Texts(&[
+        (
+            "kyverno-test.yaml",
+            "apiVersion: cli.kyverno.io/v1alpha1
+kind: Test
+metadata: {name: t}
+policies: [json.yaml, admission.yaml]
+jsonPayloads: [plan.json, other.json]
+resources: [maps.yaml]
+paramResources: [params.yaml]
+results:
+- {policy: planned, resources: [plan.json], result: pass}
+- {policy: planned, resources: [other.json], result: fail}
+- {policy: few, kind: ConfigMap, resources: [small], result: pass}
+- {policy: few, kind: ConfigMap, resources: [large], result: fail}
+",
+        ),
+        (
+            "json.yaml",
+            "apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: {name: planned}
+spec:
+  evaluation: {mode: JSON}
+  matchConditions: [{name: plan, expression: has(object.region)}]
+  validations: [{expression: object.region == 'eu'}]
+",
+        ),
+        ("plan.json", "{\"region\": \"eu\", \"kind\": \"plan\"}"),
+        ("other.json", "{\"region\": \"us\"}"),
+        (
+            "admission.yaml",
+            "apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: few}
+spec:
+  paramKind: {apiVersion: v1, kind: ConfigMap}
+  matchConstraints:
+    resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}]
+  validations: [{expression: 'object.data.size() <= int(params.data.most)'}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: few}
+spec:
+  policyName: few
+  validationActions: [Deny]
+  paramRef: {name: limits, parameterNotFoundAction: Deny}
+",
+        ),
+        (
+            "params.yaml",
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: limits, namespace: default}, data: {most: '1'}}",
+        ),
+        (
+            "maps.yaml",
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: small}, data: {a: b}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: large}, data: {a: b, c: d}}
+",
+        ),
+    ]);
+    let report = kyverno_test::run_suite(&files, "kyverno-test.yaml");
+    let result = report.result();
+    assert_eq!((result.passed, result.failed), (4, 0), "{report:?}");
 }

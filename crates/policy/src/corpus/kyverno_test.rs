@@ -1,14 +1,17 @@
 //! `kyverno test`: suites that say what each rule makes of each object.
 
+mod beside;
+
 use std::sync::LazyLock;
 
 use ridgeway_doc::{Doc, Kind, Node, Value};
 use ridgeway_krm::{Gvk, KindTable};
 
 use super::{CorpusResult, Files, Report, RowOutcome, documents, folder, join};
-use crate::request::{Data, Given, Operation, Request, User};
+use crate::request::{Given, Operation, Request, User};
 use crate::ruleset::RuleSet;
 use crate::verdict::{CompileError, Generated, Outcome, RuleResult};
+use beside::{Context, bound, kind_of};
 
 /// Runs every `kyverno-test.yaml` below a folder.
 pub fn run(files: &dyn Files, root: &str) -> CorpusResult {
@@ -101,9 +104,13 @@ fn suite(files: &dyn Files, path: &str, test: Node<'_>, report: &mut Report) -> 
     let base = folder(path);
     let exceptions = load(files, base, &listed(test, "exceptions"))?;
     let mut policies = Vec::new();
-    for doc in load(files, base, &listed(test, "policies"))? {
+    let (bindings, loaded): (Vec<Doc>, Vec<Doc>) = load(files, base, &listed(test, "policies"))?
+        .into_iter()
+        .partition(|doc| kind_of(doc).ends_with("AdmissionPolicyBinding"));
+    for doc in loaded {
+        let bound = bound(&doc, &bindings);
         let mut sources = vec![doc.root()];
-        sources.extend(exceptions.iter().map(Doc::root));
+        sources.extend(exceptions.iter().chain(&bound).map(Doc::root));
         let (set, errors) = RuleSet::compile(&sources);
         let text = |path: &[&str]| doc.root().str_at(path).unwrap_or_default().to_owned();
         policies.push(Loaded {
@@ -119,9 +126,10 @@ fn suite(files: &dyn Files, path: &str, test: Node<'_>, report: &mut Report) -> 
         None => None,
     };
     let context = match test.str_at(&["context"]) {
-        Some(path) => Context(load(files, base, &[path])?),
-        None => Context(Vec::new()),
+        Some(path) => load(files, base, &[path])?,
+        None => Vec::new(),
     };
+    let context = Context(context, load(files, base, &listed(test, "paramResources"))?);
     let mut triggers: Vec<Trigger> = Vec::new();
     for object in load(files, base, &listed(test, "resources"))? {
         let object = in_default_namespace(object);
@@ -351,65 +359,6 @@ fn respond(
         responses.push(response);
     }
     responses
-}
-
-/// Objects and images that a suite gives beside its resources.
-struct Context(Vec<Doc>);
-
-impl Context {
-    fn listed(&self, key: &'static str) -> impl Iterator<Item = Node<'_>> {
-        self.0
-            .iter()
-            .flat_map(move |doc| doc.root().at(&["spec", key]).into_iter().flat_map(Node::items))
-    }
-}
-
-impl Data for Context {
-    fn get(&self, gvk: &Gvk, namespace: &str, name: &str) -> Option<Doc> {
-        let wanted = (
-            gvk.group.clone(),
-            gvk.kind.clone(),
-            namespace.to_owned(),
-            name.to_owned(),
-        );
-        self.listed("resources")
-            .find(|object| key_of(*object) == wanted)
-            .map(Node::to_doc)
-    }
-
-    fn api(&self, path: &str) -> Option<Value> {
-        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-        let (version, rest) = match parts.as_slice() {
-            ["api", version, rest @ ..] => ((*version).to_owned(), rest),
-            ["apis", group, version, rest @ ..] => (format!("{group}/{version}"), rest),
-            _ => return None,
-        };
-        let (namespace, plural, name) = match rest {
-            ["namespaces", namespace, plural, name @ ..] => (*namespace, *plural, name.first()),
-            [plural, name @ ..] => ("", *plural, name.first()),
-            [] => return None,
-        };
-        let mut found = self.listed("resources").filter(|object| {
-            let (_, kind, of, _) = key_of(*object);
-            object.str_at(&["apiVersion"]) == Some(&version)
-                && crate::cel_policy::plural(&kind) == plural
-                && (namespace.is_empty() || of == namespace)
-        });
-        match name {
-            Some(name) => found.find(|object| key_of(*object).3 == **name).map(Node::to_value),
-            None => {
-                let mut list = Value::object();
-                list.set(&["items"], found.map(Node::to_value).collect::<Value>());
-                Some(list)
-            }
-        }
-    }
-
-    fn image_metadata(&self, image: &str) -> Option<Value> {
-        self.listed("images")
-            .find(|entry| entry.str_at(&["image"]) == Some(image))
-            .map(Node::to_value)
-    }
 }
 
 #[derive(Default)]

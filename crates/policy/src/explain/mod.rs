@@ -199,6 +199,9 @@ fn by_source(
             let full = format!("{}/{name}", text(&["metadata", "namespace"]));
             (Dialect::Kyverno, full, "validations".into())
         }
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => {
+            (Dialect::Kubernetes, name.to_owned(), "validations".into())
+        }
         _ => return Vec::new(),
     };
     let own: Vec<RuleResult> = results
@@ -217,6 +220,13 @@ fn by_source(
     };
     if !out.matched {
         out.why = reasons::why_not(source, request, subject);
+        let binds = |other: &&Node<'_>| {
+            other.str_at(&["kind"]) == Some("ValidatingAdmissionPolicyBinding")
+                && other.str_at(&["spec", "policyName"]) == Some(name)
+        };
+        if dialect == Dialect::Kubernetes && !sources.iter().any(|other| binds(&other)) {
+            out.why = vec!["nothing binds it; write a ValidatingAdmissionPolicyBinding".into()];
+        }
         return vec![out];
     }
     if let Some(result) = out.results.first() {

@@ -123,3 +123,25 @@ spec:
         "{text}"
     );
 }
+
+#[test]
+fn admission_policies_are_explained() {
+    let text = "apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: few}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+  validations: [{expression: 'object.spec.priority < 3'}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: all}
+spec: {policyName: few, validationActions: [Deny]}
+";
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {priority: 5}}";
+    let bound = told(text, pod);
+    assert!(bound.starts_with("few all fail []\n  Expression spec.priority:1 "), "{bound}");
+    let alone = told(text.split("---").next().unwrap_or_default(), pod);
+    assert!(alone.contains("nothing binds it"), "{alone}");
+}

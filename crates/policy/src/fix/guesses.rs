@@ -97,15 +97,17 @@ pub(crate) fn of_expressions(sources: &[Node<'_>], result: &RuleResult, object: 
 fn texts<'a>(sources: &[Node<'a>], result: &RuleResult) -> Option<(Node<'a>, Vec<&'a str>)> {
     let (kind, name) = match result.dialect {
         Dialect::Gatekeeper => result.policy.split_once('/')?,
-        Dialect::Kyverno => ("", result.policy.rsplit('/').next()?),
-        Dialect::PodSecurity | Dialect::Kubernetes => return None,
+        Dialect::Kyverno | Dialect::Kubernetes => ("", result.policy.rsplit('/').next()?),
+        Dialect::PodSecurity => return None,
     };
     let source = sources.iter().find(|source| {
         source.str_at(&["metadata", "name"]) == Some(name)
             && match kind {
-                "" => source
-                    .str_at(&["apiVersion"])
-                    .is_some_and(|v| v.starts_with("policies.kyverno.io")),
+                "" => source.str_at(&["apiVersion"]).is_some_and(|version| {
+                    let own = version.starts_with("admissionregistration.k8s.io");
+                    own == (result.dialect == Dialect::Kubernetes)
+                        && (own || version.starts_with("policies.kyverno.io"))
+                }),
                 kind => source.str_at(&["kind"]) == Some(kind),
             }
     })?;

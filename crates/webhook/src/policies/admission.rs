@@ -49,3 +49,43 @@ pub(super) fn admission(
         order: 0,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use ridgeway_krm::Gvr;
+    use ridgeway_policy::Operation;
+
+    use super::super::tests::compile_text;
+
+    const POLICY: &str = "apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: few}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [apps], apiVersions: [v1], operations: [CREATE], resources: [deployments]}]
+  validations: [{expression: object.spec.replicas < 3}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: all}
+spec: {policyName: few, validationActions: [Deny]}
+";
+
+    #[test]
+    fn a_policy_is_asked_under_its_bindings() {
+        let set = compile_text(POLICY).unwrap();
+        let (_, coverage) = set.units[0].validate.as_ref().unwrap();
+        let gvr = Gvr::new("apps", "v1", "deployments");
+        assert!(coverage.covers(&gvr, "", Operation::Create) && !coverage.covers(&gvr, "", Operation::Update));
+        let alone = compile_text(&POLICY.replace("policyName: few", "policyName: other")).unwrap();
+        assert!(
+            alone.units.is_empty() && alone.notes[0].contains("does nothing"),
+            "{:?}",
+            alone.notes
+        );
+        let faulty = compile_text(&POLICY.replace("[Deny]", "[Refuse]"))
+            .unwrap_err()
+            .to_string();
+        assert!(faulty.starts_with("policies/a.yaml:12:"), "{faulty}");
+    }
+}
