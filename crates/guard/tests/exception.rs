@@ -147,7 +147,8 @@ fn one(world: &World) -> ExceptionView {
 async fn until_state(world: &World, state: &str) {
     world
         .until(state, || {
-            world.guard.exceptions().iter().all(|view| view.state == state)
+            let all = world.guard.exceptions();
+            !all.is_empty() && all.iter().all(|view| view.state == state)
         })
         .await;
 }
