@@ -442,6 +442,7 @@ impl PartialEq for Value<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Value::Bool(a), Value::Bool(b)) => a == b,
+            (Value::Node(a), Value::Node(b)) => a == b,
             _ => match (self.as_str(), other.as_str()) {
                 (Some(a), Some(b)) => a == b,
                 (None, None) => self.cmp(other) == Ordering::Equal,
@@ -459,6 +460,39 @@ impl PartialOrd for Value<'_> {
     }
 }
 
+/// Up to how many members objects are compared without being sorted first.
+const SMALL: usize = 48;
+
+/// The order of two containers of documents. Most differ early: the members are not sorted, but sought one by one.
+fn order(a: Node<'_>, b: Node<'_>) -> Ordering {
+    if a.is_array() && b.is_array() {
+        return a.items().map(Value::from_node).cmp(b.items().map(Value::from_node));
+    }
+    if a.is_array() != b.is_array() {
+        return b.is_array().cmp(&a.is_array());
+    }
+    let mut last: Option<&str> = None;
+    loop {
+        let (left, right) = (after(a, last), after(b, last));
+        let (Some((key, value)), Some((other_key, other))) = (left, right) else {
+            return left.is_some().cmp(&right.is_some());
+        };
+        let order = key
+            .cmp(other_key)
+            .then_with(|| Value::from_node(value).cmp(&Value::from_node(other)));
+        if order != Ordering::Equal {
+            return order;
+        }
+        last = Some(key);
+    }
+}
+
+/// The member whose name comes next.
+fn after<'d>(node: Node<'d>, last: Option<&str>) -> Option<(&'d str, Node<'d>)> {
+    let later = node.members().filter(|(key, _)| last.is_none_or(|last| *key > last));
+    later.min_by(|a, b| a.0.cmp(b.0))
+}
+
 impl Ord for Value<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         if let (Some(a), Some(b)) = (self.as_str(), other.as_str()) {
@@ -469,6 +503,7 @@ impl Ord for Value<'_> {
             (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
             (Value::Num(a), Value::Num(b)) => a.cmp(b),
             (Value::Set(a), Value::Set(b)) | (Value::Array(a), Value::Array(b)) => a.cmp(b),
+            (Value::Node(a), Value::Node(b)) if a.len().max(b.len()) <= SMALL => order(*a, *b),
             _ => {
                 let order = self.kind().cmp(&other.kind());
                 if order != Ordering::Equal {
@@ -482,6 +517,39 @@ impl Ord for Value<'_> {
                     _ => Ordering::Equal,
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use ridgeway_doc::parse_json;
+
+    use super::*;
+
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof!["[0-9]", "\"[ab]\"", Just("null".to_owned()), Just("true".to_owned())];
+        leaf.prop_recursive(3, 12, 4, |inner| {
+            let members = prop::collection::btree_map("[abc]", inner.clone(), 0..4);
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(","))),
+                members.prop_map(|members| {
+                    let members: Vec<String> = members.iter().rev().map(|(k, v)| format!("\"{k}\":{v}")).collect();
+                    format!("{{{}}}", members.join(","))
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        /// Containers of documents are ordered as their copies are.
+        #[test]
+        fn nodes_are_ordered_as_values((a, b) in (json(), json())) {
+            let (a, b) = (parse_json(a.as_bytes()).unwrap(), parse_json(b.as_bytes()).unwrap());
+            let (left, right) = (Value::from_node(a.root()), Value::from_node(b.root()));
+            prop_assert_eq!(left.cmp(&right), left.to_owned().cmp(&right.to_owned()));
+            prop_assert_eq!(left == right, left.to_owned() == right.to_owned());
         }
     }
 }

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use ridgeway_krm::GoDuration;
 
 use super::Peers;
 
@@ -190,7 +191,12 @@ fn mean_micros(found: &serde_json::Value) -> Option<f64> {
     }
     let latencies = one.get("latencies").or_else(|| one.get("Latencies"))?;
     let mean = latencies.get("mean").or_else(|| latencies.get("Mean"))?;
-    mean.as_f64().map(|nanos| nanos / 1e3)
+    // Go prints durations as `521.4µs`.
+    let text = mean
+        .as_str()
+        .map(|text| GoDuration::parse(text).map(|duration| duration.0 as f64));
+    let nanos = mean.as_f64().or(text.and_then(Result::ok))?;
+    Some(nanos / 1e3)
 }
 
 #[cfg(test)]
@@ -200,8 +206,8 @@ mod tests {
     #[test]
     fn means_of_both_tools() {
         let ours = serde_json::json!([{"latencyMicros": {"mean": 12.5}}]);
-        let theirs = serde_json::json!([{"latencies": {"mean": 3000}}]);
+        let theirs = serde_json::json!([{"latencies": {"mean": "521.437µs"}}]);
         assert_eq!(mean_micros(&ours), Some(12.5));
-        assert_eq!(mean_micros(&theirs), Some(3.0));
+        assert_eq!(mean_micros(&theirs), Some(521.437));
     }
 }
