@@ -141,7 +141,10 @@ spec: {policyName: few, validationActions: [Deny]}
 ";
     let pod = "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {priority: 5}}";
     let bound = told(text, pod);
-    assert!(bound.starts_with("few all fail []\n  Expression spec.priority:1 "), "{bound}");
+    assert!(
+        bound.starts_with("few all fail []\n  Expression spec.priority:1 "),
+        "{bound}"
+    );
     let alone = told(text.split("---").next().unwrap_or_default(), pod);
     assert!(alone.contains("nothing binds it"), "{alone}");
 }
