@@ -381,7 +381,13 @@ impl Gate for House {
                 ..Refusal::default()
             });
         }
-        if let Some(object) = request.object
+        if request.name == "renamed"
+            && let Some(object) = request.object
+        {
+            let mut changed = object.to_value();
+            changed.set(&["metadata", "name"], "another");
+            answer.object = Some(changed);
+        } else if let Some(object) = request.object
             && object.at(&["metadata", "labels", "owner"]).is_none()
         {
             let mut changed = object.to_value();
@@ -399,6 +405,11 @@ async fn the_gate_changes_and_refuses_and_both_are_seen() {
     let cluster = plane.admin();
     let made = cluster.create(config("a", "1"), by("t")).await.unwrap();
     assert_eq!(text(&made, &["metadata", "labels", "owner"]), "system.admin");
+    let renamed = cluster.create(config("renamed", "1"), by("t")).await.unwrap_err();
+    assert!(
+        renamed.message.contains("renamed sets metadata.name") && is_gone(&*cluster, "renamed").await,
+        "{renamed:?}"
+    );
     let managed = made.root().at(&["metadata", "managedFields"]).unwrap().to_json();
     assert!(
         managed.contains("f:owner"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ridgeway_cluster::{Gate, GateAnswer, GateRequest, Identity, Operation, Reason, Refusal};
 use ridgeway_doc::{Node, Value};
-use ridgeway_policy::{CompileError, Dialect, Point, Request, RuleResult, User};
+use ridgeway_policy::{CompileError, Dialect, Point, Request, RuleResult, User, only_releases};
 
 use crate::admission::Beside;
 use crate::exempt;
@@ -148,9 +148,8 @@ impl Gate for Admission {
             answer.object = own;
             return answer;
         }
-        // What is on its way out only loses its finalizers; nothing may hold that up.
-        let leaving = |node: Node<'_>| node.at(&["metadata", "deletionTimestamp"]).is_some();
-        if request.operation == Operation::Update && request.old_object.is_some_and(leaving) {
+        let both = request.old_object.zip(request.object);
+        if request.operation == Operation::Update && both.is_some_and(|(old, new)| only_releases(old, new)) {
             answer.object = own;
             return answer;
         }

@@ -44,6 +44,36 @@ impl Operation {
     }
 }
 
+/// Whether a change does no more to an object on its way out than to take finalizers away: nothing may hold that up. What
+/// an object says of itself (labels, spec, subjects) counts until it is gone, so changing that is judged as ever.
+pub fn only_releases(old: Node<'_>, new: Node<'_>) -> bool {
+    /// What the platform writes into metadata.
+    const BOOKKEEPING: [&str; 5] = [
+        "finalizers",
+        "managedFields",
+        "resourceVersion",
+        "generation",
+        "deletionGracePeriodSeconds",
+    ];
+    let same = |a: Node<'_>, b: Node<'_>, but: &[&str]| {
+        let kept = |node: Node<'_>, key: &str| node.get(key).is_some() || but.contains(&key);
+        a.members()
+            .all(|(key, value)| but.contains(&key) || b.get(key) == Some(value))
+            && b.members().all(|(key, _)| kept(a, key))
+    };
+    let finalizers = |node: Node<'_>| {
+        node.at(&["metadata", "finalizers"])
+            .map_or(0, |list| list.items().count())
+    };
+    old.at(&["metadata", "deletionTimestamp"]).is_some()
+        && finalizers(new) <= finalizers(old)
+        && same(old, new, &["metadata", "status"])
+        && match (old.get("metadata"), new.get("metadata")) {
+            (Some(old), Some(new)) => same(old, new, &BOOKKEEPING),
+            _ => false,
+        }
+}
+
 /// Who asks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct User<'a> {
@@ -258,5 +288,36 @@ impl<'a> Request<'a> {
     pub fn namespace_labels(&self) -> Option<Node<'a>> {
         self.namespace_object
             .and_then(|namespace| namespace.at(&["metadata", "labels"]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_on_its_way_out_may_lose_finalizers_and_nothing_else() {
+        let doc = |text: &str| ridgeway_doc::parse_yaml(text).unwrap().remove(0);
+        let going = "{kind: Service, metadata: {name: a, labels: {b: c}, deletionTimestamp: x, finalizers: [f, g], \
+                     resourceVersion: '1'}, spec: {type: ClusterIP}, status: {}}";
+        let old = doc(going);
+        for (from, to, released) in [
+            ("[f, g]", "[g]", true),
+            (", finalizers: [f, g]", "", true),
+            ("resourceVersion: '1'", "managedFields: []", true),
+            ("status: {}", "status: {a: b}", true),
+            ("ClusterIP", "LoadBalancer", false),
+            ("b: c", "b: d", false),
+            (", labels: {b: c}", "", false),
+            ("[f, g]", "[f, g, h]", false),
+            (", spec: {type: ClusterIP}", "", false),
+            ("status: {}", "other: {}", false),
+        ] {
+            assert!(going.contains(from), "{from}");
+            let new = doc(&going.replace(from, to));
+            assert_eq!(only_releases(old.root(), new.root()), released, "{from} -> {to}");
+        }
+        let staying = doc(&going.replace("deletionTimestamp: x, ", ""));
+        assert!(!only_releases(staying.root(), staying.root()));
     }
 }

@@ -2,7 +2,7 @@
 
 use ridgeway_doc::{Doc, Node, ParseError};
 use ridgeway_krm::{Gvk, Gvr};
-use ridgeway_policy::Operation;
+use ridgeway_policy::{Operation, only_releases};
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 
@@ -134,10 +134,8 @@ impl Review {
 
     /// Whether the object is on its way out and only loses finalizers.
     pub(crate) fn leaving(&self) -> bool {
-        self.operation == Operation::Update
-            && self
-                .old_object()
-                .is_some_and(|old| old.at(&["metadata", "deletionTimestamp"]).is_some())
+        let both = self.old_object().zip(self.object());
+        self.operation == Operation::Update && both.is_some_and(|(old, new)| only_releases(old, new))
     }
 }
 
@@ -163,7 +161,8 @@ mod tests {
         assert!(pod.object().is_some() && pod.old_object().is_none() && !pod.leaving());
         let namespace = review(
             r#"{"uid":"u","kind":{"group":"","version":"v1","kind":"Namespace"},"operation":"UPDATE","namespace":"shop","name":"shop",
-            "oldObject":{"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"}}}"#,
+            "object":{"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"}},
+            "oldObject":{"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z","finalizers":["a"]}}}"#,
         )
         .unwrap();
         assert_eq!((&*namespace.name, &*namespace.namespace), ("shop", ""));

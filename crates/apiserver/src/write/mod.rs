@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use ridgeway_authz::Decision;
-use ridgeway_cluster::{Body, Causality, Cause, GateRequest, Identity, Operation, PatchKind, Status, Write};
+use ridgeway_cluster::{Body, Causality, Cause, GateRequest, Identity, Operation, PatchKind, Reason, Status, Write};
 use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::{Gvr, Kind};
 use ridgeway_store::{Entry, Expect, StoreError, Txn};
@@ -300,6 +300,9 @@ impl Change<'_> {
                 .judge(operation, judged, old.as_ref(), namespace.as_ref(), &mut warnings)
                 .await?
             {
+                if let Some(before) = &next {
+                    self.keeps_identity(before.node(), changed.node())?;
+                }
                 // What a policy adds may leave out what has a default.
                 self.default(&mut changed)?;
                 next = Some(changed);
@@ -409,6 +412,30 @@ impl Change<'_> {
             return Err(self.refused(refusal::status(self, &answer.refusals)).await);
         }
         Ok(answer.object)
+    }
+
+    /// A policy may change what an object says, not which object it is: it is stored under the name that access was
+    /// decided for.
+    fn keeps_identity(&self, before: Node<'_>, after: Node<'_>) -> Result<(), Status> {
+        const IDENTITY: [&[&str]; 5] = [
+            &["apiVersion"],
+            &["kind"],
+            &["metadata", "name"],
+            &["metadata", "namespace"],
+            &["metadata", "uid"],
+        ];
+        match IDENTITY.iter().find(|path| before.at(path) != after.at(path)) {
+            None => Ok(()),
+            Some(path) => {
+                let message = format!(
+                    "a policy that changes {} {} sets {}, which says which object it is; correct the policy: nothing was stored",
+                    self.kind.gvk.kind,
+                    self.name,
+                    path.join(".")
+                );
+                Err(Status::new(Reason::InternalError, message))
+            }
+        }
     }
 
     /// Intent, commit, outcome.

@@ -89,14 +89,15 @@ impl<'a> Evaluator<'_, 'a> {
             Some(node) => Some(Some(node)),
             None => self.optional_spot(code),
         };
-        let step = |node: Node<'a>, name: &Name| match node.member(name.key()) {
+        // Of a scalar only `?` itself asks in vain; a field of what `?` has found is a fault there.
+        let step = |node: Node<'a>, name: &Name, asked: bool| match node.member(name.key()) {
             Some(found) if found.is_null() => Some(None),
             Some(found) => Some(Some(found)),
-            None => (!node.is_array()).then_some(None),
+            None => (node.is_object() || asked && !node.is_array()).then_some(None),
         };
         match code {
             Code::Select(parts) => match below(&parts.0)? {
-                Some(node) => step(node, &parts.1),
+                Some(node) => step(node, &parts.1, true),
                 None => Some(None),
             },
             Code::Path(parts) => {
@@ -104,7 +105,7 @@ impl<'a> Evaluator<'_, 'a> {
                     return Some(None);
                 };
                 for field in &parts.1 {
-                    match step(node, field)? {
+                    match step(node, field, false)? {
                         Some(next) => node = next,
                         None => return Some(None),
                     }
@@ -202,7 +203,7 @@ impl<'a> Evaluator<'_, 'a> {
         if inner.is_map() && !matches!(index, Cel::Text(_) | Cel::Bool(_)) && !index.is_number() {
             return fail(format!("unsupported key type: {}", index.type_name()));
         }
-        if optional && inner.is_scalar() {
+        if code.optional && inner.is_scalar() {
             return Ok(Maybe::None);
         }
         if !inner.is_map() && !inner.is_list() {
@@ -234,15 +235,15 @@ fn missing<'a, T>(value: &Cel<'a>, field: &Name) -> Result<T, Fault> {
     fail(format!("no such field: {} (in a {})", field.text, value.type_name()))
 }
 
-/// One selection on from a value.
-fn step<'a>(value: Maybe<'a>, field: &Name, optional: bool) -> Result<Maybe<'a>, Fault> {
+/// One selection on from a value; `asked` when it is written with `?`.
+fn step<'a>(value: Maybe<'a>, field: &Name, asked: bool) -> Result<Maybe<'a>, Fault> {
     let (inner, optional) = match value {
-        Maybe::Node(node) => return step_in(node, field, optional),
-        Maybe::SomeNode(node) => return step_in(node, field, true),
+        Maybe::Node(node) => return step_in(node, field, asked, asked),
+        Maybe::SomeNode(node) => return step_in(node, field, true, asked),
         Maybe::None => return Ok(Maybe::None),
-        Maybe::Some(Cel::Node(node)) => return step_in(node, field, true),
+        Maybe::Some(Cel::Node(node)) => return step_in(node, field, true, asked),
         Maybe::Some(inner) => (inner, true),
-        Maybe::Plain(inner) => (inner, optional),
+        Maybe::Plain(inner) => (inner, asked),
     };
     if let Cel::Message(message) = &inner
         && optional
@@ -256,18 +257,18 @@ fn step<'a>(value: Maybe<'a>, field: &Name, optional: bool) -> Result<Maybe<'a>,
     match inner.field(&field.text) {
         Some(found) if optional => Ok(Maybe::Some(found)),
         Some(found) => Ok(Maybe::of(found)),
-        None if optional && (inner.is_map() || inner.is_scalar()) => Ok(Maybe::None),
+        None if optional && (inner.is_map() || asked && inner.is_scalar()) => Ok(Maybe::None),
         None => missing(&inner, field),
     }
 }
 
-fn step_in<'a>(node: Node<'a>, field: &Name, optional: bool) -> Result<Maybe<'a>, Fault> {
+fn step_in<'a>(node: Node<'a>, field: &Name, optional: bool, asked: bool) -> Result<Maybe<'a>, Fault> {
     match node.member(field.key()) {
         // In a document `null` is as good as nothing.
         Some(found) if optional && found.is_null() => Ok(Maybe::None),
         Some(found) if optional => Ok(Maybe::SomeNode(found)),
         Some(found) => Ok(Maybe::Node(found)),
-        None if optional && !node.is_array() => Ok(Maybe::None),
+        None if optional && (node.is_object() || asked && !node.is_array()) => Ok(Maybe::None),
         None => missing(&Cel::of(node), field),
     }
 }

@@ -25,6 +25,13 @@ pub(super) struct Exempt(Vec<(Vec<String>, Vec<Process>)>);
 
 impl Exempt {
     pub(super) fn compile(node: Node<'_>) -> Result<Exempt, CompileError> {
+        // Exemptions switch policies off, so not everybody who may write a Config somewhere may write this one.
+        let place = ["namespace", "name"].map(|field| node.text_at(&["metadata", field]));
+        if place != ["gatekeeper-system", "config"] {
+            let why =
+                "Gatekeeper reads the Config `config` in the namespace gatekeeper-system and no other; put it there";
+            return Err(fault(node, "metadata.name", why.into()));
+        }
         let mut out = Vec::new();
         let entries = node.at(&["spec", "match"]).into_iter().flat_map(Node::items);
         for (i, entry) in entries.enumerate() {

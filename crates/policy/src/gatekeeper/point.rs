@@ -119,7 +119,8 @@ impl Actions {
             let about = list.iter().filter(|(names, _)| names.iter().any(|other| other == name));
             about.map(|(_, action)| *action).max()
         };
-        point.names().iter().copied().chain(["*"]).find_map(strictest)
+        // `*` adds to what is said of a point by name, as upstream has it; of a point's own names the nearest counts.
+        point.names().iter().copied().find_map(strictest).max(strictest("*"))
     }
 
     /// The strictest of all.

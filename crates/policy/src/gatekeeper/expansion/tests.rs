@@ -232,7 +232,7 @@ fn actions_by_point() {
         (webhook.to_owned(), Point::Audit, None),
         (gator.to_owned(), Point::Editor, enforce),
         (gator.to_owned(), Point::Admission, None),
-        (format!("{webhook}, {deny_all}"), Point::Admission, warn),
+        (format!("{webhook}, {deny_all}"), Point::Admission, enforce),
         (format!("{webhook}, {deny_all}"), Point::Gator, enforce),
         (format!("{webhook}, {plan}"), Point::Plan, audit),
         (format!("{webhook}, {plan}"), Point::Sync, warn),
