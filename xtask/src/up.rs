@@ -26,7 +26,21 @@ pub(crate) struct Args {
 
 /// Builds and runs.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    web::build()?;
+    // In a fresh checkout most of the portal's time is waiting for the network: crates are built meanwhile.
+    let mut ahead = if web::is_fresh() {
+        Some(platform("ridgeway-server", args.debug).spawn()?)
+    } else {
+        None
+    };
+    let portal = web::build();
+    if let Some(crates) = &mut ahead {
+        if portal.is_err() {
+            crates.kill()?;
+        }
+        // What fails here fails again below, and is told there.
+        crates.wait()?;
+    }
+    portal?;
     println!("building the platform …");
     let binary = build(args.debug)?;
     if args.exit_after_demo {
@@ -43,13 +57,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     run::checked(&mut command)
 }
 
-/// Builds the `ridgeway` binary and says where it is.
-pub(crate) fn build(debug: bool) -> Result<PathBuf> {
-    let mut command = run::cargo(&["build", "--package", "ridgeway"]);
+/// How a package of the platform is built.
+fn platform(package: &str, debug: bool) -> std::process::Command {
+    let mut command = run::cargo(&["build", "--package", package]);
     if !debug {
         command.arg("--release");
     }
-    run::checked(&mut command)?;
+    command
+}
+
+/// Builds the `ridgeway` binary and says where it is.
+pub(crate) fn build(debug: bool) -> Result<PathBuf> {
+    run::checked(&mut platform("ridgeway", debug))?;
     Ok(run::target_dir()
         .join(if debug { "debug" } else { "release" })
         .join("ridgeway"))

@@ -36,6 +36,11 @@ pub(crate) fn packages(web: &Path) -> Result<()> {
     run::checked(&mut run::program("npm", &["ci", "--no-audit", "--no-fund"], web))
 }
 
+/// Whether this checkout has never built the portal.
+pub(crate) fn is_fresh() -> bool {
+    !run::root().join("web/node_modules").exists()
+}
+
 fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|m| m.modified()).ok()
 }
