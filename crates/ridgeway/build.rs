@@ -8,6 +8,9 @@ fn main() -> std::io::Result<()> {
     let project = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../..");
     let out = PathBuf::from(std::env::var("OUT_DIR").unwrap_or_default());
     let mut code = String::new();
+    // Who builds the portal (`cargo xtask up`) holds a lock on its folder until it is whole.
+    let portal = std::fs::File::open(project.join("web"))?;
+    portal.lock_shared()?;
     for (name, folder, pack) in [
         ("PORTAL", "web/dist", true),
         ("DEMO", "examples/demo", false),

@@ -26,21 +26,23 @@ pub(crate) struct Args {
 
 /// Builds and runs.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    let portal = web::Portal::hold()?;
     // In a fresh checkout most of the portal's time is waiting for the network: crates are built meanwhile.
+    // The binary's build script waits for the portal.
     let mut ahead = if web::is_fresh() {
-        Some(platform("ridgeway-server", args.debug).spawn()?)
+        Some(platform(args.debug).spawn()?)
     } else {
         None
     };
-    let portal = web::build();
+    let built = portal.build();
     if let Some(crates) = &mut ahead {
-        if portal.is_err() {
+        if built.is_err() {
             crates.kill()?;
         }
         // What fails here fails again below, and is told there.
         crates.wait()?;
     }
-    portal?;
+    built?;
     println!("building the platform …");
     let binary = build(args.debug)?;
     if args.exit_after_demo {
@@ -57,9 +59,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     run::checked(&mut command)
 }
 
-/// How a package of the platform is built.
-fn platform(package: &str, debug: bool) -> std::process::Command {
-    let mut command = run::cargo(&["build", "--package", package]);
+/// How the platform is built.
+fn platform(debug: bool) -> std::process::Command {
+    let mut command = run::cargo(&["build", "--package", "ridgeway"]);
     if !debug {
         command.arg("--release");
     }
@@ -68,7 +70,7 @@ fn platform(package: &str, debug: bool) -> std::process::Command {
 
 /// Builds the `ridgeway` binary and says where it is.
 pub(crate) fn build(debug: bool) -> Result<PathBuf> {
-    run::checked(&mut platform("ridgeway", debug))?;
+    run::checked(&mut platform(debug))?;
     Ok(run::target_dir()
         .join(if debug { "debug" } else { "release" })
         .join("ridgeway"))
