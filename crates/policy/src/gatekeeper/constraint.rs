@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use regorus::Value as Rego;
 use ridgeway_doc::{Node, Value};
 
 use super::matching::Match;
 use super::point::{Actions, Point};
-use super::rego;
 use super::template::{Template, fault};
 use crate::verdict::{Action, CompileError};
 
@@ -17,9 +15,8 @@ pub(crate) struct Constraint {
     /// `Kind/name`.
     pub(super) name: String,
     pub(super) template: Arc<Template>,
-    pub(super) parameters: Rego,
-    /// The parameters as our own engine takes them.
-    pub(super) native_parameters: crate::rego::Value<'static>,
+    /// The parameters for templates in Rego; empty without any.
+    pub(super) parameters: crate::rego::Value<'static>,
     /// The parameters for templates in CEL; `null` without any.
     pub(super) cel_parameters: Value,
     /// The strictest that it does anywhere.
@@ -38,8 +35,7 @@ impl Constraint {
                 template.kind,
                 node.str_at(&["metadata", "name"]).unwrap_or_default()
             ),
-            parameters: spec(&["parameters"]).map_or_else(Rego::new_object, rego::value),
-            native_parameters: spec(&["parameters"]).map_or_else(
+            parameters: spec(&["parameters"]).map_or_else(
                 || crate::rego::Value::object(Vec::new()),
                 |parameters| crate::rego::Value::from_node(parameters).to_owned(),
             ),

@@ -1,7 +1,6 @@
 //! Gatekeeper: `ConstraintTemplate`s in Rego or CEL with their constraints, mutators, expansion templates and `Config`.
 //!
-//! A template compiles once, to a program of our own Rego engine; what that engine does not know runs in the regorus
-//! machine, or in its interpreter. Each constraint says where the template applies and with which parameters. Mutators
+//! A template compiles once, to a program of our Rego or CEL engine. Each constraint says where the template applies and with which parameters. Mutators
 //! change objects beforehand; expansion templates name the objects that will follow, which are judged in advance.
 //! Violations become results like those of every other dialect.
 
@@ -13,7 +12,6 @@ mod matching;
 mod mutation;
 mod native;
 mod point;
-mod rego;
 mod template;
 
 pub use crd::constraint_crd;
@@ -33,6 +31,7 @@ use exempt::{Exempt, Process};
 use expansion::{Expansion, Expansions, Made};
 use matching::Origin;
 use mutation::{Mutator, Mutators};
+use native::Violation;
 use template::{Code, Template};
 
 /// Gatekeeper's objects while a set is compiled.
@@ -258,9 +257,7 @@ impl Constraints {
         results: &mut Vec<RuleResult>,
     ) {
         let Some(subject) = request.subject() else { return };
-        let mut review = None;
-        let mut inventory = None;
-        let native_review = native::review(request, background);
+        let review = native::review(request, background);
         let objects = std::cell::OnceCell::new();
         for constraint in &self.list {
             if !constraint.matches.selects(request, subject, origin) {
@@ -277,22 +274,13 @@ impl Constraints {
             let all = || objects.get_or_init(|| request.data.inventory());
             let answer = match &template.code {
                 Code::Cel(code) => Ok(in_cel(code.violations(&constraint.cel_parameters, request))),
-                Code::Rego(code) => match &code.native {
-                    Some(native) => {
-                        let inventory = template.reads_inventory.then(|| match all() {
-                            Some(all) => crate::rego::Value::from_node(all.node()),
-                            None => crate::rego::Value::object(Vec::new()),
-                        });
-                        native.run(&native_review, &constraint.native_parameters, inventory)
-                    }
-                    None => {
-                        let review = review.get_or_insert_with(|| rego::review(request, background));
-                        let data = template
-                            .reads_inventory
-                            .then(|| inventory.get_or_insert_with(|| rego::inventory(all().clone())).clone());
-                        code.run(review, &constraint.parameters, data)
-                    }
-                },
+                Code::Rego(code) => {
+                    let inventory = template.reads_inventory.then(|| match all() {
+                        Some(all) => crate::rego::Value::from_node(all.node()),
+                        None => crate::rego::Value::object(Vec::new()),
+                    });
+                    code.run(&review, &constraint.parameters, inventory)
+                }
             };
             results.extend(told(constraint, action, answer));
         }
@@ -300,8 +288,8 @@ impl Constraints {
 }
 
 /// Violations that a template in CEL reports: words alone.
-fn in_cel(messages: Vec<String>) -> Vec<rego::Violation> {
-    let of = |message| rego::Violation { message, details: None };
+fn in_cel(messages: Vec<String>) -> Vec<Violation> {
+    let of = |message| Violation { message, details: None };
     messages.into_iter().map(of).collect()
 }
 
@@ -333,7 +321,7 @@ fn violation(author: String, details: Option<Value>, action: Action) -> Told {
 }
 
 /// The results of one constraint: one per violation, or one that it passes.
-fn told(constraint: &Constraint, action: Action, answer: Result<Vec<rego::Violation>, String>) -> Vec<RuleResult> {
+fn told(constraint: &Constraint, action: Action, answer: Result<Vec<Violation>, String>) -> Vec<RuleResult> {
     let bare = |outcome| {
         let rule = &constraint.template.kind;
         RuleResult::new(Dialect::Gatekeeper, &constraint.name, rule, outcome, action)

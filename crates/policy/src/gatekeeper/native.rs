@@ -1,26 +1,38 @@
-//! Templates in our own Rego engine, which reads the review where it lies.
+//! Templates in Rego, which read the review where it lies.
 
 use ridgeway_doc::{Node, Value as Document, parse_json};
 
-use super::rego::Violation;
 use crate::budget::Fuel;
-use crate::rego::{Engine, Request as Call, Value, Version};
+use crate::rego::{Engine, Error, Request as Call, Value, Version};
 use crate::request::{Operation, Request};
 
-/// A template compiled to a program of our own.
+/// A violation that a template reports.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Violation {
+    pub(super) message: String,
+    pub(super) details: Option<Document>,
+}
+
+/// A template compiled to a program of the Rego engine.
 pub(super) struct Native {
     engine: Engine,
     rule: usize,
 }
 
+/// What a template wants for.
+pub(super) enum Fault {
+    Rego(Error),
+    /// Its package has no rule `violation`.
+    NoViolation,
+}
+
 impl Native {
-    /// Compiles the Rego of a template, when the engine knows all that it uses.
-    pub(super) fn compile(sources: &[&str], package: &str, v1: bool) -> Option<Native> {
+    /// Compiles the Rego of a template: the module with the rule `violation`, then its libraries.
+    pub(super) fn compile(sources: &[&str], v1: bool) -> Result<Native, Fault> {
         let version = if v1 { Version::V1 } else { Version::V0 };
-        let engine = Engine::compile(sources, version).ok()?;
-        let path: Vec<&str> = package.split('.').chain(["violation"]).collect();
-        let rule = engine.rule(&path)?;
-        Some(Native { engine, rule })
+        let engine = Engine::compile(sources, version).map_err(Fault::Rego)?;
+        let rule = engine.own_rule("violation").ok_or(Fault::NoViolation)?;
+        Ok(Native { engine, rule })
     }
 
     /// The violations of a review.

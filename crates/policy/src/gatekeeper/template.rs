@@ -1,14 +1,8 @@
 //! Templates: the code of one kind of constraint, in CEL or in Rego.
 
-use std::sync::Arc;
-
-use regorus::languages::rego::compiler::Compiler;
-use regorus::rvm::Program;
-use regorus::{CompiledPolicy, Engine, Rc, Value as Rego};
 use ridgeway_doc::{Node, Position};
 
-use super::native::Native;
-use super::rego::{self, Violation};
+use super::native::{Fault, Native};
 use crate::admission_policy::TemplateCode;
 use crate::verdict::CompileError;
 
@@ -31,19 +25,7 @@ pub(crate) struct Template {
 /// In which language a template is evaluated. Where it is written in both, CEL is preferred, as Gatekeeper does.
 pub(super) enum Code {
     Cel(Box<TemplateCode>),
-    Rego(Box<RegoCode>),
-}
-
-/// A template in Rego.
-pub(super) struct RegoCode {
-    /// The program of our own engine, where it knows all that the template uses.
-    pub(super) native: Option<Native>,
-    reads_inventory: bool,
-    entry: Rc<str>,
-    /// The program, where the virtual machine can run it.
-    program: Option<Arc<Program>>,
-    compiled: CompiledPolicy,
-    engine: Engine,
+    Rego(Box<Native>),
 }
 
 impl std::fmt::Debug for Template {
@@ -77,11 +59,26 @@ pub(super) fn fault(node: Node<'_>, path: &str, message: String) -> CompileError
 
 /// The Rego of a template with its libraries, and where it stands.
 struct Source<'a> {
-    rego: &'a str,
-    libraries: Vec<&'a str>,
+    rego: Text<'a>,
+    libraries: Vec<Text<'a>>,
     v1: bool,
+}
+
+/// A module and where it stands.
+struct Text<'a> {
+    text: &'a str,
     path: String,
     position: Option<Position>,
+}
+
+impl<'a> Text<'a> {
+    fn new(node: Node<'a>, path: String) -> Text<'a> {
+        Text {
+            text: node.as_str().unwrap_or_default(),
+            path,
+            position: node.position(),
+        }
+    }
 }
 
 impl<'a> Source<'a> {
@@ -98,41 +95,69 @@ impl<'a> Source<'a> {
             return Err(("spec.targets".into(), format!("a template needs the target {TARGET}")));
         };
         let path = format!("spec.targets[{i}]");
-        let texts = |node: Option<Node<'a>>| {
-            node.into_iter()
-                .flat_map(Node::items)
-                .filter_map(Node::as_str)
-                .collect()
+        let texts = |node: Option<Node<'a>>, path: &str| {
+            let items = node.into_iter().flat_map(Node::items).enumerate();
+            items.map(|(k, item)| Text::new(item, format!("{path}[{k}]"))).collect()
         };
         for (j, code) in target.get("code").into_iter().flat_map(Node::items).enumerate() {
             if code.str_at(&["engine"]) == Some("Rego") {
-                let path = format!("{path}.code[{j}].source.rego");
+                let path = format!("{path}.code[{j}].source");
                 let Some(rego) = code.at(&["source", "rego"]) else {
-                    return Err((path, "the source has no `rego`".into()));
+                    return Err((format!("{path}.rego"), "the source has no `rego`".into()));
                 };
                 return Ok(Source {
-                    rego: rego.as_str().unwrap_or_default(),
-                    libraries: texts(code.at(&["source", "libs"])),
+                    rego: Text::new(rego, format!("{path}.rego")),
+                    libraries: texts(code.at(&["source", "libs"]), &format!("{path}.libs")),
                     v1: code.str_at(&["source", "version"]) == Some("v1"),
-                    path,
-                    position: rego.position(),
                 });
             }
         }
-        let path = format!("{path}.rego");
         match target.get("rego") {
             Some(rego) => Ok(Source {
-                rego: rego.as_str().unwrap_or_default(),
-                libraries: texts(target.get("libs")),
+                rego: Text::new(rego, format!("{path}.rego")),
+                libraries: texts(target.get("libs"), &format!("{path}.libs")),
                 v1: false,
-                path,
-                position: rego.position(),
             }),
             None => Err((
-                path,
+                format!("{path}.rego"),
                 "a template needs its rule, in CEL (K8sNativeValidation) or in Rego".into(),
             )),
         }
+    }
+
+    /// The modules, that with the rule first.
+    fn texts(&self) -> impl Iterator<Item = &'a str> {
+        std::iter::once(&self.rego).chain(&self.libraries).map(|text| text.text)
+    }
+
+    /// Tells what is wrong, in the lines of the template's file.
+    fn fault(&self, template: Node<'_>, wrong: &Fault) -> CompileError {
+        let error = match wrong {
+            Fault::Rego(error) => error,
+            Fault::NoViolation => {
+                let why = "the package has no rule `violation`, which Gatekeeper asks; write `violation[{\"msg\": msg}] { … }`";
+                return fault(template, &self.rego.path, why.into());
+            }
+        };
+        let text = match error.module {
+            Some(module) if module > 0 => &self.libraries[module - 1],
+            _ => &self.rego,
+        };
+        let message = match error.module {
+            Some(_) => error.message.clone(),
+            None => format!(
+                "{} (line {} of the rule or of one of its libraries)",
+                error.message, error.pos.line
+            ),
+        };
+        let mut out = fault(template, &text.path, message);
+        if error.module.is_some() {
+            // Places within the Rego are counted from its first line and its indentation.
+            let start = text.position.map_or((1, 1), |start| (start.line, start.column));
+            out.line = start.0 + error.pos.line.saturating_sub(1);
+            out.column = start.1 + error.pos.column.saturating_sub(1);
+        }
+        out
     }
 }
 
@@ -161,51 +186,17 @@ impl Template {
             });
         }
         let source = Source::find(node).map_err(|(path, message)| fault(node, &path, message))?;
-        let wrong = |error: &dyn std::fmt::Display| {
-            let mut out = fault(node, &source.path, rego::first_line(error));
-            // Places within the Rego are counted from its first line and its indentation.
-            match (source.position, rego::place_in(error)) {
-                (Some(start), Some((line, column))) => {
-                    out.line = start.line + line - 1;
-                    out.column = start.column + column - 1;
-                }
-                (None, Some((line, column))) => (out.line, out.column) = (line, column),
-                _ => {}
-            }
-            out
-        };
-        let mut engine = Engine::new();
-        engine.set_rego_v0(!source.v1);
-        engine.clear_policy_length_config();
-        engine
-            .add_policy(format!("{kind}.rego"), source.rego.to_owned())
-            .map_err(|e| wrong(&e))?;
-        for (i, library) in source.libraries.iter().enumerate() {
-            engine
-                .add_policy(format!("{kind}.lib{i}.rego"), (*library).to_owned())
-                .map_err(|e| wrong(&e))?;
-        }
-        let package = rego::package(source.rego)
-            .ok_or_else(|| fault(node, &source.path, "the rule must open with its `package`".into()))?;
-        let entry: Rc<str> = format!("data.{package}.violation").into();
-        let compiled = engine.compile_with_entrypoint(&entry).map_err(|e| wrong(&e))?;
-        let program = Compiler::compile_from_policy(&compiled, &[&entry]).ok();
-        let all = || std::iter::once(source.rego).chain(source.libraries.iter().copied());
-        let sources: Vec<&str> = all().collect();
-        let reads_inventory = all().any(|text| text.contains("data.inventory") || text.contains("inventory["));
+        let sources: Vec<&str> = source.texts().collect();
+        let code = Native::compile(&sources, source.v1).map_err(|wrong| source.fault(node, &wrong))?;
+        let reads_inventory = sources
+            .iter()
+            .any(|text| text.contains("data.inventory") || text.contains("inventory["));
         Ok(Template {
             kind: kind.into(),
             title,
             reads_inventory,
-            names_operations: all().any(|text| text.contains(".operation")),
-            code: Code::Rego(Box::new(RegoCode {
-                native: Native::compile(&sources, package, source.v1),
-                reads_inventory,
-                entry,
-                program,
-                compiled,
-                engine,
-            })),
+            names_operations: sources.iter().any(|text| text.contains(".operation")),
+            code: Code::Rego(Box::new(code)),
         })
     }
 }
@@ -216,35 +207,4 @@ fn cel_source(template: Node<'_>) -> Option<(Node<'_>, String)> {
     let mut code = target.get("code").into_iter().flat_map(Node::items).enumerate();
     let (i, code) = code.find(|(_, code)| code.str_at(&["engine"]) == Some(CEL))?;
     Some((code.get("source")?, format!("spec.targets[0].code[{i}].source")))
-}
-
-impl RegoCode {
-    /// The violations of a review; `inventory` is given when the template reads one.
-    pub(crate) fn run(
-        &self,
-        review: &Rego,
-        parameters: &Rego,
-        inventory: Option<Rego>,
-    ) -> Result<Vec<Violation>, String> {
-        let input = rego::object([("review", review.clone()), ("parameters", parameters.clone())]);
-        let data = inventory.map_or_else(Rego::new_object, |inventory| rego::object([("inventory", inventory)]));
-        if let Some(program) = &self.program {
-            match rego::execute(program, input.clone(), data.clone()) {
-                Ok(value) => return rego::violations(&value),
-                Err(rego::Ended::Exhausted(why)) => return Err(why),
-                // What the machine cannot do, the interpreter may.
-                Err(rego::Ended::Unable) => {}
-            }
-        }
-        let answer = if self.reads_inventory {
-            let mut engine = self.engine.clone();
-            engine.add_data(data).map_err(|e| rego::first_line(&e))?;
-            engine.set_execution_timer_config(rego::time_limit());
-            engine.set_input(input);
-            engine.eval_rule(self.entry.to_string())
-        } else {
-            self.compiled.eval_with_input(input)
-        };
-        rego::violations(&answer.map_err(|e| rego::first_line(&e))?)
-    }
 }

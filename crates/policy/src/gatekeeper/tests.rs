@@ -92,6 +92,34 @@ fn faults_have_their_place() {
 }
 
 #[test]
+fn a_fault_in_a_library_is_told_of_the_library() {
+    let libraries = |second: &str| {
+        format!(
+            "{TEMPLATE}    libs:\n    - |\n      package lib.fine\n      yes = true\n    - |\n      package lib.other\n      {second}\n"
+        )
+    };
+    let text = libraries("no = count(");
+    let docs = parse_yaml(&text).unwrap();
+    let (_, errors) = RuleSet::compile(&[docs[0].root()]);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(errors[0].path, "spec.targets[0].libs[1]", "{errors:?}");
+    let line = text.lines().position(|line| line.ends_with("count(")).unwrap() + 1;
+    assert!((errors[0].line as usize).abs_diff(line) <= 1, "{line}: {errors:?}");
+    let text = libraries("no = other_than_any");
+    let docs = parse_yaml(&text).unwrap();
+    let (_, errors) = RuleSet::compile(&[docs[0].root()]);
+    assert!(errors[0].message.contains("of its libraries"), "{errors:?}");
+}
+
+#[test]
+fn a_template_without_violation_is_refused() {
+    let text = TEMPLATE.replace("violation[", "denied[");
+    let docs = parse_yaml(&text).unwrap();
+    let (_, errors) = RuleSet::compile(&[docs[0].root()]);
+    assert!(errors[0].message.contains("no rule `violation`"), "{errors:?}");
+}
+
+#[test]
 fn a_rule_without_end_is_ended_and_named() {
     let slow = TEMPLATE.replace(
         "count(missing) > 0",

@@ -14,6 +14,8 @@ use crate::budget::Fuel;
 /// Compiled modules.
 pub(crate) struct Engine {
     program: Program,
+    /// The package of the first module.
+    package: Vec<Name>,
 }
 
 /// The variables of one solution.
@@ -40,13 +42,23 @@ struct Query {
 impl Engine {
     /// Compiles modules in one version of the language.
     pub(crate) fn compile(sources: &[&str], version: Version) -> Result<Engine, Error> {
-        let modules: Vec<Module> = sources
-            .iter()
-            .map(|source| parse_module(source, version))
-            .collect::<Result<_, _>>()?;
+        let parse = |(i, source): (usize, &&str)| parse_module(source, version).map_err(|error| error.of_module(i));
+        let modules: Vec<Module> = sources.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
+        let program = compile(&modules).map_err(|error| match modules.len() {
+            1 => error.of_module(0),
+            _ => error,
+        })?;
+        let package = modules.into_iter().next().map(|first| first.package);
         Ok(Engine {
-            program: compile(&modules)?,
+            program,
+            package: package.unwrap_or_default(),
         })
+    }
+
+    /// Whether there is a rule of a name in the package of the first module.
+    pub(crate) fn own_rule(&self, name: &str) -> Option<usize> {
+        let path: Vec<&str> = self.package.iter().map(|name| &**name).chain([name]).collect();
+        self.rule(&path)
     }
 
     /// Whether there is a rule at a path below `data`.
@@ -97,7 +109,7 @@ impl Engine {
 
     /// A term without variables as a value.
     pub(crate) fn term(text: &str) -> Result<Value<'static>, Error> {
-        let engine = Engine { program: compile(&[])? };
+        let engine = Engine::compile(&[], Version::V1)?;
         parse_term(text)?;
         let fuel = Fuel::default();
         let request = Request {

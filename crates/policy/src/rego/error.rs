@@ -14,6 +14,8 @@ pub(crate) struct Told {
     pub(crate) code: &'static str,
     pub(crate) message: String,
     pub(crate) pos: Pos,
+    /// Which of several modules it is in, where that is known.
+    pub(crate) module: Option<usize>,
 }
 
 impl std::ops::Deref for Error {
@@ -30,7 +32,14 @@ impl Error {
             code,
             message: message.into(),
             pos,
+            module: None,
         }))
+    }
+
+    /// The same fault, told of one of several modules.
+    pub(crate) fn of_module(mut self, module: usize) -> Error {
+        self.0.module = Some(module);
+        self
     }
 
     /// The same fault, told of another place.
