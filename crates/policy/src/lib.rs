@@ -28,6 +28,7 @@ pub mod corpus;
 pub mod explain;
 pub mod fix;
 mod gatekeeper;
+mod global_context;
 mod image;
 mod jmespath;
 mod kyverno;

@@ -4,7 +4,7 @@ use ridgeway_doc::{Doc, Node, Value, parse_yaml};
 use ridgeway_krm::Gvk;
 
 use crate::corpus::{Files, kyverno_test};
-use crate::{Data, Outcome, Request, RuleSet};
+use crate::{Data, Global, Outcome, Request, RuleSet};
 
 /// A self-signed certificate of CN=web with the serial number 4711.
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMIICHjCCAYegAwIBAgICEmcwDQYJKoZIhvcNAQELBQAwKjELMAkGA1UEBhMCU0Ux\nDTALBgNVBAoMBEFjbWUxDDAKBgNVBAMMA3dlYjAeFw0yNjExMjUwMzUyMDJaFw0z\nNjExMjIwMzUyMDJaMCoxCzAJBgNVBAYTAlNFMQ0wCwYDVQQKDARBY21lMQwwCgYD\nVQQDDAN3ZWIwgZ8wDQYJKoZIhvcNAQEBBQADgY0AMIGJAoGBAL4200R2t9epZhIf\n/PAfxavoD+agEO+SU6tfr6okJdyNIZtthPSQv1Ikq80O0J4LsWQ+Il+pGo2HA9Z0\ngKHKJVI7dI2JsrGvkWVyH6jOZhVKZWa02zT/THfThiEn/dAadaTnwcfAsf+0njSo\ntjQWfSODmJ0t5+TPrKWzizOfy11TAgMBAAGjUzBRMB0GA1UdDgQWBBQ/Smhsic0/\nvAJq0U0O+Iim/CwtqDAfBgNVHSMEGDAWgBQ/Smhsic0/vAJq0U0O+Iim/CwtqDAP\nBgNVHRMBAf8EBTADAQH/MA0GCSqGSIb3DQEBCwUAA4GBAEzVwYj8JXxwHB+S3+v9\nfI6e7H9dOlzMEOeqipOaPhv8MFggOrix+nB0I06XMh3/w5DhWfoh6mxW98c8gWyz\nN0xfvkWqjNWFcDwUvp6ALZF/9/jT7eQADUUBZUd+HHR2CphETmqQoZao32Vzt0VA\nxC/buBpR9QWmYNMMpJ+tuLeK\n-----END CERTIFICATE-----\n";
@@ -250,6 +250,70 @@ spec:
         )),
         ["c"]
     );
+}
+
+/// A global context entry of two teams.
+struct Teams;
+
+impl Data for Teams {
+    fn get(&self, _: &Gvk, _: &str, _: &str) -> Option<Doc> {
+        None
+    }
+
+    fn global(&self, name: &str) -> Option<Result<Global, String>> {
+        let value = parse_yaml("[{name: red}, {name: blue}]").unwrap()[0].root().to_value();
+        (name == "teams").then(|| {
+            Ok(Global {
+                value,
+                projections: vec![("names".into(), "[].name".into())],
+            })
+        })
+    }
+}
+
+#[test]
+fn global_context_entries_are_read() {
+    let said = |expression: &str| {
+        let rules = rules(&format!(
+            "
+apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: {{name: teams}}
+spec:
+  matchConstraints:
+    resourceRules: [{{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [namespaces]}}]
+  validations: [{{message: no such team, expression: {expression:?}}}]
+"
+        ));
+        let object =
+            parse_yaml("{apiVersion: v1, kind: Namespace, metadata: {name: x, labels: {team: blue}}}").unwrap();
+        let gvk = Gvk::new("", "v1", "Namespace");
+        let request = Request {
+            data: &Teams,
+            ..Request::create(&gvk, object[0].root())
+        };
+        let results = rules.admit(&request).results;
+        (results[0].outcome, results[0].message.clone())
+    };
+    let outcome = |expression: &str| said(expression).0;
+    assert_eq!(
+        outcome("object.metadata.labels.team in globalContext.Get('teams', 'names')"),
+        Outcome::Pass
+    );
+    assert_eq!(
+        outcome("globalContext.Get('teams', '').exists(t, t.name == 'green')"),
+        Outcome::Fail
+    );
+    for (expression, why) in [
+        ("globalContext.Get('towns', '') != null", "none of that name"),
+        ("globalContext.Get('teams', 'colours') != null", "no projection colours"),
+    ] {
+        let (outcome, message) = said(expression);
+        assert!(
+            outcome == Outcome::Error && message.contains(why),
+            "{outcome:?} {message}"
+        );
+    }
 }
 
 /// Files of a suite.

@@ -9,6 +9,7 @@ use ridgeway_krm::Gvk;
 use super::template::{Template, TemplateFault, Tree};
 use crate::budget::Fuel;
 use crate::explain::Trace;
+use crate::global_context::{self, Within};
 use crate::image;
 use crate::jmespath::{Evaluator, Expression, Fault, Scope, Val};
 use crate::request::{Operation, Request};
@@ -344,21 +345,7 @@ impl<'a> Env<'a> {
     /// What a global context entry holds, or one of its projections: `entry.projection`.
     fn global(&self, name: &str) -> Result<Val<'a>, Fault> {
         let (entry, projection) = name.split_once('.').unwrap_or((name, ""));
-        let told = |why: &str| Fault::Invalid(format!("the global context entry {entry} cannot be read: {why}"));
-        let held = match self.request.data.global(entry) {
-            None => return Err(told("there is none of that name here")),
-            Some(Err(why)) => return Err(told(&why)),
-            Some(Ok(held)) => held,
-        };
-        let value = Val::copy(held.value.node());
-        if projection.is_empty() {
-            return Ok(value);
-        }
-        let Some((_, query)) = held.projections.iter().find(|(known, _)| known == projection) else {
-            return Err(told(&format!("it has no projection {projection}")));
-        };
-        let query = Expression::parse(query).map_err(|error| told(&error.to_string()))?;
-        Evaluator::new(&Within(value), self.fuel, self.request.now).evaluate(&query)
+        global_context::read(self.request.data, entry, projection, self.fuel, self.request.now)
     }
 
     fn query(&self, query: &'a Template) -> Result<Val<'a>, Fault> {
@@ -379,18 +366,6 @@ impl<'a> Env<'a> {
         };
         let scope = Within(value);
         Evaluator::new(&scope, self.fuel, self.request.now).evaluate(expression)
-    }
-}
-
-struct Within<'a>(Val<'a>);
-
-impl<'a> Scope<'a> for Within<'a> {
-    fn lookup(&self, name: &str) -> Option<Result<Val<'a>, Fault>> {
-        self.0.get(name).map(Ok)
-    }
-
-    fn root(&self) -> Option<Val<'a>> {
-        Some(self.0.clone())
     }
 }
 

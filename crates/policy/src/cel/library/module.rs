@@ -7,6 +7,7 @@ use ridgeway_krm::{GroupVersion, Gvk};
 
 use crate::cel::eval::{Answer, Evaluator, fail};
 use crate::cel::value::Cel;
+use crate::{global_context, jmespath};
 
 use super::{
     NAMED_FORMAT, digest, format, from_json, global, list, math, named_format, net, overload, text, time, x509,
@@ -128,9 +129,23 @@ pub(crate) fn in_module<'a>(
             Some(value) => Ok(Cel::copy(value.node())),
             None => fail(format!("nothing is known here of the image {image}")),
         },
-        ("http" | "globalContext" | "resource", _, _) => {
-            fail(format!("{module}.{name} reaches outside, which is not possible here"))
+        ("globalContext", "Get" | "get", [Cel::Text(entry), rest @ ..]) => {
+            let projection = match rest {
+                [] => "",
+                [Cel::Text(projection)] => projection.as_ref(),
+                _ => return overload(name, None, arguments),
+            };
+            match global_context::read(evaluator.data, entry, projection, evaluator.fuel, evaluator.now) {
+                Ok(value) => Ok(Cel::copy(value.to_value().node())),
+                Err(jmespath::Fault::Exhausted(exhausted)) => Err(exhausted.into()),
+                Err(fault) => fail(fault.to_string()),
+            }
         }
+        ("http", _, _) => fail(format!(
+            "http.{name} calls a service, which no decision waits for here; let a GlobalContextEntry call it and read \
+             that with globalContext.Get"
+        )),
+        ("resource", _, _) => fail(format!("resource.{name} would write, which a policy cannot do here")),
         _ => overload(&format!("{module}.{name}"), None, arguments),
     }
 }
