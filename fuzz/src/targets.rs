@@ -1,8 +1,9 @@
 //! One function a target: any bytes go in, a broken promise is a panic.
 
 use ridgeway_doc::yaml::write_stream;
-use ridgeway_doc::{Doc, parse_json, parse_yaml};
-use ridgeway_krm::{LabelSelector, Quantity};
+use ridgeway_doc::{Doc, Value, parse_json, parse_yaml};
+use ridgeway_krm::{Gvk, LabelSelector, Quantity};
+use ridgeway_policy::{Request, RuleSet};
 use ridgeway_render::{KustomizeOptions, MemoryFiles, kustomize};
 
 /// A target with its name and the texts that inputs grow from.
@@ -70,6 +71,23 @@ pub const ALL: &[Target] = &[
         seeds: &[
             "object.spec.containers.all(c, has(c.image) && c.image.matches('^ghcr.io/') || c.?tag.orValue('') != b'a')",
             "cel.bind(x, [1, 2u, -3.5e2], x.map(y, {y: r'd'})[?0].optMap(y, y in [true, null]))",
+        ],
+    },
+    Target {
+        name: "jmespath",
+        run: jmespath,
+        seeds: &[
+            "request.object.spec.containers[?starts_with(image, 'a/')].{n: name, i: image}[0] || `{\"x\": [1, -2.5e3]}`",
+            "max_by(items[*].spec[], &to_number(cpu)) | not_null(@.a.\"b-c\", join(',', keys(@))) && !x == 'y'",
+            "to_string(add('1Gi', '500Mi')) | regex_replace_all('^a+', @, 'b') | [1:-1:2]",
+        ],
+    },
+    Target {
+        name: "pattern",
+        run: pattern,
+        seeds: &[
+            "spec:\n  =(hostNetwork): false\n  (name): \"?*\"\n  containers:\n  - image: \"!*:latest & */*\"\n    resources: {limits: {memory: \"<=1Gi | 2Gi-3Gi\", cpu: \"?*\"}}\n====\nspec: {containers: [{image: a/b:1, resources: {limits: {memory: 512Mi, cpu: 1}}}]}\n",
+            "metadata:\n  ^(labels):\n  - {X(a): \"null\", <(b): \">10s\"}\n  +(annotations): {\"{{ request.operation }}\": \"!3!-5\"}\n====\nmetadata: {labels: [{b: 1m}]}\n",
         ],
     },
     Target {
@@ -143,6 +161,59 @@ pub fn cel(data: &[u8]) {
         ridgeway_policy::expression_type(text),
         ridgeway_policy::expression_type(text)
     );
+}
+
+/// What a Kyverno rule says of an object: it is compiled or refused, ends within its budget, and says the same twice.
+fn judged(rule: Value, object: &Doc) {
+    let mut policy = Value::object();
+    policy.set(&["apiVersion"], "kyverno.io/v1");
+    policy.set(&["kind"], "ClusterPolicy");
+    policy.set(&["metadata", "name"], "p");
+    let mut all = Value::object();
+    all.set(&["name"], "r");
+    all.set(&["match", "any"], vec![kinds()]);
+    all.set(&["validate"], rule);
+    policy.set(&["spec", "rules"], vec![all]);
+    let policy = policy.into_doc();
+    let (rules, _) = RuleSet::compile(&[policy.root()]);
+    let gvk = Gvk::new("", "v1", "ConfigMap");
+    let say = || format!("{:?}", rules.admit(&Request::create(&gvk, object.root())).results);
+    assert_eq!(say(), say());
+}
+
+fn kinds() -> Value {
+    let mut filter = Value::object();
+    filter.set(&["resources", "kinds"], vec![Value::from("*")]);
+    filter
+}
+
+/// A JMESPath expression, in a condition and in a message.
+pub fn jmespath(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let object = parse_json(br#"{"kind":"ConfigMap","spec":{"containers":[{"name":"a","image":"a/b"}]},"items":[{"spec":[{"cpu":"1"}]}]}"#)
+        .expect("this object reads");
+    let mut condition = Value::object();
+    condition.set(&["key"], format!("{{{{ {text} }}}}"));
+    condition.set(&["operator"], "Equals");
+    condition.set(&["value"], "x");
+    let mut rule = Value::object();
+    rule.set(&["message"], format!("{{{{ {text} }}}}"));
+    rule.set(&["deny", "conditions", "any"], vec![condition]);
+    judged(rule, &object);
+}
+
+/// A pattern and an object.
+pub fn pattern(data: &[u8]) {
+    let Some((pattern, object)) = halves(data) else { return };
+    let (Ok(pattern), Ok(object)) = (parse_yaml(pattern), parse_yaml(object)) else {
+        return;
+    };
+    let (Some(pattern), Some(object)) = (pattern.first(), object.first()) else {
+        return;
+    };
+    let mut rule = Value::object();
+    rule.set(&["pattern"], pattern.root().to_value());
+    judged(rule, object);
 }
 
 /// A label selector: what is read is written so that it reads to the same.

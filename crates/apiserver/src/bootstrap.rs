@@ -1,6 +1,7 @@
 //! What every control plane starts with: namespaces, roles and bindings, created through the pipeline like anything else.
 
-use futures_util::future::try_join_all;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, try_join_all};
 use ridgeway_cluster::{Causality, Cluster, Reason, Status, WriteOptions};
 use ridgeway_doc::{Node, Value};
 
@@ -18,7 +19,11 @@ const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
 
 /// Creates what is missing, and brings roles and bindings back to what this release ships, unless their annotation
 /// `rbac.authorization.kubernetes.io/autoupdate` says `false`.
-pub async fn bootstrap(plane: &ControlPlane) -> Result<(), Status> {
+pub fn bootstrap(plane: &ControlPlane) -> BoxFuture<'_, Result<(), Status>> {
+    make(plane).boxed()
+}
+
+async fn make(plane: &ControlPlane) -> Result<(), Status> {
     let cluster = plane.admin();
     for text in SETS {
         let docs = ridgeway_doc::parse_yaml(text)

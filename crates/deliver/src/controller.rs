@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use ridgeway_cluster::{Change, Clock, Cluster, EventRecorder, EventType, ListOptions, Queue, Reflector};
 use ridgeway_doc::{Doc, Node};
 use ridgeway_git::{PushEvent, Repositories};
@@ -161,7 +163,11 @@ impl Deliver {
     }
 
     /// Runs until told to stop. The custom resources must be installed (see [`crate::install_crds`]) or appear later.
-    pub async fn run(self: Arc<Self>, mut shutdown: watch::Receiver<bool>) {
+    pub fn run(self: Arc<Self>, shutdown: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
+        self.drive(shutdown).boxed()
+    }
+
+    async fn drive(self: Arc<Self>, mut shutdown: watch::Receiver<bool>) {
         let stop = async move {
             // A sender that is gone asks for the same.
             let _ = shutdown.wait_for(|stop| *stop).await;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, try_join_all};
 use ridgeway_cluster::{Causality, Cluster, Reason, Status, WriteOptions};
 use ridgeway_doc::{Doc, parse_yaml};
 use ridgeway_krm::Gvk;
@@ -30,7 +31,11 @@ pub fn definitions() -> Vec<Doc> {
 }
 
 /// Installs the custom resources, the namespace of Applications and the default project. Repeating it changes nothing.
-pub async fn install_crds(cluster: &dyn Cluster) -> Result<(), Status> {
+pub fn install_crds(cluster: &dyn Cluster) -> BoxFuture<'_, Result<(), Status>> {
+    install(cluster).boxed()
+}
+
+async fn install(cluster: &dyn Cluster) -> Result<(), Status> {
     let options = || WriteOptions::by(MANAGER, Some(Causality::new("install:deliver"))).forced();
     try_join_all(
         definitions()

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use ridgeway_cluster::{Causality, Change, Clock, Cluster, Gate, ListOptions, Queue, Reason, Status, WriteOptions};
 use ridgeway_doc::{Doc, Node};
 use ridgeway_krm::{Gvk, ObjectRef};
@@ -422,7 +424,11 @@ impl Guard {
 
     /// Installs the policy kinds, and puts the policies in force that are stored already: a gate that is set after this
     /// has no moment in which it knows none.
-    pub async fn install_crds(&self) -> Result<(), Status> {
+    pub fn install_crds(&self) -> BoxFuture<'_, Result<(), Status>> {
+        self.install().boxed()
+    }
+
+    async fn install(&self) -> Result<(), Status> {
         let shared = &self.shared;
         install::install(&*shared.cluster).await?;
         let mut kinds = source::kinds();
@@ -463,7 +469,11 @@ impl Guard {
     }
 
     /// Runs the reconcilers until told to stop. A second call does nothing.
-    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    pub fn run(self: Arc<Self>, stop: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
+        self.work(stop).boxed()
+    }
+
+    async fn work(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(told) = told else { return };
         let mut tasks = JoinSet::new();

@@ -26,6 +26,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use ridgeway_cluster::{
     Change, Clock, Cluster, EventRecorder, EventType, ListOptions, Queue, Reason, Reflector, Status,
 };
@@ -160,7 +162,11 @@ impl Nodes {
     }
 
     /// Works until told to stop.
-    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    pub fn run(self: Arc<Self>, stop: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
+        self.drive(stop).boxed()
+    }
+
+    async fn drive(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let work = async {
             self.events
                 .get_or_init(|| EventRecorder::new(self.cluster.clone(), "ridgeway-nodes", self.clock.clone()));

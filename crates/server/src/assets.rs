@@ -1,8 +1,7 @@
-//! The portal's own files: built by `web/`, compressed once, immutable where their name carries a hash.
+//! The portal's own files: built and compressed ahead of time, immutable where their name carries a hash.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::io::Write;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -31,10 +30,9 @@ impl Assets {
         let names: Vec<String> = all.keys().filter(|name| !name.ends_with(".br")).cloned().collect();
         let mut assets = HashMap::new();
         for name in names {
-            let ready = all.remove(&format!("{name}.br")).map(|b| Bytes::from(b.into_owned()));
+            let brotli = all.remove(&format!("{name}.br")).map(|b| Bytes::from(b.into_owned()));
             let Some(plain) = all.remove(&name) else { continue };
             let kind = media_type(&name);
-            let brotli = ready.or_else(|| compressible(kind).then(|| compress(&plain)).flatten());
             let immutable = name.starts_with("assets/");
             assets.insert(
                 name,
@@ -124,19 +122,6 @@ fn media_type(name: &str) -> &'static str {
     }
 }
 
-fn compressible(kind: &str) -> bool {
-    kind.starts_with("text/") || kind.contains("json") || kind.contains("svg")
-}
-
-/// Quick compression for builds that were not compressed ahead of time.
-fn compress(plain: &[u8]) -> Option<Bytes> {
-    let mut out = Vec::with_capacity(plain.len() / 3);
-    let mut writer = brotli::CompressorWriter::new(&mut out, 4096, 5, 22);
-    writer.write_all(plain).ok()?;
-    drop(writer);
-    Some(Bytes::from(out))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +129,7 @@ mod tests {
     fn assets() -> Assets {
         let files = [
             ("index.html", "<html>portal</html>"),
+            ("index.html.br", "packed"),
             ("assets/app-1a.js", "let x = 1;"),
         ];
         Assets::new(files.map(|(name, text)| (name.to_owned(), Cow::Borrowed(text.as_bytes()))))
@@ -178,6 +164,8 @@ mod tests {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, br"));
         let response = assets().serve("/", &headers);
         assert_eq!(response.headers()[header::CONTENT_ENCODING], "br");
+        let bare = assets().serve("/assets/app-1a.js", &headers);
+        assert_eq!(bare.headers().get(header::CONTENT_ENCODING), None, "it was not packed");
         for (accepts, takes) in [
             ("br;q=0.8, *;q=0.1", true),
             ("br;q=0", false),

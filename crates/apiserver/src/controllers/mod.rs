@@ -17,6 +17,8 @@ mod quotas;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use ridgeway_cluster::{Cluster, Identity};
 use tokio::task::JoinSet;
 
@@ -34,11 +36,23 @@ pub struct Options {
 }
 
 /// Runs all controllers until `shutdown` resolves or the future is dropped.
-pub async fn run(plane: ControlPlane, options: Options, shutdown: impl Future<Output = ()> + Send) {
-    tokio::select! {
-        () = forever(plane, options) => {}
-        () = shutdown => {}
-    }
+pub fn run<'a>(
+    plane: ControlPlane,
+    options: Options,
+    shutdown: impl Future<Output = ()> + Send + 'a,
+) -> BoxFuture<'a, ()> {
+    until(plane, options, shutdown.boxed())
+}
+
+/// Boxed here, so that it is compiled with this crate and not again in each that runs it.
+fn until(plane: ControlPlane, options: Options, shutdown: BoxFuture<'_, ()>) -> BoxFuture<'_, ()> {
+    let work = async move {
+        tokio::select! {
+            () = forever(plane, options) => {}
+            () = shutdown => {}
+        }
+    };
+    work.boxed()
 }
 
 async fn forever(plane: ControlPlane, options: Options) {
