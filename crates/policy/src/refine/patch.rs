@@ -24,8 +24,12 @@ impl<'a> Changes<'a> {
         }
     }
 
-    /// Wants a field to hold a value; the objects on the way are made. Items of lists are not made up.
+    /// Wants a field to hold a value; the objects on the way are made. Items of lists are not made up, and the object as
+    /// a whole is no field.
     pub(crate) fn set(&mut self, path: &FieldPath, value: Value) {
+        if path.0.is_empty() {
+            return;
+        }
         let Some(place) = reach(&mut self.work, &path.0) else {
             return;
         };
@@ -42,7 +46,7 @@ impl<'a> Changes<'a> {
 
     /// Wants a field gone.
     pub(crate) fn remove(&mut self, path: &FieldPath) {
-        if at(self.object, path).is_some() && !self.removals.contains(path) {
+        if !path.0.is_empty() && at(self.object, path).is_some() && !self.removals.contains(path) {
             self.removals.push(path.clone());
         }
     }
@@ -92,5 +96,19 @@ fn reach<'v>(value: &'v mut Value, path: &[Segment]) -> Option<&'v mut Value> {
             reach(value.make_object().entry(key, || Value::NULL), rest)
         }
         Segment::Index(index) => reach(value.as_array_mut()?.get_mut(*index)?, rest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_object_as_a_whole_is_not_replaced() {
+        let object = ridgeway_doc::parse_json(b"{}").unwrap();
+        let mut changes = Changes::new(object.root());
+        changes.set(&FieldPath(Vec::new()), Value::from("x"));
+        changes.remove(&FieldPath(Vec::new()));
+        assert!(changes.patch().is_none());
     }
 }
