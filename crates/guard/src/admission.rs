@@ -1,14 +1,13 @@
 //! What rules read beside a request that somebody makes: the mirror, and what the user may do.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use ridgeway_authz::{Attributes, Rules};
+use ridgeway_authz::Attributes;
 use ridgeway_cluster::Identity;
 use ridgeway_doc::{Doc, Value};
 use ridgeway_krm::{Gvk, Kind};
 use ridgeway_policy::{Data, Decision, Global, Question};
 
-use crate::exception;
 use crate::mirror::Mirror;
 
 /// The groups of every service account.
@@ -18,27 +17,11 @@ const ACCOUNTS: &str = "system:serviceaccounts";
 pub(crate) struct Beside<'a> {
     mirror: &'a Mirror,
     user: &'a Identity,
-    /// Who may do what, read when a rule first asks.
-    rules: OnceLock<Rules>,
 }
 
 impl<'a> Beside<'a> {
     pub(crate) fn new(mirror: &'a Mirror, user: &'a Identity) -> Beside<'a> {
-        Beside {
-            mirror,
-            user,
-            rules: OnceLock::new(),
-        }
-    }
-
-    fn rules(&self) -> &Rules {
-        self.rules.get_or_init(|| {
-            let objects: Vec<Doc> = exception::access()
-                .iter()
-                .flat_map(|gvk| self.mirror.objects(&gvk.group, &gvk.kind))
-                .collect();
-            Rules::from_objects(objects.iter().map(Doc::root))
-        })
+        Beside { mirror, user }
     }
 }
 
@@ -80,7 +63,7 @@ impl Data for Beside<'_> {
             Some((name, groups)) => (name, groups),
             None => (&self.user.name, &self.user.groups),
         };
-        let decision = self.rules().authorize(&Attributes {
+        let decision = self.mirror.access().authorize(&Attributes {
             user,
             groups,
             verb: question.verb,

@@ -5,7 +5,7 @@
 //! through the pipeline, so each step is an entry of the ledger.
 
 use jiff::Timestamp;
-use ridgeway_authz::{Attributes, Rules};
+use ridgeway_authz::Attributes;
 use ridgeway_cluster::{GateRequest, Identity, Operation, Refusal, rfc3339};
 use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::{Gvk, ObjectRef};
@@ -17,7 +17,7 @@ use crate::source::{items, text};
 
 /// The verb that approving takes.
 const VERB: &str = "approve";
-const RBAC: &str = "rbac.authorization.k8s.io";
+pub(crate) const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// How an exception stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,13 +90,8 @@ pub(crate) fn access() -> [Gvk; 4] {
     ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"].map(|kind| Gvk::new(RBAC, "v1", kind))
 }
 
-/// Whether somebody may approve an exception. Asked seldom, so the rules are put together for each answer.
+/// Whether somebody may approve an exception.
 fn may_approve(mirror: &Mirror, user: &Identity, group: &str, namespace: &str, name: &str) -> bool {
-    let objects: Vec<Doc> = access()
-        .iter()
-        .flat_map(|gvk| mirror.objects(&gvk.group, &gvk.kind))
-        .collect();
-    let rules = Rules::from_objects(objects.iter().map(Doc::root));
     let attributes = Attributes {
         user: &user.name,
         groups: &user.groups,
@@ -107,7 +102,7 @@ fn may_approve(mirror: &Mirror, user: &Identity, group: &str, namespace: &str, n
         name,
         ..Attributes::default()
     };
-    rules.authorize(&attributes).allowed
+    mirror.access().authorize(&attributes).allowed
 }
 
 fn annotation<'a>(object: Node<'a>, key: &str) -> &'a str {

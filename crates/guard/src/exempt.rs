@@ -1,5 +1,7 @@
-//! What policies are not asked about: the platform's own ground, and objects that only record.
+//! What policies are not asked about: the platform's own ground, and objects that only record. Kubernetes' own policies
+//! are asked there too.
 
+use ridgeway_cluster::Identity;
 use ridgeway_doc::Node;
 use ridgeway_krm::Gvk;
 
@@ -46,6 +48,18 @@ pub(crate) fn kind(group: &str, kind: &str) -> bool {
             )
         ),
     }
+}
+
+/// Whether Kubernetes' own policies are asked about what all others leave alone. They are everywhere, except about the
+/// objects that decide admission, so that no rule makes itself irremovable, and about reviews. The platform's own parts
+/// and its nodes go on working on the ground that they stand on; what somebody delivers is somebody's.
+pub(crate) fn asks_admission(gvk: &Gvk, user: &Identity) -> bool {
+    let decides = matches!(
+        &*gvk.group,
+        "admissionregistration.k8s.io" | "authentication.k8s.io" | "authorization.k8s.io"
+    );
+    let part = user.source == Identity::controller("").source && user.name != Identity::controller("deliver").name;
+    !decides && !part && !user.in_group("system:nodes")
 }
 
 /// Whether a subresource is never put before the rules.

@@ -144,7 +144,11 @@ impl Gate for Admission {
         if !answer.refusals.is_empty() {
             return answer;
         }
-        if exempt::kind(&gvk.group, &gvk.kind) || exempt::subresource(request.subresource) {
+        // Only Kubernetes' own policies are asked about these.
+        let aside = exempt::kind(&gvk.group, &gvk.kind) || exempt::subresource(request.subresource);
+        let exempt = aside || exempt::place(gvk, request.namespace, request.name);
+        let admission = !exempt || exempt::asks_admission(gvk, request.user);
+        if aside && !admission {
             answer.object = own;
             return answer;
         }
@@ -159,15 +163,18 @@ impl Gate for Admission {
             Roles::default()
         };
         let beside = Beside::new(&self.0.mirror, request.user);
-        let exempt = exempt::place(gvk, request.namespace, request.name);
-        let rules = if exempt { &snapshot.standards } else { &snapshot.rules };
+        let rules = match (exempt, admission) {
+            (false, _) => &snapshot.rules,
+            (true, true) => &snapshot.admission,
+            (true, false) => &snapshot.standards,
+        };
         let delivered = !request.dry_run && request.user.name == Identity::controller("deliver").name;
         let rules = if delivered {
             rules.at(Point::Sync)
         } else {
             rules.clone()
         };
-        let verdicts = rules.admit(&Request {
+        let mut verdicts = rules.admit(&Request {
             operation: operation(request.operation),
             gvk,
             gvr: Some(request.gvr),
@@ -179,15 +186,21 @@ impl Gate for Admission {
             namespace_object: request.namespace_object,
             user: Some(User {
                 name: &request.user.name,
+                uid: &request.user.uid,
                 groups: &request.user.groups,
                 roles: &roles.roles,
                 cluster_roles: &roles.cluster_roles,
+                extra: None,
             }),
             dry_run: request.dry_run,
+            options: None,
             now: Some(self.0.clock.now()),
             data: &beside,
             variables: &[],
         });
+        if aside {
+            verdicts.results.retain(|result| result.dialect != Dialect::PodSecurity);
+        }
         answer.refusals = verdicts.refusals().map(refusal).collect();
         answer.warnings.extend(verdicts.warnings().map(warning));
         answer.annotations = verdicts

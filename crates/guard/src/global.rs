@@ -15,6 +15,7 @@ use ridgeway_policy::{CompileError, Expression, Global};
 
 use crate::alarm::What;
 use crate::guard::Shared;
+use crate::interest::ApiPath;
 use crate::snapshot::Snapshot;
 use crate::source::{self, items, text};
 use crate::status;
@@ -58,7 +59,22 @@ pub trait Fetch: Send + Sync {
 enum Origin {
     /// Objects of a kind: group, version and resource, and the namespace, empty for all.
     Objects([String; 3], String),
+    /// What the Kubernetes API has at a path: a list or an object.
+    Path(String),
     Service(Call),
+}
+
+impl Origin {
+    /// The kind whose objects it holds.
+    fn kind(&self, table: &KindTable) -> Option<Gvk> {
+        match self {
+            Origin::Objects([group, version, resource], _) => {
+                table.by_resource(group, version, resource).map(|kind| kind.gvk.clone())
+            }
+            Origin::Path(path) => ApiPath::parse(path, table).map(|path| path.gvk),
+            Origin::Service(_) => None,
+        }
+    }
 }
 
 /// An entry, compiled.
@@ -118,10 +134,35 @@ fn compile(object: Node<'_>, version: u64) -> Result<Entry, CompileError> {
             Origin::Objects([part("group"), part("version"), part("resource")], part("namespace"))
         }
         (None, Some(call)) => {
+            let path = text(call, &["urlPath"]);
+            if !path.is_empty() {
+                if call.get("service").is_some() {
+                    let why = "use exactly one of urlPath and service";
+                    return Err(fault(object, "spec.apiCall", why));
+                }
+                if !path.starts_with("/api/") && !path.starts_with("/apis/") || path.contains("{{") {
+                    let why = "name a list or an object of the Kubernetes API, such as /api/v1/namespaces";
+                    return Err(fault(object, "spec.apiCall.urlPath", why));
+                }
+                if !matches!(text(call, &["method"]), "" | "GET") {
+                    let why = "objects are read with GET";
+                    return Err(fault(object, "spec.apiCall.method", why));
+                }
+                return Ok(Entry {
+                    version,
+                    origin: Origin::Path(path.to_owned()),
+                    refresh,
+                    tries,
+                    projections,
+                    content: None,
+                    fault: String::new(),
+                    refreshed: None,
+                });
+            }
             let url = text(call, &["service", "url"]);
             if !url.starts_with("http://") && !url.starts_with("https://") {
-                let why = "name the service by a URL with http:// or https://; objects of the platform are read with \
-                           kubernetesResource";
+                let why = "name the service by a URL with http:// or https://, or what the Kubernetes API has by its \
+                           urlPath";
                 return Err(fault(object, "spec.apiCall.service.url", why));
             }
             if let Some(interval) = call.get("refreshInterval").and_then(Node::as_str) {
@@ -202,18 +243,29 @@ impl Globals {
     pub(crate) fn kinds(&self, table: &KindTable) -> Vec<Gvk> {
         let entries = self.entries();
         let objects = entries.values().filter_map(|entry| match &entry.origin {
-            Origin::Objects([group, version, resource], _) => table.by_resource(group, version, resource),
+            origin @ (Origin::Objects(..) | Origin::Path(_)) => origin.kind(table),
             Origin::Service(_) => None,
         });
-        objects.map(|kind| kind.gvk.clone()).collect()
+        objects.collect()
     }
 
-    /// What rules find in an entry; `None` where there is none of that name. `list` tells the objects of a kind.
+    /// The entries that hold objects of a kind.
+    pub(crate) fn of_kind(&self, gvk: &Gvk, table: &KindTable) -> Vec<String> {
+        let entries = self.entries();
+        let about = entries
+            .iter()
+            .filter(|(_, entry)| entry.origin.kind(table).as_ref() == Some(gvk));
+        about.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// What rules find in an entry; `None` where there is none of that name. `list` tells the objects of a kind, `api` what is at a
+    /// path.
     pub(crate) fn read(
         &self,
         name: &str,
         table: &KindTable,
         list: impl Fn(&Gvk, &str) -> Option<Vec<Doc>>,
+        api: impl Fn(&str) -> Option<Value>,
     ) -> Option<Result<Global, String>> {
         let entry = self.entries().get(name)?.clone();
         let content = match &entry.origin {
@@ -221,6 +273,11 @@ impl Globals {
                 let kind = table.by_resource(group, version, resource);
                 let objects = kind.and_then(|kind| list(&kind.gvk, namespace));
                 objects.map(|objects| objects.into_iter().map(Value::from).collect::<Value>())
+            }
+            Origin::Path(path) => {
+                // Before the first list is in, what is missing may be there.
+                let known = entry.origin.kind(table).and_then(|gvk| list(&gvk, ""));
+                known.and_then(|_| api(path))
             }
             Origin::Service(_) => entry.content.map(Value::from),
         };
@@ -311,12 +368,12 @@ async fn refresh(shared: &Shared, key: &ObjectRef) {
         return;
     };
     let answer = match &entry.origin {
-        Origin::Objects(..) => Ok(None),
+        Origin::Objects(..) | Origin::Path(_) => Ok(None),
         Origin::Service(asked) => call(shared, asked, entry.tries).await.map(Some),
     };
     let now = shared.clock.now();
     let fault = answer.as_ref().err().cloned().unwrap_or_default();
-    {
+    let news = {
         let mut entries = globals.entries();
         let Some(known) = entries
             .get_mut(&key.name)
@@ -324,12 +381,26 @@ async fn refresh(shared: &Shared, key: &ObjectRef) {
         else {
             return;
         };
+        let before = (
+            known.fault.clone(),
+            known.content.as_ref().map(|doc| doc.root().to_json()),
+        );
+        let first = known.refreshed.is_none();
         known.fault.clone_from(&fault);
         if let Ok(content) = answer {
             known.refreshed = Some(now);
             // Old content counts until there is newer.
             known.content = content.or(known.content.take());
         }
+        first
+            || before
+                != (
+                    known.fault.clone(),
+                    known.content.as_ref().map(|doc| doc.root().to_json()),
+                )
+    };
+    if news {
+        shared.ask_by_global(&key.name);
     }
     if matches!(entry.origin, Origin::Service(_)) {
         let due = now.checked_add(SignedDuration::from_secs(entry.refresh)).ok();

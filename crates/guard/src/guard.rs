@@ -133,6 +133,9 @@ impl Shared {
                 .iter()
                 .any(|unit| before.units.get(&unit.key).is_some_and(|old| !old.generates.is_empty()));
         for unit in &changed {
+            if let Some(fault) = unit.faults.first() {
+                tracing::error!(policy = unit.spoken, %fault, "a stored policy is not in force as it is written");
+            }
             self.existing.forgive(&unit.id, &unit.spoken);
             for object in self.scan.objects_of(&unit.id) {
                 self.scan.ask_by(object, &unit.id);
@@ -222,6 +225,19 @@ impl Shared {
         }
     }
 
+    /// Judges again by the policies that read a global context entry.
+    pub(crate) fn ask_by_global(&self, entry: &str) {
+        let snapshot = self.snapshot();
+        let table = self.cluster.kinds();
+        for unit in snapshot.units.values().filter(|unit| unit.reads_global(entry)) {
+            for judged in unit.interest.judged.resolve(&table) {
+                for object in scan::objects(self, &judged, None) {
+                    self.scan.ask_by(object, &unit.id);
+                }
+            }
+        }
+    }
+
     fn ask_triggers(&self, gvk: &Gvk) {
         for object in scan::objects(self, gvk, None) {
             self.generate.queue.add(Work::Trigger(object));
@@ -247,6 +263,9 @@ impl Shared {
             return true;
         }
         self.ask_by_parameters(gvk);
+        for entry in self.mirror.globals.of_kind(gvk, &self.cluster.kinds()) {
+            self.ask_by_global(&entry);
+        }
         let snapshot = self.snapshot();
         if snapshot.movers.contains(&gvk.group, &gvk.kind) {
             self.existing.observe(&object, change, self.clock.now());
@@ -255,7 +274,8 @@ impl Shared {
         if !exempt::kind(&gvk.group, &gvk.kind) && (standard || snapshot.judged.contains(&gvk.group, &gvk.kind)) {
             self.scan.ask(object.clone());
         }
-        if gvk.kind == "Namespace" && gvk.group.is_empty() && old.is_some() && new.is_some() {
+        // Objects may have been seen before their namespace was.
+        if gvk.kind == "Namespace" && gvk.group.is_empty() && new.is_some() {
             self.labels_changed(&object.name, old, new);
         }
         self.route_generate(gvk, &object, change, &snapshot);

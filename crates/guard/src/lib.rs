@@ -32,6 +32,7 @@ mod roles;
 mod scan;
 mod snapshot;
 mod source;
+mod stand_in;
 mod status;
 mod trend;
 mod ttl;

@@ -1,14 +1,16 @@
 //! Live copies of the kinds that policies are about, and what rules read from them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use ridgeway_authz::Rules;
 use ridgeway_cluster::{Change, Cluster, ListOptions, Reflector};
 use ridgeway_doc::{Doc, Value};
 use ridgeway_krm::{Gvk, Kind, LabelSelector};
 use ridgeway_policy::{Data, Global, RuleSet};
 use tokio::sync::mpsc;
 
+use crate::exception;
 use crate::global::Globals;
 use crate::interest::ApiPath;
 use crate::source::text;
@@ -30,11 +32,88 @@ struct Followed {
     synced: bool,
 }
 
+/// Something made of followed objects, kept until one of them changes.
+struct Made<T>(Mutex<(u64, Option<T>)>);
+
+impl<T> Default for Made<T> {
+    fn default() -> Self {
+        Made(Mutex::new((0, None)))
+    }
+}
+
+impl<T: Clone> Made<T> {
+    fn state(&self) -> MutexGuard<'_, (u64, Option<T>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets it.
+    fn forget(&self) {
+        let mut state = self.state();
+        *state = (state.0 + 1, None);
+    }
+
+    /// What was made, or is made now. What changes meanwhile makes it count for this answer only.
+    fn get(&self, make: impl FnOnce() -> T) -> T {
+        let before = {
+            let state = self.state();
+            if let Some(made) = &state.1 {
+                return made.clone();
+            }
+            state.0
+        };
+        let made = make();
+        let mut state = self.state();
+        if state.0 == before {
+            state.1 = Some(made.clone());
+        }
+        made
+    }
+}
+
+/// The objects of one kind, by namespace, each as a map by name.
+type ByNamespace = Arc<BTreeMap<String, Doc>>;
+
+/// What is made of the objects of a kind; told of each change before anybody else is.
+#[derive(Default)]
+struct Derived {
+    /// Who may do what, by all kinds of RBAC.
+    access: Made<Arc<Rules>>,
+    /// The inventory's part for each kind.
+    inventory: RwLock<BTreeMap<Gvk, Arc<Made<ByNamespace>>>>,
+}
+
+impl Derived {
+    fn changed(&self, gvk: &Gvk) {
+        if gvk.group == exception::RBAC {
+            self.access.forget();
+        }
+        let parts = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(part) = parts.get(gvk) {
+            part.forget();
+        }
+    }
+
+    fn part(&self, gvk: &Gvk) -> Arc<Made<ByNamespace>> {
+        if let Some(part) = self.inventory.read().unwrap_or_else(PoisonError::into_inner).get(gvk) {
+            return part.clone();
+        }
+        let mut parts = self.inventory.write().unwrap_or_else(PoisonError::into_inner);
+        parts.entry(gvk.clone()).or_default().clone()
+    }
+
+    /// Forgets everything: other kinds are followed.
+    fn clear(&self) {
+        self.access.forget();
+        self.inventory.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 /// Live copies by group and kind.
 pub(crate) struct Mirror {
     cluster: Arc<dyn Cluster>,
     kinds: RwLock<BTreeMap<(String, String), Followed>>,
     seen: mpsc::UnboundedSender<Seen>,
+    derived: Arc<Derived>,
     /// What rules read by a name.
     pub(crate) globals: Globals,
     /// The rules in force: they say which namespaces are kept out of the inventory.
@@ -50,6 +129,7 @@ impl Mirror {
                 cluster,
                 kinds: RwLock::default(),
                 seen,
+                derived: Arc::default(),
                 globals: Globals::default(),
                 rules: RwLock::default(),
             }),
@@ -65,6 +145,7 @@ impl Mirror {
         kinds.retain(|(group, kind), followed| {
             let served = table.by_kind(group, kind).is_some();
             if !served {
+                self.derived.clear();
                 for doc in followed.reflector.list(None) {
                     let text = |key: &str| text(doc.root(), &["metadata", key]).to_owned();
                     let change = Change {
@@ -82,8 +163,9 @@ impl Mirror {
             if kinds.contains_key(&key) || table.get(&gvk).is_none() {
                 continue;
             }
-            let (seen, kind) = (self.seen.clone(), gvk.clone());
+            let (seen, kind, derived) = (self.seen.clone(), gvk.clone(), self.derived.clone());
             let tell = move |change: &Change| {
+                derived.changed(&kind);
                 let _ = seen.send(Seen::Change(kind.clone(), change.clone()));
             };
             let reflector = Reflector::start(self.cluster.clone(), gvk.clone(), ListOptions::default(), tell);
@@ -99,6 +181,7 @@ impl Mirror {
                 reflector.synced().await;
                 let _ = seen.send(Seen::Synced(gvk));
             });
+            self.derived.clear();
         }
     }
 
@@ -161,6 +244,31 @@ impl Mirror {
             .unwrap_or_default()
     }
 
+    /// Who may do what. It is put together anew when something of it has changed.
+    pub(crate) fn access(&self) -> Arc<Rules> {
+        self.derived.access.get(|| {
+            let objects: Vec<Doc> = exception::access()
+                .iter()
+                .flat_map(|gvk| self.objects(&gvk.group, &gvk.kind))
+                .collect();
+            Arc::new(Rules::from_objects(objects.iter().map(Doc::root)))
+        })
+    }
+
+    /// The objects of a kind as the inventory has them.
+    fn inventoried(&self, gvk: &Gvk) -> ByNamespace {
+        self.derived.part(gvk).get(|| {
+            let mut parts: BTreeMap<String, Value> = BTreeMap::new();
+            for doc in self.objects(&gvk.group, &gvk.kind) {
+                let of = |key: &str| text(doc.root(), &["metadata", key]).to_owned();
+                let part = parts.entry(of("namespace")).or_insert_with(Value::object);
+                part.set(&[&of("name")], doc.clone());
+            }
+            let parts = parts.into_iter().map(|(namespace, part)| (namespace, part.into_doc()));
+            Arc::new(parts.collect())
+        })
+    }
+
     /// A namespace's own object.
     pub(crate) fn namespace(&self, name: &str) -> Option<Doc> {
         if name.is_empty() {
@@ -210,26 +318,20 @@ impl Data for Mirror {
 
     fn global(&self, name: &str) -> Option<Result<Global, String>> {
         let list = |gvk: &Gvk, namespace: &str| Data::list(self, gvk, namespace);
-        self.globals.read(name, &self.cluster.kinds(), list)
+        self.globals
+            .read(name, &self.cluster.kinds(), list, |path| self.api(path))
     }
 
     fn inventory(&self) -> Option<Value> {
         let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut out = Value::object();
         for gvk in self.followed() {
-            for doc in self.objects(&gvk.group, &gvk.kind) {
-                let (namespace, name) = (
-                    text(doc.root(), &["metadata", "namespace"]),
-                    text(doc.root(), &["metadata", "name"]),
-                );
-                let version = gvk.api_version();
-                if !namespace.is_empty() && rules.unsynced(namespace) {
-                    continue;
-                }
+            let version = gvk.api_version();
+            for (namespace, objects) in &*self.inventoried(&gvk) {
                 if namespace.is_empty() {
-                    out.set(&["cluster", &version, &gvk.kind, name], doc.clone());
-                } else {
-                    out.set(&["namespace", namespace, &version, &gvk.kind, name], doc.clone());
+                    out.set(&["cluster", &version, &gvk.kind], objects.clone());
+                } else if !rules.unsynced(namespace) {
+                    out.set(&["namespace", namespace, &version, &gvk.kind], objects.clone());
                 }
             }
         }

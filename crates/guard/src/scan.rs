@@ -15,6 +15,7 @@ use ridgeway_policy::{Outcome, Request, RuleResult};
 use crate::exempt;
 use crate::guard::Shared;
 use crate::interest;
+use crate::snapshot::Unit;
 use crate::source::{POD_SECURITY, reference, text};
 
 /// What one rule says about one object.
@@ -268,12 +269,11 @@ fn results(
         let results = snapshot.standards.admit(&request).results.into_iter();
         out.extend(results.map(|result| (POD_SECURITY.to_owned(), result)));
     }
-    if !exempt::place(gvk, &object.namespace, &object.name) {
-        for unit in snapshot
-            .units
-            .values()
-            .filter(|unit| unit.judges(&gvk.group, &gvk.kind) && concerns(&unit.id))
-        {
+    let exempt = exempt::place(gvk, &object.namespace, &object.name);
+    let about = |unit: &&Arc<Unit>| unit.judges(&gvk.group, &gvk.kind) && concerns(&unit.id);
+    for unit in snapshot.units.values().filter(about) {
+        // Kubernetes' own policies are asked everywhere.
+        if !exempt || unit.is_admission() {
             let results = unit.rules.scan(&request).into_iter();
             out.extend(results.map(|result| (unit.id.clone(), result)));
         }

@@ -14,6 +14,7 @@ use crate::interest::{self, Interest, Kinds};
 use crate::policies::Stored;
 use crate::roles;
 use crate::source::{self, POD_SECURITY, Role, text};
+use crate::stand_in;
 
 /// One policy or constraint by itself.
 #[derive(Clone, Debug)]
@@ -62,6 +63,23 @@ impl Unit {
         self.is_admission() && self.interest.read.contains(gvk)
     }
 
+    /// Whether its rules read a global context entry by its name.
+    pub(crate) fn reads_global(&self, entry: &str) -> bool {
+        fn says(node: Node<'_>, entry: &str) -> bool {
+            // `entry.projection` names a part of it.
+            let named = node
+                .str_at(&["globalReference", "name"])
+                .and_then(|name| name.strip_prefix(entry));
+            named.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                || node
+                    .as_str()
+                    .is_some_and(|text| text.contains("globalContext.") && text.contains(entry))
+                || node.items().any(|item| says(item, entry))
+                || node.members().any(|(_, member)| says(member, entry))
+        }
+        self.doc.root().get("spec").is_some_and(|spec| says(spec, entry))
+    }
+
     /// Whether it judges objects of a kind.
     pub(crate) fn judges(&self, group: &str, kind: &str) -> bool {
         self.faults.is_empty() && self.interest.judged.contains(group, kind)
@@ -75,6 +93,8 @@ pub(crate) struct Snapshot {
     pub(crate) rules: RuleSet,
     /// No policy at all: what is left are the standards that namespaces ask for by label.
     pub(crate) standards: RuleSet,
+    /// Kubernetes' own policies alone.
+    pub(crate) admission: RuleSet,
     /// The policies and constraints, by reference.
     pub(crate) units: BTreeMap<ObjectRef, Arc<Unit>>,
     /// The templates, for constraints that are to be judged before they are stored.
@@ -191,10 +211,12 @@ impl Snapshot {
             out.cleanups.insert(key.clone(), stored.clone());
         }
         let mut bindings: Vec<(&ObjectRef, &Stored, Arc<Part>)> = Vec::new();
+        let mut stand_ins: Vec<RuleSet> = Vec::new();
         for (key, stored) in of(Role::Binding) {
             let part = part(key, &[stored]);
-            for fault in &part.faults {
-                tracing::warn!(%fault, "a binding is not in force");
+            if let Some(fault) = part.faults.first() {
+                tracing::error!(%fault, "a stored binding cannot be read; as much as can be read of it counts");
+                stand_ins.push(stand_in::of_binding(stored.doc.root()));
             }
             bindings.push((key, stored, part));
             out.bindings.insert(key.clone(), stored.clone());
@@ -281,6 +303,11 @@ impl Snapshot {
             if unit.faults.is_empty() && !broken_kinds.contains(&key.kind) {
                 good.push(own);
                 out.asks_about_roles |= roles::asked_about(root);
+            } else if !unit.conflicts {
+                let bound: Vec<Node<'_>> = bound.iter().map(|(_, stored, _)| stored.doc.root()).collect();
+                let template = template.map(|template| &template.doc);
+                stand_ins.push(stand_in::of_policy(key, root, template, &bound, &unit.faults));
+                out.asks_about_roles |= roles::asked_about(root);
             }
             out.units.insert(key.clone(), unit);
         }
@@ -296,7 +323,8 @@ impl Snapshot {
             .chain(beside)
             .chain(bindings.iter().map(|(_, _, part)| part))
             .chain(&configs);
-        out.rules = RuleSet::union(all.map(|part| &part.rules));
+        out.rules = RuleSet::union(all.map(|part| &part.rules).chain(&stand_ins));
+        out.admission = out.rules.only_admission();
         out.parts = parts;
         out
     }

@@ -82,6 +82,12 @@ fn checked(shared: &Shared, unit: &Unit, live: &Doc) -> Value {
         out.set(&["observedGeneration"], generation.to_value());
     }
     let warnings = ridgeway_policy::type_warnings(unit.doc.root(), &shared.cluster.kinds());
+    // What does not compile is told in the same place: these objects have no other.
+    let faults = unit
+        .faults
+        .iter()
+        .map(|fault| (fault.path.clone(), fault.message.clone()));
+    let warnings: Vec<(String, String)> = faults.chain(warnings).collect();
     let mut checking = Value::object();
     if !warnings.is_empty() {
         let one = |(field, warning): (String, String)| {

@@ -159,7 +159,12 @@ async fn the_objects_of_a_kind_and_faults() {
     }
     stored.unwrap();
     for (spec, part) in [
-        ("  apiCall: {urlPath: /api}\n", "spec.apiCall.service.url"),
+        ("  apiCall: {urlPath: /api}\n", "spec.apiCall.urlPath"),
+        (
+            "  apiCall: {urlPath: /api/v1/pods, service: {url: 'http://x'}}\n",
+            "spec.apiCall",
+        ),
+        ("  apiCall: {service: {url: 'x'}}\n", "spec.apiCall.service.url"),
         (
             "  apiCall: {service: {url: 'http://x'}, refreshInterval: soon}\n",
             "spec.apiCall.refreshInterval",
@@ -176,4 +181,28 @@ async fn the_objects_of_a_kind_and_faults() {
             .unwrap_err();
         assert!(refusal.message.contains(part), "{spec}: {}", refusal.message);
     }
+}
+
+#[tokio::test]
+async fn a_path_of_the_api_and_what_is_judged_again() {
+    let world = World::new().await;
+    let entry = ENTRY[..ENTRY.find("  apiCall").unwrap()].to_owned();
+    let path = "  apiCall: {urlPath: '/api/v1/namespaces/default/secrets'}\n  projections: [{name: names, jmesPath: \
+                \"items[].metadata.labels.team\"}]\n";
+    world.apply(&map("c-a", "shop")).await;
+    world.apply(&(entry + path)).await;
+    world.enforce(POLICY).await;
+    let violating = |want: usize| {
+        let found = world.guard.violations().into_iter();
+        found.filter(|found| found.object.name == "c-a").count() == want
+    };
+    world.until("the map is judged", || violating(1)).await;
+    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: a, labels: {team: shop}}}";
+    world.apply(secret).await;
+    world.until("it is judged again", || violating(0)).await;
+    world.apply(&map("c-b", "shop")).await;
+    let refusal = world.try_apply(&map("c-c", "stall")).await.unwrap_err();
+    assert!(refusal.message.contains("no such team"), "{}", refusal.message);
+    world.apply(&secret.replace("team: shop", "team: stall")).await;
+    world.until("and again", || violating(1)).await;
 }

@@ -79,12 +79,16 @@ pub fn only_releases(old: Node<'_>, new: Node<'_>) -> bool {
 pub struct User<'a> {
     /// User name.
     pub name: &'a str,
+    /// The user's unique id, where the authenticator knows one.
+    pub uid: &'a str,
     /// Groups.
     pub groups: &'a [String],
     /// Bound roles as `namespace:name`, where known.
     pub roles: &'a [String],
     /// Bound cluster roles, where known.
     pub cluster_roles: &'a [String],
+    /// What else the authenticator says: lists of texts by name.
+    pub extra: Option<Node<'a>>,
 }
 
 /// Objects beside the one at hand: what a policy's context reads. All of it was fetched beforehand.
@@ -227,6 +231,8 @@ pub struct Request<'a> {
     pub user: Option<User<'a>>,
     /// Whether nothing will be stored.
     pub dry_run: bool,
+    /// The options of the operation (`CreateOptions`, …), where they are known.
+    pub options: Option<Node<'a>>,
     /// The present, for rules that read the time.
     pub now: Option<Timestamp>,
     /// Objects beside this one.
@@ -273,6 +279,7 @@ impl<'a> Request<'a> {
             namespace_object: None,
             user: None,
             dry_run: false,
+            options: None,
             now: None,
             data: &NoData,
             variables: &[],
@@ -282,6 +289,20 @@ impl<'a> Request<'a> {
     /// The object concerned: the new one, or the old one on delete.
     pub fn subject(&self) -> Option<Node<'a>> {
         self.object.or(self.old_object)
+    }
+
+    /// Whether it is about a namespace's own object, which lies in none.
+    pub fn is_namespace(&self) -> bool {
+        self.gvk.kind == "Namespace" && self.gvk.group.is_empty()
+    }
+
+    /// The namespace as admission reviews tell it: the own name of a namespace that somebody puts before the rules.
+    pub fn told_namespace(&self) -> &'a str {
+        if self.namespace.is_empty() && self.is_namespace() && self.user.is_some() {
+            self.name
+        } else {
+            self.namespace
+        }
     }
 
     /// The namespace's labels.

@@ -171,6 +171,24 @@ impl RuleSet {
         }
     }
 
+    /// Kubernetes' own policies of the set alone.
+    pub fn only_admission(&self) -> RuleSet {
+        RuleSet {
+            admission: self.admission.clone(),
+            ..RuleSet::default()
+        }
+    }
+
+    /// Whether some constraint of the set is asked about deletions: its template looks at the operation.
+    pub fn asks_about_deletions(&self) -> bool {
+        self.gatekeeper.asks_about_deletions()
+    }
+
+    /// Whether some constraint of the set reads objects beside the one at hand.
+    pub fn reads_inventory(&self) -> bool {
+        self.gatekeeper.reads_inventory()
+    }
+
     /// What single objects of a set do not say and only together is wrong: Gatekeeper's mutators that contradict each
     /// other, and expansion that goes in circles. These objects have no effect.
     pub fn conflicts(&self) -> Vec<CompileError> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use ridgeway_doc::{Doc, Node, Value};
@@ -203,30 +203,40 @@ impl Remote {
         if name.contains('/') {
             return Ok(None);
         }
-        self.try_fetch(&format!("/api/v1/namespaces/{name}"))
+        let path = format!("/api/v1/namespaces/{name}");
+        match self.try_fetch(&path)? {
+            // One that was made a moment ago must not be taken for none.
+            None => self.send("GET", &path, None),
+            found => Ok(found),
+        }
     }
 
     /// Group and version as in a path, plural, and whether objects are in namespaces.
-    fn resource(&self, gvk: &Gvk) -> Option<(String, String, bool)> {
+    fn resource(&self, gvk: &Gvk) -> Result<Option<(String, String, bool)>, RemoteError> {
         let known = self.table.get(gvk).or_else(|| {
             let any = gvk.version.is_empty() || gvk.version == "*";
             any.then(|| self.table.by_kind(&gvk.group, &gvk.kind)).flatten()
         });
         if let Some(kind) = known {
-            return Some((base(&kind.gvk), kind.plural.clone(), kind.namespaced));
+            return Ok(Some((base(&kind.gvk), kind.plural.clone(), kind.namespaced)));
         }
         let mut gvk = gvk.clone();
         if gvk.version.is_empty() || gvk.version == "*" {
-            let group = self.fetch(&format!("/apis/{}", gvk.group))?;
-            gvk.version = group.root().str_at(&["preferredVersion", "version"])?.to_owned();
+            let group = self.try_fetch(&format!("/apis/{}", gvk.group))?;
+            let preferred = group
+                .as_ref()
+                .and_then(|g| g.root().str_at(&["preferredVersion", "version"]));
+            let Some(preferred) = preferred else { return Ok(None) };
+            gvk.version = preferred.to_owned();
         }
-        let served = self.fetch(&base(&gvk))?;
-        let mut resources = served.root().get("resources")?.items();
-        let resource = resources.find(|r| {
-            r.str_at(&["kind"]) == Some(&gvk.kind) && r.str_at(&["name"]).is_some_and(|name| !name.contains('/'))
-        })?;
-        let namespaced = resource.get("namespaced").and_then(Node::as_bool).unwrap_or(false);
-        Some((base(&gvk), resource.str_at(&["name"])?.to_owned(), namespaced))
+        let served = self.try_fetch(&base(&gvk))?;
+        let resources = served.as_ref().and_then(|served| served.root().get("resources"));
+        let found = resources.into_iter().flat_map(Node::items).find_map(|resource| {
+            let name = resource.str_at(&["name"]).filter(|name| !name.contains('/'))?;
+            let namespaced = resource.get("namespaced").and_then(Node::as_bool).unwrap_or(false);
+            (resource.str_at(&["kind"]) == Some(&gvk.kind)).then(|| (base(&gvk), name.to_owned(), namespaced))
+        });
+        Ok(found)
     }
 
     /// One object.
@@ -234,7 +244,7 @@ impl Remote {
         if name.is_empty() || name.contains('/') || namespace.contains('/') {
             return None;
         }
-        let (base, plural, namespaced) = self.resource(gvk)?;
+        let (base, plural, namespaced) = self.resource(gvk).ok().flatten()?;
         self.fetch(&if namespaced {
             format!("{base}/namespaces/{namespace}/{plural}/{name}")
         } else {
@@ -302,31 +312,37 @@ fn binds(binding: Node<'_>, user: &str, groups: &[String]) -> bool {
 
 /// A cluster as one set of policies reads it.
 pub(crate) struct Reader<'a> {
-    pub(crate) remote: &'a Remote,
+    remote: &'a Remote,
     /// The kinds that templates want in their inventory, as group and kind.
-    pub(crate) inventory: &'a BTreeSet<(String, String)>,
+    inventory: &'a BTreeSet<(String, String)>,
+    /// What is in it, read when it is first asked for.
+    objects: OnceLock<Result<Value, RemoteError>>,
 }
 
-impl Data for Reader<'_> {
-    fn get(&self, gvk: &Gvk, namespace: &str, name: &str) -> Option<Doc> {
-        self.remote.get(gvk, namespace, name)
+impl<'a> Reader<'a> {
+    pub(crate) fn new(remote: &'a Remote, inventory: &'a BTreeSet<(String, String)>) -> Reader<'a> {
+        Reader {
+            remote,
+            inventory,
+            objects: OnceLock::new(),
+        }
     }
 
-    fn api(&self, path: &str) -> Option<Value> {
-        // Parts of the path may come from the object: it must not leave the API by them.
-        let sound = (path.starts_with("/api/") || path.starts_with("/apis/")) && !path.split('/').any(|p| p == "..");
-        sound.then(|| self.remote.fetch(path)).flatten().map(Value::from)
+    /// The inventory, or why it cannot be told.
+    pub(crate) fn objects(&self) -> &Result<Value, RemoteError> {
+        self.objects.get_or_init(|| self.read())
     }
 
-    fn inventory(&self) -> Option<Value> {
+    fn read(&self) -> Result<Value, RemoteError> {
         let mut out = Value::object();
         for (group, kind) in self.inventory {
             let gvk = Gvk::new(group, "", kind);
-            let Some((base, plural, _)) = self.remote.resource(&gvk) else {
+            // What is not served has no objects.
+            let Some((base, plural, _)) = self.remote.resource(&gvk)? else {
                 continue;
             };
             let version = base.split('/').skip(2).collect::<Vec<_>>().join("/");
-            let Some(list) = self.remote.fetch(&format!("{base}/{plural}")) else {
+            let Some(list) = self.remote.try_fetch(&format!("{base}/{plural}"))? else {
                 continue;
             };
             for item in list.root().get("items").into_iter().flat_map(Node::items) {
@@ -342,7 +358,23 @@ impl Data for Reader<'_> {
                 out.set(&path, object);
             }
         }
-        Some(out)
+        Ok(out)
+    }
+}
+
+impl Data for Reader<'_> {
+    fn get(&self, gvk: &Gvk, namespace: &str, name: &str) -> Option<Doc> {
+        self.remote.get(gvk, namespace, name)
+    }
+
+    fn api(&self, path: &str) -> Option<Value> {
+        // Parts of the path may come from the object: it must not leave the API by them.
+        let sound = (path.starts_with("/api/") || path.starts_with("/apis/")) && !path.split('/').any(|p| p == "..");
+        sound.then(|| self.remote.fetch(path)).flatten().map(Value::from)
+    }
+
+    fn inventory(&self) -> Option<Value> {
+        self.objects().as_ref().ok().cloned()
     }
 }
 

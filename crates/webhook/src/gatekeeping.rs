@@ -5,7 +5,7 @@ use ridgeway_krm::KindTable;
 use ridgeway_policy::RuleSet;
 
 use crate::coverage::Coverage;
-use crate::policies::{FailurePolicy, Source, Unit, reads_surroundings};
+use crate::policies::{FailurePolicy, Source, Surroundings, Unit};
 
 /// The name of the unit of all mutators.
 const MUTATORS: &str = "mutations.gatekeeper.sh";
@@ -61,7 +61,8 @@ impl<'a> Gatekeeping<'a> {
             name: MUTATORS.into(),
             failure: FailurePolicy::Fail,
             budget: None,
-            reads_surroundings: self.mutators.iter().any(|source| reads_surroundings(source)),
+            reads: Surroundings::of(self.mutators.iter().copied()),
+            again: false,
             mutate: Some((compile(sources).0, coverage)),
             validate: None,
             order: 1,

@@ -1,5 +1,6 @@
 //! Asking the policies: mutations in order, then everything that validates, each within its time.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,13 +11,16 @@ use tokio::sync::Notify;
 
 use crate::EXEMPT_NAMESPACES;
 use crate::answer::{Answer, Words};
-use crate::cluster::{Reader, Remote, RemoteError};
+use crate::cluster::{Reader, Remote};
 use crate::metrics::Metrics;
-use crate::policies::{FailurePolicy, PolicySet, Unit};
+use crate::policies::{FailurePolicy, PolicySet, Surroundings, Unit};
 use crate::review::Review;
 
 /// Budgets are held to about this.
 const FINEST: Duration = Duration::from_millis(1);
+
+/// Why a server without a cluster cannot tell what lies beside a review.
+const ALONE: &str = "nothing is read from a cluster here; give the server one (--kubeconfig)";
 
 /// What is asked, and of which policies.
 #[derive(Clone)]
@@ -82,35 +86,36 @@ impl Judge {
             || review.leaving()
     }
 
-    /// The namespace and the user's roles, read once and only when some policy is asked.
-    async fn beside(&self, set: &Arc<PolicySet>, question: &Question) -> Beside {
+    /// The namespace and the user's roles, read once and only when some policy asks about them.
+    async fn beside(&self, reads: Surroundings, question: &Question) -> Beside {
         let Some(remote) = self.remote.clone() else {
-            return Beside::default();
+            return Beside::unread(ALONE);
         };
         let review = &question.review;
         let (namespace, user, groups) = (review.namespace.clone(), review.user.clone(), review.groups.clone());
-        let roles = set.asks_about_roles;
-        let read = tokio::task::spawn_blocking(move || -> Result<Beside, RemoteError> {
+        let read = tokio::task::spawn_blocking(move || {
             let mut out = Beside::default();
             if !namespace.is_empty() {
-                out.namespace = remote.namespace(&namespace)?;
+                match remote.namespace(&namespace) {
+                    Ok(Some(found)) => out.namespace = Some(found),
+                    Ok(None) => out.no_namespace = Some(format!("there is no namespace {namespace} in the cluster")),
+                    Err(error) => out.no_namespace = Some(error.to_string()),
+                }
             }
-            if roles {
-                (out.roles, out.cluster_roles) = remote.roles(&user, &groups)?;
+            if reads.roles {
+                match remote.roles(&user, &groups) {
+                    Ok(roles) => (out.roles, out.cluster_roles) = roles,
+                    Err(error) => out.no_roles = Some(error.to_string()),
+                }
             }
-            Ok(out)
+            out
         });
         // Half of the time at most: the policies need the rest.
         let patience = question.deadline.saturating_duration_since(Instant::now()) / 2;
-        let failed = match tokio::time::timeout(patience, read).await {
-            Ok(Ok(Ok(beside))) => return beside,
-            Ok(Ok(Err(error))) => error.to_string(),
-            Ok(Err(_)) => "the cluster could not be read".to_owned(),
-            Err(_) => format!("the cluster did not answer within {}", shown(patience)),
-        };
-        Beside {
-            failed: Some(failed),
-            ..Beside::default()
+        match tokio::time::timeout(patience, read).await {
+            Ok(Ok(beside)) => beside,
+            Ok(Err(_)) => Beside::unread("the cluster could not be read"),
+            Err(_) => Beside::unread(&format!("the cluster did not answer within {}", shown(patience))),
         }
     }
 
@@ -128,7 +133,13 @@ impl Judge {
             return answer;
         }
         let deadline = question.deadline;
-        let beside = self.beside(set, &question).await;
+        let asked = steps.iter().map(|step| set.units[step.unit].reads);
+        let reads = asked.fold(Surroundings::default(), |all, one| Surroundings {
+            namespace: all.namespace || one.namespace,
+            roles: all.roles || one.roles,
+            inventory: all.inventory || one.inventory,
+        });
+        let beside = self.beside(reads, &question).await;
         let run = Arc::new(Run {
             judge: self.clone(),
             set: set.clone(),
@@ -168,6 +179,8 @@ type Evaluated = (Option<Value>, Vec<RuleResult>, Vec<(String, String)>);
 struct Step {
     unit: usize,
     mutating: bool,
+    /// Whether the unit is asked once more, about what others have changed after it.
+    again: bool,
 }
 
 /// What a question has to be put before: mutating parts first.
@@ -187,8 +200,14 @@ fn steps(set: &PolicySet, question: &Question) -> Vec<Step> {
                 .as_ref()
                 .is_some_and(|(_, coverage)| coverage.covers(&review.gvr, &review.subresource, review.operation));
             if covers {
-                out.push(Step { unit, mutating });
+                let again = false;
+                out.push(Step { unit, mutating, again });
             }
+        }
+        if mutating {
+            let again = out.iter().filter(|step| set.units[step.unit].again);
+            let again: Vec<Step> = again.map(|step| Step { again: true, ..*step }).collect();
+            out.extend(again);
         }
     }
     out
@@ -200,8 +219,28 @@ struct Beside {
     namespace: Option<Doc>,
     roles: Vec<String>,
     cluster_roles: Vec<String>,
-    /// Why it could not be read.
-    failed: Option<String>,
+    /// Why the namespace could not be read.
+    no_namespace: Option<String>,
+    /// Why the roles could not be read.
+    no_roles: Option<String>,
+}
+
+impl Beside {
+    fn unread(why: &str) -> Beside {
+        Beside {
+            no_namespace: Some(why.to_owned()),
+            no_roles: Some(why.to_owned()),
+            ..Beside::default()
+        }
+    }
+
+    /// Why a unit cannot be asked: of what it reads, something is not known.
+    fn lacks(&self, unit: &Unit, review: &Review) -> Option<&str> {
+        let namespace = self.no_namespace.as_ref();
+        let namespace = namespace.filter(|_| unit.reads.namespace && !review.namespace.is_empty());
+        let roles = self.no_roles.as_ref().filter(|_| unit.reads.roles);
+        namespace.or(roles).map(String::as_str)
+    }
 }
 
 /// How far a question has come. Whoever holds an older epoch has been given up and says nothing more.
@@ -212,6 +251,8 @@ struct State {
     work: Option<Value>,
     results: Vec<(Step, Vec<RuleResult>)>,
     recorded: Vec<(String, String)>,
+    /// The object as units left it that are asked again.
+    left: HashMap<usize, Option<Value>>,
     done: bool,
 }
 
@@ -224,6 +265,7 @@ impl State {
             work: None,
             results: Vec::new(),
             recorded: Vec::new(),
+            left: HashMap::new(),
             done: false,
         }
     }
@@ -259,6 +301,10 @@ impl Run {
                 if mutated.is_some() {
                     state.work = mutated;
                 }
+                if unit.again && !step.again {
+                    let left = state.work.clone();
+                    state.left.insert(step.unit, left);
+                }
                 state.results.push((step, results));
                 state.recorded.extend(recorded);
                 state.step += 1;
@@ -270,6 +316,12 @@ impl Run {
         let mut state = self.state();
         if state.epoch != epoch {
             return None;
+        }
+        // Who would see again what they have left has nothing more to say.
+        while let Some(step) = self.steps.get(state.step).filter(|step| step.again)
+            && state.left.get(&step.unit).is_none_or(|left| *left == state.work)
+        {
+            state.step += 1;
         }
         let Some(step) = self.steps.get(state.step) else {
             state.done = true;
@@ -368,20 +420,20 @@ impl Run {
         };
         let review = &self.question.review;
         let beside = &self.beside;
-        if let Some(failed) = beside.failed.as_ref().filter(|_| unit.reads_surroundings) {
-            return (
-                None,
-                vec![unasked(
-                    unit,
-                    format!("The policy {} could not be asked: {failed}", unit.name),
-                )],
-                Vec::new(),
-            );
-        }
-        let reader = self.judge.remote.as_deref().map(|remote| Reader {
-            remote,
-            inventory: &self.set.inventory,
+        let reader = self
+            .judge
+            .remote
+            .as_deref()
+            .map(|remote| Reader::new(remote, &self.set.inventory));
+        let inventory = (unit.reads.inventory && !self.set.inventory.is_empty()).then(|| match &reader {
+            Some(reader) => reader.objects().as_ref().err().map(ToString::to_string),
+            None => Some(ALONE.to_owned()),
         });
+        let lacks = beside.lacks(unit, review).map(str::to_owned);
+        if let Some(failed) = lacks.or(inventory.flatten()) {
+            let message = format!("The policy {} could not be asked: {failed}", unit.name);
+            return (None, vec![unasked(unit, message)], Vec::new());
+        }
         let data: &dyn Data = match &reader {
             Some(reader) => reader,
             None => &NoData,
@@ -402,11 +454,14 @@ impl Run {
             namespace_object: beside.namespace.as_ref().map(Doc::root),
             user: Some(User {
                 name: &review.user,
+                uid: &review.user_uid,
                 groups: &review.groups,
                 roles: &beside.roles,
                 cluster_roles: &beside.cluster_roles,
+                extra: review.user_extra(),
             }),
             dry_run: review.dry_run,
+            options: review.options(),
             now: Some(self.question.now),
             data,
             variables: &[],
@@ -414,6 +469,8 @@ impl Run {
         // Pod Security labels are the cluster's own admission's.
         let results = verdicts.results.into_iter();
         let results = results.filter(|result| result.dialect != Dialect::PodSecurity);
+        // Who is asked again has had their say; only what goes wrong now is news.
+        let results = results.filter(|result| !step.again || result.outcome == Outcome::Error);
         (verdicts.mutated, results.collect(), verdicts.annotations)
     }
 }

@@ -35,7 +35,7 @@ pub use judge::{Judge, Question};
 pub use manifests::{Client, Options as ManifestOptions, manifests};
 pub use metrics::Metrics;
 pub use pki::{Certificates, PkiError};
-pub use policies::{FailurePolicy, LoadError, PolicySet, Unit};
+pub use policies::{FailurePolicy, LoadError, PolicySet, Surroundings, Unit};
 pub use register::{keep_registered, register};
 pub use reload::{Loaded, follow};
 pub use review::{Review, ReviewError};

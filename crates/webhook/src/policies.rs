@@ -63,14 +63,54 @@ pub struct Unit {
     pub failure: FailurePolicy,
     /// How long it may take; `None` for the server's default.
     pub budget: Option<Duration>,
-    /// Whether its rules ask about the namespace's own object or the user's roles.
-    pub reads_surroundings: bool,
+    /// What its rules ask about that no review tells.
+    pub reads: Surroundings,
+    /// Whether it is asked once more to change an object that others have changed after it.
+    pub(crate) again: bool,
     /// Its mutating rules with what they cover.
     pub mutate: Option<(RuleSet, Coverage)>,
     /// Its other rules with what they cover.
     pub validate: Option<(RuleSet, Coverage)>,
     /// Mutations of one dialect come before those of the next: Kubernetes' own, Gatekeeper's, Kyverno's.
     pub(crate) order: u8,
+}
+
+/// What rules may ask about that a review does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The namespace's own object: its labels above all.
+    pub namespace: bool,
+    /// The roles that the user is bound to.
+    pub roles: bool,
+    /// Other objects, in a template's inventory.
+    pub inventory: bool,
+}
+
+impl Surroundings {
+    /// What objects ask about.
+    pub(crate) fn of<'a>(sources: impl IntoIterator<Item = &'a Source>) -> Surroundings {
+        let mut out = Surroundings::default();
+        for source in sources {
+            out.within(source.doc.root());
+        }
+        out
+    }
+
+    fn within(&mut self, node: Node<'_>) {
+        if let Some(text) = node.as_str() {
+            let says = |words: [&str; 2]| words.iter().any(|word| text.contains(word));
+            self.namespace |= says(["namespaceObject", "_unstable"]);
+            self.roles |= says(["request.roles", "request.clusterRoles"]);
+        }
+        for (key, value) in node.members() {
+            let mut inner = value.members().map(|(_, inner)| inner);
+            self.namespace |= key == "namespaceSelector"
+                && inner.any(|inner| inner.members().next().is_some() || inner.items().next().is_some());
+            self.roles |= matches!(key, "roles" | "clusterRoles") && value.items().any(|item| item.as_str().is_some());
+            self.within(value);
+        }
+        node.items().for_each(|item| self.within(item));
+    }
 }
 
 /// Every policy of some directories.
@@ -247,6 +287,7 @@ impl PolicySet {
                 Role::Mutator | Role::Expansion | Role::Config => None,
             };
             let Some(unit) = unit else { continue };
+            out.asks_about_roles |= unit.reads.roles;
             if let Some(first) = known.insert(unit.name.clone(), &source.path) {
                 let at = root.at(&["metadata", "name"]).and_then(Node::position);
                 faults.push(format!(
@@ -404,14 +445,6 @@ fn spoken(source: &Source) -> String {
     }
 }
 
-/// Whether rules ask about what a review does not tell: the namespace's labels, the user's roles.
-pub(crate) fn reads_surroundings(source: &Source) -> bool {
-    let text = source.doc.root().to_json();
-    ["namespaceSelector", "namespaceObject", "\"roles\"", "\"clusterRoles\""]
-        .iter()
-        .any(|word| text.contains(word))
-}
-
 /// The policy with some of its rules only.
 fn with_rules(source: &Source, keep: impl Fn(Node<'_>) -> bool) -> Option<Source> {
     let rules = source.doc.root().at(&["spec", "rules"])?;
@@ -445,7 +478,6 @@ fn kyverno(
     if rules().any(|rule| rule.get("generate").is_some()) {
         set.notes.push(generates(source));
     }
-    set.asks_about_roles |= rules().any(asks_about_roles);
     let part = |keep: fn(Node<'_>) -> bool| {
         let source = with_rules(source, keep)?;
         let mut coverage = Coverage::default();
@@ -466,7 +498,8 @@ fn kyverno(
         name: spoken(source),
         failure: failure(root.get("spec")),
         budget,
-        reads_surroundings: reads_surroundings(source),
+        reads: Surroundings::of([source].into_iter().chain(exceptions.iter().copied())),
+        again: false,
         mutate,
         validate,
         order: 2,
@@ -494,7 +527,8 @@ fn cel(source: &Source, faults: &mut Vec<String>) -> Option<Unit> {
         name: spoken(source),
         failure: failure(Some(spec)),
         budget,
-        reads_surroundings: reads_surroundings(source),
+        reads: Surroundings::of([source]),
+        again: false,
         mutate,
         validate,
         order: 3,
@@ -528,37 +562,29 @@ fn constraint(
     if faults.len() > before {
         return None;
     }
-    let code = template.doc.root().to_json();
-    let deletes = ["review.operation", "request.operation", "oldObject"]
-        .iter()
-        .any(|word| code.contains(word));
+    // What stands beside it has been checked by itself.
+    let needed = beside.of_constraint(template);
+    let rules = compile(source, &needed).0.judging();
     let mut coverage = Coverage::default();
-    coverage.of_constraint(source.doc.root(), deletes, table);
+    coverage.of_constraint(source.doc.root(), rules.asks_about_deletions(), table);
     beside
         .expansions
         .iter()
         .for_each(|expansion| coverage.of_applied(expansion.doc.root(), table));
-    // What stands beside it has been checked by itself.
-    let rules = compile(source, &beside.of_constraint(template)).0.judging();
+    let reads = Surroundings {
+        inventory: rules.reads_inventory(),
+        ..Surroundings::of(needed.into_iter().chain([source]))
+    };
     Some(Unit {
         name: format!("{kind}/{name}"),
         failure: failure(source.doc.root().get("spec")),
         budget,
-        reads_surroundings: reads_surroundings(source),
+        reads,
+        again: false,
         mutate: None,
         validate: Some((rules, coverage)),
         order: 4,
     })
-}
-
-fn asks_about_roles(rule: Node<'_>) -> bool {
-    let blocks = ["match", "exclude"].into_iter().filter_map(|key| rule.get(key));
-    blocks
-        .flat_map(|block| {
-            let list = |key| block.get(key).into_iter().flat_map(Node::items);
-            [block].into_iter().chain(list("any")).chain(list("all"))
-        })
-        .any(|filter| filter.get("roles").is_some() || filter.get("clusterRoles").is_some())
 }
 
 #[cfg(test)]

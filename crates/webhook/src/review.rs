@@ -48,6 +48,8 @@ pub struct Review {
     pub name: String,
     /// Who asks.
     pub user: String,
+    /// The unique id of who asks, or empty.
+    pub user_uid: String,
     /// Groups of who asks.
     pub groups: Vec<String>,
     /// Whether nothing will be stored.
@@ -110,6 +112,7 @@ impl Review {
             namespace,
             name,
             user: text(&["request", "userInfo", "username"]),
+            user_uid: text(&["request", "userInfo", "uid"]),
             groups: groups.filter_map(|g| g.as_str().map(str::to_owned)).collect(),
             dry_run: request.get("dryRun").and_then(Node::as_bool).unwrap_or(false),
             gvk,
@@ -130,6 +133,16 @@ impl Review {
     /// The object as it is; `None` on create.
     pub fn old_object(&self) -> Option<Node<'_>> {
         self.part("oldObject")
+    }
+
+    /// What else the authenticator says of who asks.
+    pub fn user_extra(&self) -> Option<Node<'_>> {
+        self.part("userInfo")?.get("extra").filter(|extra| extra.is_object())
+    }
+
+    /// The options of the operation.
+    pub fn options(&self) -> Option<Node<'_>> {
+        self.part("options")
     }
 
     /// Whether the object is on its way out and only loses finalizers.

@@ -215,6 +215,7 @@ impl Bench {
                 ..User::default()
             }),
             dry_run: false,
+            options: None,
             now: Some(SystemClock.now()),
             data: &self.world,
             variables: &self.variables,

@@ -162,7 +162,7 @@ impl ParamRef {
     fn find(&self, kind: &Gvk, request: &Request<'_>) -> Result<Vec<Option<Doc>>, String> {
         let known = request.data.kind(kind);
         let namespaced = known.as_ref().map(|kind| kind.namespaced);
-        let namespace = match (namespaced, self.namespace.as_str(), request.namespace) {
+        let namespace = match (namespaced, self.namespace.as_str(), request.told_namespace()) {
             (Some(false), "", _) => "",
             (Some(false), _, _) => {
                 return Err("paramRef.namespace must not be provided for a cluster-scoped `paramKind`".into());

@@ -138,8 +138,7 @@ impl Definition {
                 annotations,
             }
         };
-        let json = spec.to_json();
-        Ok(Definition {
+        let mut out = Definition {
             name: text(&["metadata", "name"]),
             title: text(&["metadata", "annotations", "policies.kyverno.io/title"]),
             category: text(&["metadata", "annotations", "policies.kyverno.io/category"]),
@@ -148,9 +147,33 @@ impl Definition {
             variables,
             fail_open,
             param_kind,
-            asks_who: json.contains("request.userInfo") || json.contains("authorizer"),
+            asks_who: false,
             body,
-        })
+        };
+        let asks = |program: &Program| program.reads("request", "userInfo") || program.names("authorizer");
+        let asked = out.programs().any(asks);
+        out.asks_who = asked;
+        Ok(out)
+    }
+
+    /// All of its expressions.
+    pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
+        let mut body: Vec<&Program> = Vec::new();
+        match &self.body {
+            Body::Validate {
+                validations,
+                annotations,
+            } => {
+                for validation in validations {
+                    body.push(&validation.program);
+                    body.extend(&validation.message_program);
+                }
+                body.extend(annotations.iter().map(|(_, program)| program));
+            }
+            Body::Mutate { mutations, .. } => body.extend(mutations.iter().map(Mutation::program)),
+        }
+        let variables = self.variables.iter().map(|(_, program)| program);
+        self.conditions.iter().chain(variables).chain(body)
     }
 
     /// The names that its expressions see, before there are variables.

@@ -11,7 +11,7 @@ use crate::cel_policy::CelScope;
 use crate::request::Request;
 
 /// What all expressions of a policy may take together; one of them may take [`RULE_STEPS`].
-const POLICY_STEPS: u64 = 10 * RULE_STEPS;
+pub(super) const POLICY_STEPS: u64 = 10 * RULE_STEPS;
 /// What all match conditions may take together.
 const CONDITION_STEPS: u64 = POLICY_STEPS / 4;
 
@@ -64,6 +64,17 @@ impl<'a> Evaluation<'a> {
         }
     }
 
+    /// The same with what earlier expressions of the policy have left.
+    pub(super) fn within(self, steps: u64) -> Evaluation<'a> {
+        self.budget.0.set(steps);
+        self
+    }
+
+    /// How many steps are left.
+    pub(super) fn left(&self) -> u64 {
+        self.budget.0.get()
+    }
+
     /// The value of a program. The outer error ends the policy's evaluation.
     pub(super) fn value(&self, program: &Program) -> Result<Result<Cel<'a>, Fault>, Overdrawn> {
         let left = self.budget.0.get();
@@ -84,8 +95,7 @@ pub(super) fn matches(definition: &Definition, params: Option<&Doc>, request: &R
     if definition.conditions.is_empty() {
         return Ok(true);
     }
-    let evaluation = Evaluation::new(definition, params, request);
-    evaluation.budget.0.set(CONDITION_STEPS);
+    let evaluation = Evaluation::new(definition, params, request).within(CONDITION_STEPS);
     let mut faults: Vec<String> = Vec::new();
     for condition in &definition.conditions {
         match evaluation.value(condition) {

@@ -3,7 +3,7 @@
 use ridgeway_doc::{Doc, Node, Value};
 
 use super::definition::{Definition, known};
-use super::evaluation::Evaluation;
+use super::evaluation::{Evaluation, POLICY_STEPS};
 use super::merge;
 use super::typing::Typing;
 use crate::cel::{Cel, Program, Type};
@@ -53,14 +53,27 @@ impl Mutation {
         })
     }
 
-    /// The object after the mutation.
-    fn run(&self, definition: &Definition, params: Option<&Doc>, request: &Request<'_>) -> Result<Value, String> {
+    /// Its expression.
+    pub(super) fn program(&self) -> &Program {
+        let (Mutation::Apply(program) | Mutation::Patch(program)) = self;
+        program
+    }
+
+    /// The object after the mutation; `steps` is what the policy has left.
+    fn run(
+        &self,
+        definition: &Definition,
+        params: Option<&Doc>,
+        request: &Request<'_>,
+        steps: &mut u64,
+    ) -> Result<Value, String> {
         let Some(object) = request.object else {
             return Ok(Value::NULL);
         };
-        let evaluation = Evaluation::new(definition, params, request);
-        let (Mutation::Apply(program) | Mutation::Patch(program)) = self;
-        let made = evaluation.value(program).map_err(|overdrawn| overdrawn.to_string())?;
+        let evaluation = Evaluation::new(definition, params, request).within(*steps);
+        let made = evaluation.value(self.program());
+        *steps = evaluation.left();
+        let made = made.map_err(|overdrawn| overdrawn.to_string())?;
         let made = made.map_err(|fault| fault.to_string())?;
         match self {
             Mutation::Apply(_) if !made.is_map() => Err(format!(
@@ -97,11 +110,11 @@ pub(super) fn run(
     request: &Request<'_>,
 ) -> (Value, Vec<String>) {
     let mut work = request.object.map_or(Value::NULL, Node::to_value);
-    let mut faults = Vec::new();
+    let (mut faults, mut steps) = (Vec::new(), POLICY_STEPS);
     for mutation in mutations {
         let made = {
             let object = Some(work.node());
-            mutation.run(definition, params, &Request { object, ..*request })
+            mutation.run(definition, params, &Request { object, ..*request }, &mut steps)
         };
         match made {
             Ok(value) => work = value,

@@ -96,6 +96,16 @@ impl TemplateCode {
         }))
     }
 
+    /// Whether it looks at what is being done, or at what was there before; what every template has does not count.
+    pub(crate) fn names_operations(&self) -> bool {
+        let looks = |program: &Program| program.reads("request", "operation") || program.names("oldObject");
+        let of_all = |program: &Program| {
+            let mut own = self.0.variables.iter().take(OWN.len());
+            own.any(|(_, known)| std::ptr::eq(known, program))
+        };
+        self.0.programs().any(|program| !of_all(program) && looks(program))
+    }
+
     /// What is wrong with a request under a constraint with these parameters.
     pub(crate) fn violations(&self, parameters: &Value, request: &Request<'_>) -> Vec<String> {
         let Body::Validate { validations, .. } = &self.0.body else {

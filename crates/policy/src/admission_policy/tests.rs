@@ -1,5 +1,7 @@
 //! Policies, bindings, parameters: what they say and when.
 
+mod selection;
+
 use std::sync::Arc;
 
 use ridgeway_doc::{Doc, Node, Value, parse_yaml};

@@ -1,6 +1,6 @@
 //! What can be read off an expression without evaluating it.
 
-use super::ast::Expr;
+use super::ast::{Expr, Literal};
 
 /// The expressions directly within one.
 fn parts(expr: &Expr) -> Vec<&Expr> {
@@ -47,6 +47,43 @@ pub(super) fn calls(expr: &Expr) -> impl Iterator<Item = &str> {
     all(expr).filter_map(|expr| match expr {
         Expr::Call { target: None, name, .. } => Some(&**name),
         _ => None,
+    })
+}
+
+/// Whether a field of a name is read, or the name as a whole, which gives all of its fields away.
+pub(super) fn reads(expr: &Expr, root: &str, field: &str) -> bool {
+    let is_root = |expr: &Expr| matches!(expr, Expr::Ident { name, .. } | Expr::Global(name) if **name == *root);
+    let inner = |expr: &Expr| parts(expr).into_iter().any(|part| reads(part, root, field));
+    match expr {
+        Expr::Ident { name, .. } | Expr::Global(name) => match name.strip_prefix(root) {
+            Some("") => true,
+            Some(rest) => {
+                let path = rest.strip_prefix('.');
+                path.is_some_and(|path| path.split('.').next() == Some(field))
+            }
+            None => false,
+        },
+        Expr::Select {
+            operand, field: own, ..
+        }
+        | Expr::Has { operand, field: own }
+            if is_root(operand) =>
+        {
+            **own == *field
+        }
+        Expr::Index { operand, index, .. } if is_root(operand) => match &**index {
+            Expr::Literal(Literal::Text(own)) => **own == *field,
+            _ => true,
+        },
+        other => inner(other),
+    }
+}
+
+/// Whether a name is read, or something in it.
+pub(super) fn names(expr: &Expr, root: &str) -> bool {
+    all(expr).any(|expr| match expr {
+        Expr::Ident { name, .. } | Expr::Global(name) => name.split('.').next() == Some(root),
+        _ => false,
     })
 }
 

@@ -80,6 +80,16 @@ impl Program {
         inspect::calls(&self.ast)
     }
 
+    /// Whether the expression reads a field of a name, or the name as a whole.
+    pub(crate) fn reads(&self, root: &str, field: &str) -> bool {
+        inspect::reads(&self.ast, root, field)
+    }
+
+    /// Whether the expression reads a name, or something in it.
+    pub(crate) fn names(&self, root: &str) -> bool {
+        inspect::names(&self.ast, root)
+    }
+
     /// Why an object to be applied cannot be one: its parts are named by their place.
     pub(crate) fn misnamed_object(&self) -> Option<String> {
         inspect::misnamed_object(&self.ast)

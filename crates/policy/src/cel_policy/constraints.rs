@@ -66,10 +66,11 @@ impl ResourceRule {
     }
 
     fn matches(&self, request: &Request<'_>, resource: &str, equivalent: bool) -> bool {
-        let has = |list: &[String], text: &str| list.iter().any(|item| item == "*" || item.eq_ignore_ascii_case(text));
+        // As Kubernetes compares: letter by letter, and `*` for all, which names know nothing of.
+        let has = |list: &[String], text: &str| list.iter().any(|item| item == "*" || item == text);
         let resources = self.resources.iter().any(|pattern| {
             let (main, sub) = pattern.split_once('/').unwrap_or((pattern, ""));
-            (main == "*" || main.eq_ignore_ascii_case(resource))
+            (main == "*" || main == resource)
                 && (sub == request.subresource || sub == "*" || pattern == "*" && request.subresource.is_empty())
         });
         let namespaced = !request.namespace.is_empty();
@@ -77,7 +78,7 @@ impl ResourceRule {
             && (equivalent || has(&self.versions, &request.gvk.version))
             && resources
             && (self.operations.is_empty() || has(&self.operations, request.operation.as_str()))
-            && (self.names.is_empty() || has(&self.names, request.name))
+            && (self.names.is_empty() || self.names.iter().any(|name| name == request.name))
             && match self.scope.as_str() {
                 "Namespaced" => namespaced,
                 "Cluster" => !namespaced,

@@ -167,6 +167,24 @@ pub(crate) fn all_hold(
     fault.map_or(Ok(true), Err)
 }
 
+/// The options of an operation of which only that is known.
+fn options<'a>(request: &Request<'a>) -> Cel<'a> {
+    let kind = match request.operation {
+        Operation::Create => "CreateOptions",
+        Operation::Update => "UpdateOptions",
+        Operation::Delete => "DeleteOptions",
+        Operation::Connect => return Cel::object([]),
+    };
+    let mut members = vec![
+        (Cel::str("kind"), Cel::str(kind)),
+        (Cel::str("apiVersion"), Cel::str("meta.k8s.io/v1")),
+    ];
+    if request.dry_run {
+        members.push((Cel::str("dryRun"), Cel::list(vec![Cel::str("All")])));
+    }
+    Cel::map(members)
+}
+
 enum Slot<'a> {
     Unread,
     Busy,
@@ -230,6 +248,11 @@ impl<'a> CelScope<'a> {
         let resource = self.resource();
         let user = request.user.unwrap_or_default();
         let groups = Cel::list(user.groups.iter().map(|group| Cel::str(group)).collect());
+        let options = match request.options {
+            Some(options) => Cel::of(options),
+            None if request.user.is_some() => options(request),
+            None => Cel::object([]),
+        };
         let kind = Cel::object([
             ("group", Cel::str(&gvk.group)),
             ("version", Cel::str(&gvk.version)),
@@ -247,17 +270,17 @@ impl<'a> CelScope<'a> {
             ("requestKind", kind),
             ("requestResource", resource),
             ("requestSubResource", Cel::str(request.subresource)),
-            ("options", Cel::object([])),
+            ("options", options),
             ("name", Cel::str(request.name)),
-            ("namespace", Cel::str(request.namespace)),
+            ("namespace", Cel::str(request.told_namespace())),
             ("operation", Cel::str(request.operation.as_str())),
             (
                 "userInfo",
                 Cel::object([
                     ("username", Cel::str(user.name)),
-                    ("uid", Cel::str("")),
+                    ("uid", Cel::str(user.uid)),
                     ("groups", groups),
-                    ("extra", Cel::object([])),
+                    ("extra", user.extra.map_or_else(|| Cel::object([]), Cel::of)),
                 ]),
             ),
             ("dryRun", Cel::Bool(request.dry_run)),
@@ -284,7 +307,7 @@ impl<'a> Scope<'a> for CelScope<'a> {
                 ("group", Cel::str(&self.request.gvk.group)),
                 ("resource", self.resource()),
                 ("subresource", Cel::str(self.request.subresource)),
-                ("namespace", Cel::str(self.request.namespace)),
+                ("namespace", Cel::str(self.request.told_namespace())),
                 ("name", Cel::str(self.request.name)),
             ]),
             "variables" => Cel::map(

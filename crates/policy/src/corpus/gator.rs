@@ -199,6 +199,7 @@ fn review(rules: &RuleSet, request: Node<'_>, inventory: &Inventory) -> Result<V
         namespace_object: None,
         user: Some(user),
         dry_run: false,
+        options: None,
         now: None,
         data: if inventory.0.is_some() { inventory } else { &NoData },
         variables: &[],

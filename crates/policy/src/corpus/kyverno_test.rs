@@ -310,6 +310,7 @@ fn respond(
             namespace_object: namespace.as_ref().map(Value::node),
             user: user.is_some().then(|| info.user()),
             dry_run: false,
+            options: None,
             now: "2026-01-01T00:00:00Z".parse().ok(),
             data: context,
             variables: &variables,
@@ -396,6 +397,7 @@ impl UserInfo {
             groups: &self.groups,
             roles: &self.roles,
             cluster_roles: &self.cluster_roles,
+            ..User::default()
         }
     }
 }

@@ -49,6 +49,6 @@ impl Constraint {
 
     /// What it does at a point; `None` where it has nothing to say.
     pub(super) fn action_at(&self, point: Point) -> Option<Action> {
-        self.actions.at(point)
+        self.actions.at(point, self.template.serves_vap)
     }
 }

@@ -17,6 +17,7 @@ mod template;
 pub use crd::constraint_crd;
 pub use point::Point;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -45,6 +46,9 @@ pub(crate) struct Gatekeeper {
     expansions: Vec<Arc<Expansion>>,
     exempt: Vec<Arc<Exempt>>,
 }
+
+/// The objects beside the one at hand, read once for each request when a template first asks for them.
+type Inventory = OnceCell<Option<Value>>;
 
 /// What Gatekeeper's objects compile to.
 #[derive(Debug, Default)]
@@ -143,6 +147,16 @@ impl Constraints {
         self.mutators.faults().chain(self.expansions.faults()).collect()
     }
 
+    /// Whether some template looks at what is being done.
+    pub(crate) fn asks_about_deletions(&self) -> bool {
+        self.list.iter().any(|constraint| constraint.template.names_operations)
+    }
+
+    /// Whether some template reads objects beside the one at hand.
+    pub(crate) fn reads_inventory(&self) -> bool {
+        self.list.iter().any(|constraint| constraint.template.reads_inventory)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.list.len() + self.mutators.all().len()
     }
@@ -189,7 +203,8 @@ impl Constraints {
         if self.list.is_empty() || self.exempts(process, request) {
             return;
         }
-        self.look(request, background, point, Origin::Original, results);
+        let objects = OnceCell::new();
+        self.look(request, background, point, Origin::Original, &objects, results);
         let Some(object) = request.object.filter(|_| !self.expansions.is_empty()) else {
             return;
         };
@@ -209,7 +224,7 @@ impl Constraints {
         {
             Ok(made) => made
                 .iter()
-                .for_each(|made| results.extend(self.implied(request, made, point))),
+                .for_each(|made| results.extend(self.implied(request, made, point, &objects))),
             Err((name, why)) => {
                 let policy = format!("ExpansionTemplate/{name}");
                 let action = Action::Enforce;
@@ -230,10 +245,10 @@ impl Constraints {
     }
 
     /// What constraints say about an object that will follow from another one.
-    fn implied(&self, request: &Request<'_>, made: &Made, point: Point) -> Vec<RuleResult> {
+    fn implied(&self, request: &Request<'_>, made: &Made, point: Point, objects: &Inventory) -> Vec<RuleResult> {
         let mut results = Vec::new();
         let of = generated(request, &made.gvk, made.object.node());
-        self.look(&of, true, point, Origin::Generated, &mut results);
+        self.look(&of, true, point, Origin::Generated, objects, &mut results);
         for result in &mut results {
             if let Some(action) = made.template.action {
                 result.action = action;
@@ -254,11 +269,11 @@ impl Constraints {
         background: bool,
         point: Point,
         origin: Origin,
+        objects: &Inventory,
         results: &mut Vec<RuleResult>,
     ) {
         let Some(subject) = request.subject() else { return };
         let review = native::review(request, background);
-        let objects = std::cell::OnceCell::new();
         for constraint in &self.list {
             if !constraint.matches.selects(request, subject, origin) {
                 continue;

@@ -99,8 +99,13 @@ pub(super) fn review<'d>(request: &Request<'d>, background: bool) -> Value<'d> {
     ]);
     put("kind", kind);
     put("name", text(request.name));
-    if !request.namespace.is_empty() {
-        put("namespace", text(request.namespace));
+    let namespace = if background {
+        request.namespace
+    } else {
+        request.told_namespace()
+    };
+    if !namespace.is_empty() {
+        put("namespace", text(namespace));
     }
     // A deleted object is looked at as if it were put before the rule.
     let deleted = !background && request.operation == Operation::Delete;
@@ -123,10 +128,20 @@ pub(super) fn review<'d>(request: &Request<'d>, background: bool) -> Value<'d> {
     }
     if let Some(user) = &request.user {
         let groups = user.groups.iter().map(|group| text(group)).collect();
-        put(
-            "userInfo",
-            Value::named([("username", text(user.name)), ("groups", Value::array(groups))]),
-        );
+        let mut info = vec![
+            (Value::str("username"), text(user.name)),
+            (Value::str("groups"), Value::array(groups)),
+        ];
+        if !user.uid.is_empty() {
+            info.push((Value::str("uid"), text(user.uid)));
+        }
+        if let Some(extra) = user.extra {
+            info.push((Value::str("extra"), Value::from_node(extra)));
+        }
+        put("userInfo", Value::object(info));
+    }
+    if let Some(options) = request.options {
+        put("options", Value::from_node(options));
     }
     if !background {
         put("operation", text(request.operation.as_str()));

@@ -56,7 +56,9 @@ pub(super) enum Actions {
 }
 
 /// Points that are named and that others serve.
-const OTHERS: [&str; 2] = ["*", "vap.k8s.io"];
+const OTHERS: [&str; 2] = ["*", VAP];
+/// Where the API server judges by the `ValidatingAdmissionPolicy` that Gatekeeper makes of a template in CEL.
+const VAP: &str = "vap.k8s.io";
 
 impl Actions {
     /// Reads `enforcementAction` and `scopedEnforcementActions`; the field at fault and why.
@@ -109,8 +111,9 @@ impl Actions {
         Ok(Actions::Scoped(out))
     }
 
-    /// What is done at a point; `None` where the constraint has nothing to say.
-    pub(super) fn at(&self, point: Point) -> Option<Action> {
+    /// What is done at a point; `None` where the constraint has nothing to say. Where a change is admitted, or tried, the
+    /// API server judges too, by a template that serves it.
+    pub(super) fn at(&self, point: Point, serves_vap: bool) -> Option<Action> {
         let list = match self {
             Actions::Everywhere(action) => return Some(*action),
             Actions::Scoped(list) => list,
@@ -120,7 +123,10 @@ impl Actions {
             about.map(|(_, action)| *action).max()
         };
         // `*` adds to what is said of a point by name, as upstream has it; of a point's own names the nearest counts.
-        point.names().iter().copied().find_map(strictest).max(strictest("*"))
+        let named = point.names().iter().copied().find_map(strictest);
+        let admits = matches!(point, Point::Admission | Point::Sync | Point::Plan);
+        let api_server = if admits && serves_vap { strictest(VAP) } else { None };
+        named.max(strictest("*")).max(api_server)
     }
 
     /// The strictest of all.

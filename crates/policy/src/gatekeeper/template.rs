@@ -4,6 +4,7 @@ use ridgeway_doc::{Node, Position};
 
 use super::native::{Fault, Native};
 use crate::admission_policy::TemplateCode;
+use crate::rego::says;
 use crate::verdict::CompileError;
 
 /// The engine of templates in CEL.
@@ -17,7 +18,9 @@ pub(crate) struct Template {
     pub(super) title: String,
     /// Whether it reads objects beside the one at hand.
     pub(super) reads_inventory: bool,
-    /// Whether it looks at the operation.
+    /// Whether the API server would judge by it: it is written in CEL, and does not say otherwise.
+    pub(super) serves_vap: bool,
+    /// Whether it looks at the operation or at what was there before: only then it is asked about deletions.
     pub(super) names_operations: bool,
     pub(super) code: Code,
 }
@@ -176,26 +179,26 @@ impl Template {
         let title = title.and_then(Node::as_str).unwrap_or(kind).to_owned();
         if let Some((source, path)) = cel_source(node) {
             let code = TemplateCode::compile(source, &path).map_err(|place| fault(node, &place.path, place.message))?;
-            let json = source.to_json();
             return Ok(Template {
                 kind: kind.into(),
                 title,
                 reads_inventory: false,
-                names_operations: json.contains("request.operation") || json.contains("oldObject"),
+                names_operations: code.names_operations(),
+                serves_vap: source.get("generateVAP").and_then(Node::as_bool) != Some(false),
                 code: Code::Cel(Box::new(code)),
             });
         }
         let source = Source::find(node).map_err(|(path, message)| fault(node, &path, message))?;
         let sources: Vec<&str> = source.texts().collect();
         let code = Native::compile(&sources, source.v1).map_err(|wrong| source.fault(node, &wrong))?;
-        let reads_inventory = sources
-            .iter()
-            .any(|text| text.contains("data.inventory") || text.contains("inventory["));
         Ok(Template {
             kind: kind.into(),
             title,
-            reads_inventory,
-            names_operations: sources.iter().any(|text| text.contains(".operation")),
+            reads_inventory: sources.iter().any(|text| says(text, "inventory")),
+            names_operations: ["operation", "oldObject"]
+                .iter()
+                .any(|word| sources.iter().any(|text| says(text, word))),
+            serves_vap: false,
             code: Code::Rego(Box::new(code)),
         })
     }

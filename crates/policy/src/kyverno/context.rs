@@ -213,7 +213,7 @@ impl<'a> Env<'a> {
         };
         let mut members: Vec<(Cow<'a, str>, Val<'a>)> = vec![
             (Cow::Borrowed("operation"), Val::str(request.operation.as_str())),
-            (Cow::Borrowed("namespace"), Val::str(request.namespace)),
+            (Cow::Borrowed("namespace"), Val::str(request.told_namespace())),
             (Cow::Borrowed("name"), Val::str(request.name)),
             (Cow::Borrowed("kind"), kind(request.gvk)),
             (Cow::Borrowed("subResource"), Val::str(request.subresource)),
@@ -222,11 +222,20 @@ impl<'a> Env<'a> {
         if let Some(user) = &request.user {
             members.push((Cow::Borrowed("roles"), texts(user.roles)));
             members.push((Cow::Borrowed("clusterRoles"), texts(user.cluster_roles)));
-            let info = vec![
+            let mut info = vec![
                 (Cow::Borrowed("username"), Val::str(user.name)),
                 (Cow::Borrowed("groups"), texts(user.groups)),
             ];
+            if !user.uid.is_empty() {
+                info.push((Cow::Borrowed("uid"), Val::str(user.uid)));
+            }
+            if let Some(extra) = user.extra {
+                info.push((Cow::Borrowed("extra"), Val::of(extra)));
+            }
             members.push((Cow::Borrowed("userInfo"), Val::object(info)));
+        }
+        if let Some(options) = request.options {
+            members.push((Cow::Borrowed("options"), Val::of(options)));
         }
         if object.is_some() {
             members.push((Cow::Borrowed("object"), node(object)));

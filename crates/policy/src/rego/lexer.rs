@@ -50,6 +50,23 @@ const OPS: [&str; 24] = [
 /// How deeply templates may nest.
 const MAX_DEPTH: usize = 32;
 
+/// Whether a word stands in the code of a module, as a name or a text; comments do not count.
+pub(crate) fn says(module: &str, word: &str) -> bool {
+    fn among(tokens: &[Token], word: &str) -> bool {
+        tokens.iter().any(|token| match &token.tok {
+            Tok::Ident(text) | Tok::Str(text) => text == word,
+            Tok::Template(pieces) => pieces.iter().any(|piece| match piece {
+                Piece::Code(tokens) => among(tokens, word),
+                Piece::Text(_) => false,
+            }),
+            _ => false,
+        })
+    }
+    Lexer::new(module)
+        .tokens(false)
+        .is_ok_and(|tokens| among(&tokens, word))
+}
+
 pub(crate) struct Lexer<'t> {
     text: &'t str,
     at: usize,

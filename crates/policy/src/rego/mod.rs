@@ -30,5 +30,6 @@ mod value;
 pub(crate) use builtins::{md5, shown_certificate};
 pub(crate) use engine::{Bindings, Engine, Request};
 pub(crate) use error::Error;
+pub(crate) use lexer::says;
 pub(crate) use parser::Version;
 pub(crate) use value::{Type, Value};

@@ -162,6 +162,7 @@ impl Admission {
             namespace_object: self.doc.root().get("namespaceObject").filter(|n| n.is_object()),
             user,
             dry_run: false,
+            options: None,
             now: self.time.parse().ok(),
             data,
             variables: &[],

@@ -1,6 +1,6 @@
 //! Kubernetes' own policies: units of a policy and all that binds it.
 
-use super::{PolicySet, Source, Unit, budget, compile, failure, reads_surroundings, spoken};
+use super::{PolicySet, Source, Surroundings, Unit, budget, compile, failure, spoken};
 use crate::coverage::Coverage;
 
 /// Whether a binding is one of a policy of Kubernetes' own.
@@ -43,7 +43,8 @@ pub(super) fn admission(
         name: spoken(source),
         failure: failure(Some(spec)),
         budget,
-        reads_surroundings: bound.iter().chain([&source]).any(|source| reads_surroundings(source)),
+        reads: Surroundings::of(bound.into_iter().chain([source])),
+        again: kind == "MutatingAdmissionPolicy" && spec.str_at(&["reinvocationPolicy"]) == Some("IfNeeded"),
         mutate,
         validate,
         order: 0,

@@ -42,15 +42,13 @@ impl Mutators {
             .collect();
         let list: Vec<Arc<Mutator>> = by_name.into_values().collect();
         let mut conflicts: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-        for (i, a) in list.iter().enumerate() {
-            for b in &list[i + 1..] {
-                for (one, two) in [(a, b), (b, a)] {
-                    if let Some(why) = schema::contradiction(one, two) {
-                        conflicts
-                            .entry(one.name.clone())
-                            .or_default()
-                            .insert(two.name.clone(), why);
-                    }
+        for (a, b) in schema::suspects(&list) {
+            for (one, two) in [(&list[a], &list[b]), (&list[b], &list[a])] {
+                if let Some(why) = schema::contradiction(one, two) {
+                    conflicts
+                        .entry(one.name.clone())
+                        .or_default()
+                        .insert(two.name.clone(), why);
                 }
             }
         }

@@ -1,10 +1,13 @@
 //! What locations say about the shape of objects, and where two of them contradict each other.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use super::location::Step;
 use super::mutator::{End, Mutator};
 
 /// What a location takes the value at one of its steps for.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Object,
     List,
@@ -29,6 +32,51 @@ fn shape(mutator: &Mutator, depth: usize) -> Shape {
         Some(Step::Items { .. }) => Shape::List,
         None => Shape::End(mutator.end),
     }
+}
+
+/// What a location says of one place: the shape of what is there, and by which key the items of a list are told apart.
+type Claim = (Shape, Option<String>);
+
+/// Pairs of mutators that say different things of one place. What all agree about costs one look for each mutator.
+pub(super) fn suspects(all: &[Arc<Mutator>]) -> BTreeSet<(usize, usize)> {
+    let mut places: BTreeMap<String, Vec<(Claim, Vec<usize>)>> = BTreeMap::new();
+    for (i, mutator) in all.iter().enumerate() {
+        let mut way = String::new();
+        let steps = &mutator.location.0;
+        for (depth, step) in steps.iter().enumerate() {
+            match step {
+                Step::Field(name) => way.push_str(&format!("{name:?}.")),
+                Step::Items { .. } => way.push_str("[]"),
+            }
+            let key = match steps.get(depth + 1) {
+                Some(Step::Items { key, .. }) => Some(key.clone()),
+                _ => None,
+            };
+            let claim = (shape(mutator, depth), key);
+            let claims = places.entry(way.clone()).or_default();
+            match claims.iter_mut().find(|(known, _)| *known == claim) {
+                Some((_, who)) => who.push(i),
+                None => claims.push((claim, vec![i])),
+            }
+        }
+    }
+    let mut out = BTreeSet::new();
+    for claims in places.values() {
+        // What may be anything contradicts nothing.
+        let claims: Vec<&(Claim, Vec<usize>)> = claims
+            .iter()
+            .filter(|((shape, _), _)| *shape != Shape::End(End::Anything))
+            .collect();
+        for (at, (_, ones)) in claims.iter().enumerate() {
+            for (_, others) in &claims[at + 1..] {
+                out.extend(
+                    ones.iter()
+                        .flat_map(|a| others.iter().map(move |b| (*a.min(b), *a.max(b)))),
+                );
+            }
+        }
+    }
+    out
 }
 
 /// Why two mutators cannot both be right about an object, if so.
