@@ -5,7 +5,8 @@ use ridgeway_krm::KindTable;
 use ridgeway_policy::RuleSet;
 
 use crate::coverage::Coverage;
-use crate::policies::{FailurePolicy, Source, Surroundings, Unit};
+use crate::policies::{FailurePolicy, Source, Unit};
+use crate::surroundings::Surroundings;
 
 /// The name of the unit of all mutators.
 const MUTATORS: &str = "mutations.gatekeeper.sh";

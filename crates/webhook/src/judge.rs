@@ -13,8 +13,9 @@ use crate::EXEMPT_NAMESPACES;
 use crate::answer::{Answer, Words};
 use crate::cluster::{Reader, Remote};
 use crate::metrics::Metrics;
-use crate::policies::{FailurePolicy, PolicySet, Surroundings, Unit};
+use crate::policies::{FailurePolicy, PolicySet, Unit};
 use crate::review::Review;
+use crate::surroundings::Surroundings;
 
 /// Budgets are held to about this.
 const FINEST: Duration = Duration::from_millis(1);

@@ -27,6 +27,7 @@ mod register;
 mod reload;
 mod review;
 mod serve;
+mod surroundings;
 
 pub use answer::{Answer, Words};
 pub use cluster::{Remote, RemoteError};
@@ -35,11 +36,12 @@ pub use judge::{Judge, Question};
 pub use manifests::{Client, Options as ManifestOptions, manifests};
 pub use metrics::Metrics;
 pub use pki::{Certificates, PkiError};
-pub use policies::{FailurePolicy, LoadError, PolicySet, Surroundings, Unit};
+pub use policies::{FailurePolicy, LoadError, PolicySet, Unit};
 pub use register::{keep_registered, register};
 pub use reload::{Loaded, follow};
 pub use review::{Review, ReviewError};
 pub use serve::{App, Options, RunError, router, serve};
+pub use surroundings::Surroundings;
 
 /// Namespaces whose objects no policy is asked about: a rule gone wrong must not lock the cluster out of itself.
 pub const EXEMPT_NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "ridgeway-system"];

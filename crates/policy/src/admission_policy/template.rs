@@ -134,7 +134,7 @@ mod tests {
     use ridgeway_doc::parse_yaml;
     use ridgeway_krm::Gvk;
 
-    use crate::{CompileError, Outcome, Request, RuleSet};
+    use crate::{CompileError, Outcome, Point, Request, RuleSet};
 
     fn compile(source: &str, constraint: &str) -> (RuleSet, Vec<CompileError>) {
         let text = format!(
@@ -206,6 +206,35 @@ validations:
         assert!(without[0].1.contains("resulted in error"), "{without:?}");
         let ignored = said(&format!("failurePolicy: Ignore\n{SOURCE}"), "{}", &object("shop", ""));
         assert_eq!(ignored, [(Outcome::Pass, String::new())]);
+    }
+
+    #[test]
+    fn the_api_server_judges_by_templates_that_serve_it() {
+        let said = |source: &str, point: Point| -> usize {
+            let constraint = "{enforcementAction: scoped, scopedEnforcementActions: [{action: deny, enforcementPoints: \
+                              [{name: vap.k8s.io}]}], parameters: {labels: [owner]}}";
+            let (rules, errors) = compile(source, constraint);
+            assert!(errors.is_empty(), "{errors:?}");
+            let object = parse_yaml("{apiVersion: v1, kind: Namespace, metadata: {name: shop}}").unwrap();
+            let gvk = Gvk::new("", "v1", "Namespace");
+            let verdicts = rules.at(point).admit(&Request::create(&gvk, object[0].root()));
+            verdicts.refusals().count()
+        };
+        assert_eq!(said(SOURCE, Point::Admission), 1);
+        assert_eq!(said(&format!("generateVAP: true\n{SOURCE}"), Point::Plan), 1);
+        assert_eq!(said(SOURCE, Point::Gator), 0);
+        assert_eq!(said(&format!("generateVAP: false\n{SOURCE}"), Point::Admission), 0);
+    }
+
+    #[test]
+    fn operations_are_named_by_expressions_not_by_words() {
+        let asks = |source: &str| compile(source, "{}").0.asks_about_deletions();
+        let of = |expression: &str| {
+            format!("validations: [{{expression: {expression:?}, message: request.operation of oldObject}}]")
+        };
+        assert!(!asks(&of("variables.anyObject.metadata.name != 'a'")));
+        assert!(asks(&of("request.operation != 'DELETE'")));
+        assert!(asks(&of("oldObject == null")));
     }
 
     #[test]

@@ -74,7 +74,9 @@ impl ResourceRule {
                 && (sub == request.subresource || sub == "*" || pattern == "*" && request.subresource.is_empty())
         });
         let namespaced = !request.namespace.is_empty();
-        has(&self.groups, &request.gvk.group)
+        let group = |group: &str| has(&self.groups, group);
+        let elsewhere = || others(&request.gvk.group, resource).any(group);
+        (group(&request.gvk.group) || equivalent && elsewhere())
             && (equivalent || has(&self.versions, &request.gvk.version))
             && resources
             && (self.operations.is_empty() || has(&self.operations, request.operation.as_str()))
@@ -85,6 +87,26 @@ impl ResourceRule {
                 _ => true,
             }
     }
+}
+
+/// Resources that are served in two groups, and are the same objects.
+const TWICE: [(&str, &str, &[&str]); 4] = [
+    ("", "events.k8s.io", &["events"]),
+    ("extensions", "apps", &["daemonsets", "deployments", "replicasets"]),
+    ("extensions", "networking.k8s.io", &["ingresses", "networkpolicies"]),
+    ("extensions", "policy", &["podsecuritypolicies"]),
+];
+
+/// The other groups in which the objects of a resource are served.
+fn others<'a>(group: &'a str, resource: &'a str) -> impl Iterator<Item = &'static str> + 'a {
+    let about = TWICE
+        .iter()
+        .filter(move |(.., resources)| resources.contains(&resource));
+    about.filter_map(move |(one, two, _)| match group {
+        _ if group == *one => Some(*two),
+        _ if group == *two => Some(*one),
+        _ => None,
+    })
 }
 
 /// `matchPolicy`: whether other versions of a resource count.

@@ -1,7 +1,8 @@
 //! Kubernetes' own policies: units of a policy and all that binds it.
 
-use super::{PolicySet, Source, Surroundings, Unit, budget, compile, failure, spoken};
+use super::{PolicySet, Source, Unit, budget, compile, failure, spoken};
 use crate::coverage::Coverage;
+use crate::surroundings::Surroundings;
 
 /// Whether a binding is one of a policy of Kubernetes' own.
 pub(super) fn binds(binding: &Source, policy: &Source) -> bool {

@@ -105,6 +105,20 @@ fn other_versions_count_unless_the_match_is_exact() {
     }
 }
 
+#[test]
+fn other_groups_of_a_resource_count_too() {
+    let rule = "apiGroups: [extensions], apiVersions: [v1beta1], operations: [CREATE], resources: [deployments, pods]";
+    for (object, policy, want) in [
+        ("apps/v1, kind: Deployment", "", true),
+        ("apps/v1, kind: Deployment", ", matchPolicy: Exact", false),
+        ("v1, kind: Pod", "", false),
+    ] {
+        let object = format!("{{apiVersion: {object}, metadata: {{name: a, namespace: shop}}}}");
+        let constraints = format!("{{resourceRules: [{{{rule}}}]{policy}}}");
+        assert_eq!(asked(&constraints, &object, |_| {}), want, "{object} {policy}");
+    }
+}
+
 /// Whether an expression holds of a request.
 fn holds(expression: &str, object: &str, with: impl Fn(&mut Request<'_>)) -> bool {
     let spec = format!(

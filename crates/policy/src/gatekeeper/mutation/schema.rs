@@ -117,3 +117,59 @@ fn shapes(a: &Mutator, b: &Mutator) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use ridgeway_doc::parse_yaml;
+
+    use super::*;
+
+    fn assign(name: &str, location: &str) -> Arc<Mutator> {
+        let text = format!(
+            "apiVersion: mutations.gatekeeper.sh/v1
+kind: Assign
+metadata: {{name: {name}}}
+spec:
+  applyTo: [{{groups: [''], versions: [v1], kinds: [Pod]}}]
+  location: {location:?}
+  parameters: {{assign: {{value: a}}}}
+"
+        );
+        let doc = parse_yaml(&text).unwrap().remove(0);
+        Arc::new(Mutator::compile(doc.root()).unwrap())
+    }
+
+    #[test]
+    fn suspects_are_all_that_contradict_and_few_others() {
+        let locations = [
+            "spec.a.b",
+            "spec.a[k: *].b",
+            "spec.a[k: x].c",
+            "spec.a[j: *].c",
+            "spec.a",
+            "spec.b.c.d",
+            "spec.b.c[n: 1].d",
+            "other.b.c",
+        ];
+        let all: Vec<Arc<Mutator>> = locations
+            .iter()
+            .enumerate()
+            .map(|(i, location)| assign(&format!("m{i}"), location))
+            .collect();
+        let suspects = suspects(&all);
+        let mut wrong = 0;
+        for i in 0..all.len() {
+            for j in i + 1..all.len() {
+                if contradiction(&all[i], &all[j]).is_some() {
+                    wrong += 1;
+                    assert!(suspects.contains(&(i, j)), "{} {}", locations[i], locations[j]);
+                }
+            }
+        }
+        assert!(wrong >= 5 && suspects.len() <= 2 * wrong, "{wrong} {suspects:?}");
+        let alike: Vec<Arc<Mutator>> = (0..200)
+            .map(|i| assign(&format!("m{i}"), &format!("spec.containers[name: c{i}].image")))
+            .collect();
+        assert!(super::suspects(&alike).is_empty());
+    }
+}
