@@ -52,11 +52,16 @@ async fn exempt_ground_is_asked_about_too() {
     world.apply(&more).await;
     // The platform's own parts go on working there; what is delivered is somebody's.
     let text = labelled("ConfigMap", "v1", ", namespace: kube-system");
-    let apply = |name: &'static str| {
-        let client = world.plane.client(Identity::controller(name));
+    let apply_as = |identity: Identity| {
+        let client = world.plane.client(identity);
         let object = parse_yaml(&text).unwrap().remove(0).root().to_value();
-        async move { client.apply(object, WriteOptions::by(name, None).forced()).await }
+        async move { client.apply(object, WriteOptions::by("test", None).forced()).await }
     };
-    assert!(apply("guard").await.is_ok());
-    assert!(apply("deliver").await.is_err());
+    let pretender = Identity::user("ann", &["system:masters"], "controller");
+    assert!(
+        apply_as(pretender).await.is_err(),
+        "a user agent makes nobody a part of the platform"
+    );
+    assert!(apply_as(Identity::controller("deliver")).await.is_err());
+    assert!(apply_as(Identity::controller("guard")).await.is_ok());
 }
