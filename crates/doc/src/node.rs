@@ -143,6 +143,16 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Where the node lies in memory: nodes with the same place are the same node, for as long as what they borrow from
+    /// lives. For caches that must not look into sub-trees.
+    #[inline]
+    pub fn place(self) -> (usize, u32) {
+        match self.0 {
+            Repr::Arena(arena, id) => (Arc::as_ptr(arena) as usize, id),
+            Repr::Value(value) => (std::ptr::from_ref(value) as usize, u32::MAX),
+        }
+    }
+
     #[inline]
     fn raw(arena: &'a Arc<Arena>, id: u32) -> &'a Raw {
         &arena.nodes[id as usize]

@@ -89,9 +89,9 @@ fn violations(answer: &Value<'_>) -> Vec<Violation> {
 pub(super) fn review<'d>(request: &Request<'d>, background: bool) -> Value<'d> {
     let node = |node: Option<Node<'d>>| node.map_or(Value::Null, Value::from_node);
     let gvk = request.gvk;
-    let text = |text: &str| Value::str(text);
-    let mut members = Vec::new();
-    let mut put = |key: &str, value: Value<'d>| members.push((Value::str(key), value));
+    let text = |text: &'d str| Value::Text(text);
+    let mut members = Vec::with_capacity(12);
+    let mut put = |key: &'static str, value: Value<'d>| members.push((Value::Text(key), value));
     let kind = Value::named([
         ("group", text(&gvk.group)),
         ("version", text(&gvk.version)),

@@ -92,8 +92,8 @@ impl<'d> Value<'d> {
     }
 
     /// An object of named members.
-    pub(crate) fn named<const N: usize>(members: [(&str, Value<'d>); N]) -> Value<'d> {
-        Value::object(members.into_iter().map(|(k, v)| (Value::str(k), v)).collect())
+    pub(crate) fn named<const N: usize>(members: [(&'static str, Value<'d>); N]) -> Value<'d> {
+        Value::object(members.into_iter().map(|(k, v)| (Value::Text(k), v)).collect())
     }
 
     pub(crate) fn from_node(node: Node<'d>) -> Value<'d> {

@@ -125,6 +125,9 @@ pub fn decisions(root: &Path, budget: Duration) -> Result<()> {
         );
         line(&what, shown(nanos), nanos <= 100e3, "100 µs");
     }
+    for pod in [&small, &large_pod(1).to_string()] {
+        dearest(root, pod, budget / 10)?;
+    }
     let pod = large_pod(1).to_string();
     let mut sources = kyverno(root, "pod-security");
     let pss = sources.len();
@@ -161,6 +164,30 @@ pub fn decisions(root: &Path, budget: Duration) -> Result<()> {
         "4,000/s",
     );
     line("the same, p99 in process", shown(slow), slow <= 1e6, "1 ms");
+    Ok(())
+}
+
+/// Which templates cost most on a Pod, each alone with its first constraint.
+fn dearest(root: &Path, pod: &str, budget: Duration) -> Result<()> {
+    const SHOWN: usize = 8;
+    let doc = parse_json(pod.as_bytes())?;
+    let gvk = Gvk::new("", "v1", "Pod");
+    let mut all = Vec::new();
+    for template in library::load(&root.join("gatekeeper-library")) {
+        let Some(sample) = template.samples.first() else {
+            continue;
+        };
+        let name = template.doc.root().text_at(&["metadata", "name"]).to_owned();
+        let rules = compile(&[sample.constraint.clone(), template.doc]);
+        let nanos = measure(budget, || {
+            std::hint::black_box(rules.admit(&Request::create(&gvk, doc.root())).results.len());
+        });
+        all.push((nanos, name));
+    }
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let dear = all.iter().take(SHOWN);
+    let dear: Vec<String> = dear.map(|(nanos, name)| format!("{name} {}", shown(*nanos))).collect();
+    println!("    dearest on {} bytes: {}", pod.len(), dear.join(", "));
     Ok(())
 }
 

@@ -28,6 +28,7 @@ mod x509;
 pub(crate) use digest::md5;
 pub(crate) use x509::shown_certificate;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
@@ -73,6 +74,8 @@ pub(crate) struct Env<'p> {
     /// Where random numbers begin.
     pub(crate) seed: u64,
     patterns: &'p Patterns,
+    /// The regular expressions used last, found without a lock.
+    recent: RefCell<Vec<(Box<str>, Arc<regex::Regex>)>>,
 }
 
 impl<'p> Env<'p> {
@@ -83,11 +86,24 @@ impl<'p> Env<'p> {
             now: 0,
             seed: 0,
             patterns,
+            recent: RefCell::default(),
         }
     }
 
     /// A regular expression, compiled once for all evaluations.
     fn pattern(&self, text: &str) -> Result<Arc<regex::Regex>, Fault> {
+        const RECENT: usize = 4;
+        if let Some((_, found)) = self.recent.borrow().iter().find(|(of, _)| **of == *text) {
+            return Ok(found.clone());
+        }
+        let found = self.compiled(text)?;
+        let mut recent = self.recent.borrow_mut();
+        recent.truncate(RECENT - 1);
+        recent.insert(0, (text.into(), found.clone()));
+        Ok(found)
+    }
+
+    fn compiled(&self, text: &str) -> Result<Arc<regex::Regex>, Fault> {
         const KEPT: usize = 256;
         let compile = || {
             regex::RegexBuilder::new(&patterns::in_our_syntax(text))

@@ -1,5 +1,6 @@
 //! Runs steps over slots. A body's solutions are told to a continuation; trying the next one overwrites slots.
 
+mod calls;
 mod expr;
 mod rule;
 mod with;
@@ -10,6 +11,7 @@ use super::error::Error;
 use super::plan::{Function, Head, Key, Pattern, Program, RuleKind, Step};
 use super::value::Value;
 use crate::budget::Fuel;
+use calls::Calls;
 
 /// How deeply rules may call each other.
 const MAX_DEPTH: u32 = 64;
@@ -29,15 +31,12 @@ struct World<'d> {
     data: Value<'d>,
     /// Values of rules: not yet known, undefined, or known.
     cache: Vec<Option<Option<Value<'d>>>>,
-    /// What functions of several clauses answered to scalars.
-    calls: Vec<Called<'d>>,
+    /// What functions answered.
+    calls: Calls<'d>,
     /// Names under `data` that are for now plain data.
     hidden: Vec<bool>,
     stands: Vec<(Function, Stand<'d>)>,
 }
-
-/// A function, its arguments and its value.
-type Called<'d> = (usize, Vec<Value<'d>>, Option<Value<'d>>);
 
 /// One evaluation.
 pub(crate) struct Eval<'p, 'd> {
@@ -67,7 +66,7 @@ impl<'p, 'd> Eval<'p, 'd> {
                 input,
                 data,
                 cache: vec![None; program.rules.len()],
-                calls: Vec::new(),
+                calls: Calls::default(),
                 hidden: Vec::new(),
                 stands: Vec::new(),
             },

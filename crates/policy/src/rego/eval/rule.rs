@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::error::Error;
 use super::super::plan::{Clause, Expr, Pattern, RuleKind, RuleSet};
 use super::super::value::Value;
-use super::{Eval, Pos};
+use super::{Eval, Pos, calls};
 
 /// Told of a solution with the value and the keys of the rule: whether it counts, and whether to look for more.
 type Tell<'t, 'p, 'd> = &'t mut dyn FnMut(&mut Eval<'p, 'd>, &'p Expr, &'p [Expr]) -> Result<(bool, bool), Error>;
@@ -115,22 +115,17 @@ impl<'p, 'd> Eval<'p, 'd> {
 
     /// The value of a function.
     pub(super) fn call(&mut self, rule: usize, args: &[Value<'d>], pos: Pos) -> Result<Option<Value<'d>>, Error> {
-        const KEPT: usize = 48;
         let set = &self.program.rules[rule];
-        let scalar =
-            |arg: &Value<'d>| !matches!(arg, Value::Node(_) | Value::Array(_) | Value::Object(_) | Value::Set(_));
-        if set.clauses.len() < 2 || !args.iter().all(scalar) {
+        let Some(key) = calls::key(rule, args) else {
             return self.deeper(pos, |this| this.outputs(set, args, set.pos));
-        }
-        self.env.fuel.burn(1)?;
-        let mut known = self.world.calls.iter();
-        if let Some((.., value)) = known.find(|(of, given, _)| *of == rule && given == args) {
-            return Ok(value.clone());
+        };
+        if let Some(known) = self.world.calls.get(key, rule, args) {
+            let known = known.clone();
+            self.env.fuel.burn(1)?;
+            return Ok(known);
         }
         let value = self.deeper(pos, |this| this.outputs(set, args, set.pos))?;
-        if self.world.calls.len() < KEPT {
-            self.world.calls.push((rule, args.to_vec(), value.clone()));
-        }
+        self.world.calls.put(key, rule, args, value.clone());
         Ok(value)
     }
 
