@@ -123,6 +123,8 @@ pub(crate) enum Term {
     Local(u32),
     Input,
     Data,
+    /// A rule by its node, where the compiler made it.
+    Rule(usize),
     Ref(Box<Term>, Vec<Term>),
     Call(Box<Call>),
     Array(Vec<Term>),

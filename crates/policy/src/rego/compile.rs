@@ -6,6 +6,7 @@ use super::ast::{Closure, HeadKind, Literal, LiteralKind, Module, Name, Part, Po
 use super::error::Error;
 use super::lower::Lower;
 use super::metadata::Metadata;
+use super::narrow::narrow;
 use super::plan::{Branch, Clause, Patterns, Program, RuleKind, RuleSet, TreeNode};
 use super::resolve::{Globals, Resolver};
 use super::value::Value;
@@ -90,11 +91,16 @@ impl Tree {
     }
 }
 
-struct Resolved {
-    rule: Rule,
+/// A rule with its variables numbered.
+#[derive(Clone)]
+pub(super) struct Resolved {
+    pub(super) rule: Rule,
     names: Vec<Name>,
     annotations: (Value<'static>, Option<Value<'static>>),
 }
+
+/// The rules of each name: its node, where it is first, and its rules.
+pub(super) type Sets = Vec<(usize, Pos, Vec<Resolved>)>;
 
 /// Compiles modules.
 pub(crate) fn compile(modules: &[Module]) -> Result<Program, Error> {
@@ -107,7 +113,7 @@ pub(crate) fn compile(modules: &[Module]) -> Result<Program, Error> {
         nodes: vec![TreeNode::default()],
         kinds: Vec::new(),
     };
-    let mut sets: Vec<(usize, Pos, Vec<Resolved>)> = Vec::new();
+    let mut sets = Sets::new();
     let metadata = Metadata::of(modules);
     for (at, module) in modules.iter().enumerate() {
         let globals = Globals::of(module, &packages[&module.package[..]]);
@@ -163,6 +169,7 @@ pub(crate) fn compile(modules: &[Module]) -> Result<Program, Error> {
         }
     }
     check_recursion(&tree, &sets)?;
+    narrow(&mut tree, &mut sets);
     let mut rules = Vec::new();
     for (index, (node, pos, clauses)) in sets.into_iter().enumerate() {
         let mut set = RuleSet {
@@ -354,6 +361,7 @@ fn needs(tree: &Tree, term: &Term, out: &mut Vec<usize>) {
                 }
             }
         }
+        Term::Rule(node) => tree.below(*node, out),
         Term::Scalar(_) | Term::Var(_) | Term::Local(_) | Term::Input => {}
     }
 }

@@ -18,6 +18,7 @@ mod json_text;
 mod lexer;
 mod lower;
 mod metadata;
+mod narrow;
 mod need;
 mod number;
 mod parser;

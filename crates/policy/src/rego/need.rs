@@ -55,7 +55,7 @@ impl Need {
                     }
                 }
             }
-            Term::Scalar(_) | Term::Var(_) | Term::Input | Term::Data => {}
+            Term::Scalar(_) | Term::Var(_) | Term::Input | Term::Data | Term::Rule(_) => {}
         }
     }
 

@@ -333,7 +333,7 @@ impl<'g> Resolver<'g> {
                 });
                 Term::Template(parts.collect())
             }
-            Term::Scalar(_) | Term::Local(_) | Term::Input | Term::Data => term.clone(),
+            Term::Scalar(_) | Term::Local(_) | Term::Input | Term::Data | Term::Rule(_) => term.clone(),
         }
     }
 

@@ -191,3 +191,47 @@ fn broken_modules_end_in_errors() {
         }
     }
 }
+
+/// A set that is asked for some of its elements gives what the whole set has of them.
+#[test]
+fn sets_are_narrowed_to_what_is_asked() {
+    const RULES: &str = "package t
+found[{\"name\": name, \"field\": field}] { x := {\"a\": [1, 2], \"b\": [3], \"c\": 4}[field][_]; name := x }
+found[{\"name\": \"fixed\", \"field\": \"b\"}] { true }
+found[{\"name\": field, \"field\": field}] { field := [\"a\", \"z\"][_] }
+found[{\"name\": n, \"field\": f}] { n := 9; f := lower(\"A\") }
+found[{\"name\": n, \"field\": field, \"more\": 1}] { n := 10; field := \"a\" }
+found[{\"name\": n, \"field\": field}] { field := [\"a\", \"b\"][_]; xs := [y | y := {\"a\": 11, \"b\": 12}[field]]; n := xs[0] }
+inner[{\"name\": n, \"field\": f, \"deep\": d}] { found[{\"name\": n, \"field\": \"a\"}]; f := \"a\"; d := [1, 2][_] }
+";
+    for (body, want) in [
+        (
+            "p[n] { found[{\"name\": n, \"field\": \"a\"}] }",
+            "{1, 2, 9, 11, \"a\"}",
+        ),
+        ("p[n] { found[{\"name\": n, \"field\": \"b\"}] }", "{3, 12, \"fixed\"}"),
+        ("p[n] { found[{\"name\": n, \"field\": \"c\"}] }", "set()"),
+        ("p[n] { found[{\"name\": n, \"field\": \"z\"}] }", "{\"z\"}"),
+        ("p[n] { found[{\"name\": n, \"field\": \"a\", \"more\": 1}] }", "{10}"),
+        (
+            "p[n] { n := \"fixed\"; found[{\"name\": n, \"field\": \"b\"}] }",
+            "{\"fixed\"}",
+        ),
+        (
+            "p[[n, d]] { inner[{\"name\": n, \"field\": \"a\", \"deep\": d}]; n == 1 }",
+            "{[1, 1], [1, 2]}",
+        ),
+        ("p = count(found) { found[{\"name\": 1, \"field\": \"a\"}] }", "10"),
+        (
+            "p = keys { keys := {k | data.t[k]}; found[{\"name\": 1, \"field\": \"a\"}] }",
+            "rego_recursion_error",
+        ),
+        (
+            "p[n] { found[{\"name\": n, \"field\": \"a\"}] with data.t.found as {{\"name\": 0, \"field\": \"a\"}} }",
+            "{0}",
+        ),
+    ] {
+        let module = format!("{RULES}{body}");
+        assert_eq!(answer(&[&module], "x = data.t.p", Version::V0), want, "{body}");
+    }
+}

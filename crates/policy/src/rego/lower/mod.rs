@@ -445,6 +445,7 @@ impl<'t> Lower<'t> {
                 path = &path[used..];
                 Head::Tree(node)
             }
+            Term::Rule(node) => Head::Tree(*node),
             head => {
                 let head = self.expr(head, steps, pos)?;
                 // The known keys before the first open one belong to the value that is gone through.

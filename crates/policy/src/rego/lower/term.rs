@@ -23,6 +23,7 @@ impl Lower<'_> {
             Term::Var(name) => return Err(Error::unsafe_var(pos, format!("var {name} is unsafe"))),
             Term::Input => Expr::Input,
             Term::Data => Expr::Data(0, Vec::new()),
+            Term::Rule(node) => Expr::Data(*node, Vec::new()),
             Term::Ref(head, path) => {
                 if self.goes_around(path) {
                     let (head, keys) = self.walk_parts(head, path, steps, pos)?;
