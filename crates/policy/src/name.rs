@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ridgeway_doc::Key;
 
 /// A name that many objects are asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Name {
     pub(crate) text: Arc<str>,
     hash: u32,

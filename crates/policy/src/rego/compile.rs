@@ -9,6 +9,7 @@ use super::metadata::Metadata;
 use super::narrow::narrow;
 use super::plan::{Branch, Clause, Patterns, Program, RuleKind, RuleSet, TreeNode};
 use super::resolve::{Globals, Resolver};
+use super::share;
 use super::value::Value;
 
 /// The names under `data` while rules are compiled.
@@ -194,6 +195,9 @@ pub(crate) fn compile(modules: &[Module]) -> Result<Program, Error> {
                 set.default = Some(clause);
             }
         }
+        if set.kind == RuleKind::Set {
+            set.clauses = share::merged(set.clauses);
+        }
         rules.push(set);
     }
     Ok(Program {
@@ -233,6 +237,7 @@ fn clause(tree: &Tree, resolved: Resolved) -> Result<Clause, Error> {
         slots: lower.slots(),
         args,
         branches,
+        arms: Vec::new(),
         element,
         pos: rule.pos,
     })

@@ -24,6 +24,7 @@ mod number;
 mod parser;
 mod plan;
 mod resolve;
+mod share;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -53,6 +53,9 @@ pub(crate) struct Clause {
     pub(crate) args: Vec<Pattern>,
     /// The bodies, each tried when those before it fail.
     pub(crate) branches: Vec<Branch>,
+    /// Ways on from the one body, each with an element of its own: what several rules of a set have in common is done
+    /// once. The value of the body itself counts only where there are none.
+    pub(crate) arms: Vec<Branch>,
     /// Whether it adds an element rather than a value.
     pub(crate) element: bool,
     pub(crate) pos: Pos,
@@ -70,7 +73,7 @@ pub(crate) struct Branch {
 pub(crate) type Steps = Vec<Step>;
 
 /// A step of a body.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Step {
     /// Goes on when the value is there and not false.
     Test(Expr),
@@ -111,7 +114,7 @@ pub(crate) enum Step {
 }
 
 /// What `with` changes.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Change {
     Input(Vec<Value<'static>>, Expr),
     Data {
@@ -131,7 +134,7 @@ pub(crate) enum Function {
 }
 
 /// What stands in for a function.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Mock {
     Value(Expr),
     Builtin(&'static Builtin),
@@ -139,7 +142,7 @@ pub(crate) enum Mock {
 }
 
 /// Where a reference begins.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Head {
     Value(Expr),
     /// A name under `data`.
@@ -147,7 +150,7 @@ pub(crate) enum Head {
 }
 
 /// A step of a reference.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Key {
     /// A known key.
     At(Expr),
@@ -158,7 +161,7 @@ pub(crate) enum Key {
 }
 
 /// A shape that values are matched with.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Pattern {
     Any,
     /// Anything but false.
@@ -169,8 +172,18 @@ pub(crate) enum Pattern {
     Object(Vec<(Expr, Pattern)>),
 }
 
+/// Where an expression stands, which is no part of what it means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At(pub(crate) Pos);
+
+impl PartialEq for At {
+    fn eq(&self, _: &At) -> bool {
+        true
+    }
+}
+
 /// A value to compute.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Expr {
     Const(Value<'static>),
     Slot(u32),
@@ -187,20 +200,20 @@ pub(crate) enum Expr {
     ArrayOf(Box<Expr>, Steps),
     SetOf(Box<Expr>, Steps),
     ObjectOf(Box<(Expr, Expr)>, Steps),
-    Builtin(&'static Builtin, Vec<Expr>, Pos),
-    Call(usize, Vec<Expr>, Pos),
+    Builtin(&'static Builtin, Vec<Expr>, At),
+    Call(usize, Vec<Expr>, At),
     Template(Vec<TemplatePart>),
 }
 
 /// Where a path begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Base {
     Input,
     Slot(u32),
 }
 
 /// A key of a path.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum PathKey {
     Name(crate::name::Name),
     Slot(u32),
@@ -208,7 +221,7 @@ pub(crate) enum PathKey {
 }
 
 /// A piece of a template.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum TemplatePart {
     Text(String),
     /// The value after the steps, or `<undefined>`.

@@ -235,3 +235,21 @@ inner[{\"name\": n, \"field\": f, \"deep\": d}] { found[{\"name\": n, \"field\":
         assert_eq!(answer(&[&module], "x = data.t.p", Version::V0), want, "{body}");
     }
 }
+
+/// Rules of one set that begin alike are one body with arms: slots that one arm fills do not reach the next.
+#[test]
+fn rules_that_begin_alike_give_what_each_gives() {
+    const RULES: &str = "package t
+p[[\"one\", n, y]] { n := data.numbers[_]; n > 1; y := n * 2; y > 4 }
+p[[\"two\", n, y]] { n := data.numbers[_]; n > 1; y := n * 3; not y == 6 }
+p[[\"three\", n, z]] { n := data.numbers[_]; n > 1; z := [m | m := data.numbers[_]; m < n] }
+p[\"four\"] { n := data.numbers[_]; n > 5 }
+p[[\"five\", n]] { n := data.numbers[_] }
+p[[\"six\", team]] { data.teams[team].size > 3 }
+";
+    assert_eq!(
+        answer(&[RULES], "x = data.t.p", Version::V0),
+        "{[\"five\", 1], [\"five\", 2], [\"five\", 3], [\"one\", 3, 6], [\"six\", \"b\"], [\"three\", 2, [1]], \
+         [\"three\", 3, [1, 2]], [\"two\", 3, 9]}"
+    );
+}

@@ -50,6 +50,12 @@ pub(crate) struct Builtin {
 
 pub(crate) type Call = for<'p, 'a, 'd> fn(&mut Env<'p>, &'a [Value<'d>]) -> Answer<'d>;
 
+impl PartialEq for Builtin {
+    fn eq(&self, other: &Builtin) -> bool {
+        self.name == other.name
+    }
+}
+
 impl std::fmt::Debug for Builtin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)

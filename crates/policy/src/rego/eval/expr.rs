@@ -2,7 +2,7 @@
 
 use super::super::builtins::{self, Builtin};
 use super::super::error::{Error, Fault};
-use super::super::plan::{Base, Expr, Function, PathKey, Step, TemplatePart};
+use super::super::plan::{At, Base, Expr, Function, PathKey, Step, TemplatePart};
 use super::super::value::Value;
 use super::{Eval, Place, Pos, Stand};
 use ridgeway_doc::Node;
@@ -115,8 +115,8 @@ impl<'p, 'd> Eval<'p, 'd> {
                 }
                 Value::object(out)
             }
-            Expr::Builtin(builtin, args, pos) => return self.builtin(builtin, args, *pos),
-            Expr::Call(rule, args, pos) => {
+            Expr::Builtin(builtin, args, At(pos)) => return self.builtin(builtin, args, *pos),
+            Expr::Call(rule, args, At(pos)) => {
                 if !self.world.stands.is_empty()
                     && let Some(stand) = self.stand(Function::Rule(*rule))
                 {

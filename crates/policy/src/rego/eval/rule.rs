@@ -73,6 +73,10 @@ impl<'p, 'd> Eval<'p, 'd> {
     fn elements(&mut self, set: &'p RuleSet) -> Result<Option<Value<'d>>, Error> {
         let mut out = Vec::new();
         for clause in &set.clauses {
+            if !clause.arms.is_empty() {
+                self.arms(clause, &mut out)?;
+                continue;
+            }
             self.clause(clause, &[], &mut |this, value, _| {
                 let value = this.eval(value)?;
                 let found = value.is_some();
@@ -81,6 +85,22 @@ impl<'p, 'd> Eval<'p, 'd> {
             })?;
         }
         Ok(Some(Value::set(out)))
+    }
+
+    /// The elements of rules that begin alike.
+    fn arms(&mut self, clause: &'p Clause, out: &mut Vec<Value<'d>>) -> Result<(), Error> {
+        self.framed(clause.slots, |this| {
+            this.run(&clause.branches[0].steps, &mut |this| {
+                for arm in &clause.arms {
+                    this.run(&arm.steps, &mut |this| {
+                        out.extend(this.eval(&arm.value)?);
+                        Ok(true)
+                    })?;
+                }
+                Ok(true)
+            })?;
+            Ok(())
+        })
     }
 
     fn members(&mut self, set: &'p RuleSet) -> Result<Option<Value<'d>>, Error> {

@@ -4,7 +4,7 @@ use super::super::ast::{Body, Call, Part, Pos, Term};
 use super::super::builtins;
 use super::super::error::Error;
 use super::super::need::Need;
-use super::super::plan::{Base, Expr, PathKey, Pattern, RuleKind, Step, Steps, TemplatePart};
+use super::super::plan::{At, Base, Expr, PathKey, Pattern, RuleKind, Step, Steps, TemplatePart};
 use super::super::value::Value;
 use super::{Lower, is_walk};
 use crate::name::Name;
@@ -154,7 +154,7 @@ impl Lower<'_> {
             return Ok(Expr::Slot(slot));
         }
         if let Some((rule, _)) = self.tree.function(&call.target) {
-            return Ok(Expr::Call(rule, self.exprs(&call.args, steps, pos)?, pos));
+            return Ok(Expr::Call(rule, self.exprs(&call.args, steps, pos)?, At(pos)));
         }
         let name = name();
         if let Some((chain, rule)) = &self.annotations {
@@ -168,7 +168,7 @@ impl Lower<'_> {
         }
         let args = self.exprs(&call.args, steps, pos)?;
         match builtins::find(&name) {
-            Some(builtin) => Ok(Expr::Builtin(builtin, args, pos)),
+            Some(builtin) => Ok(Expr::Builtin(builtin, args, At(pos))),
             None => Err(Error::type_error(pos, format!("undefined function {name}"))),
         }
     }
