@@ -106,22 +106,26 @@ impl TemplateCode {
         self.0.programs().any(|program| !of_all(program) && looks(program))
     }
 
+    /// A constraint's parameters as `violations` takes them: where expressions look for them.
+    pub(crate) fn parameters(parameters: Option<Node<'_>>) -> Doc {
+        let mut constraint = Value::object();
+        if let Some(parameters) = parameters.filter(|parameters| !parameters.is_null()) {
+            constraint.set(&["spec", "parameters"], parameters.to_value());
+        }
+        constraint.into_doc()
+    }
+
     /// What is wrong with a request under a constraint with these parameters.
-    pub(crate) fn violations(&self, parameters: &Value, request: &Request<'_>) -> Vec<String> {
+    pub(crate) fn violations(&self, parameters: &Doc, request: &Request<'_>) -> Vec<String> {
         let Body::Validate { validations, .. } = &self.0.body else {
             return Vec::new();
         };
-        let mut constraint = Value::object();
-        if !parameters.node().is_null() {
-            constraint.set(&["spec", "parameters"], parameters.clone());
-        }
-        let constraint: Doc = constraint.into_doc();
-        match evaluation::matches(&self.0, Some(&constraint), request) {
+        match evaluation::matches(&self.0, Some(parameters), request) {
             Ok(true) => {}
             Ok(false) => return Vec::new(),
             Err(why) => return vec![why],
         }
-        let evaluation = Evaluation::new(&self.0, Some(&constraint), request);
+        let evaluation = Evaluation::new(&self.0, Some(parameters), request);
         let said = validate::decide(validations, &evaluation);
         let counts = |outcome: Outcome| outcome != Outcome::Error || !self.0.fail_open;
         let counting = said.into_iter().filter(|(_, said)| counts(said.outcome));

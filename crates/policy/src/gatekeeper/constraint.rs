@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use ridgeway_doc::{Node, Value};
+use ridgeway_doc::{Doc, Node};
 
 use super::matching::Match;
 use super::point::{Actions, Point};
 use super::template::{Template, fault};
+use crate::admission_policy::TemplateCode;
 use crate::verdict::{Action, CompileError};
 
 /// A compiled constraint.
@@ -17,8 +18,8 @@ pub(crate) struct Constraint {
     pub(super) template: Arc<Template>,
     /// The parameters for templates in Rego; empty without any.
     pub(super) parameters: crate::rego::Value<'static>,
-    /// The parameters for templates in CEL; `null` without any.
-    pub(super) cel_parameters: Value,
+    /// The parameters for templates in CEL.
+    pub(super) cel_parameters: Doc,
     /// The strictest that it does anywhere.
     pub(super) action: Action,
     pub(super) matches: Match,
@@ -39,7 +40,7 @@ impl Constraint {
                 || crate::rego::Value::object(Vec::new()),
                 |parameters| crate::rego::Value::from_node(parameters).to_owned(),
             ),
-            cel_parameters: spec(&["parameters"]).map_or(Value::NULL, Node::to_value),
+            cel_parameters: TemplateCode::parameters(spec(&["parameters"])),
             action: actions.strictest(),
             matches: Match::compile(node)?,
             actions,

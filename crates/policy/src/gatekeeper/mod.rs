@@ -273,7 +273,7 @@ impl Constraints {
         results: &mut Vec<RuleResult>,
     ) {
         let Some(subject) = request.subject() else { return };
-        let review = native::review(request, background);
+        let review = std::cell::LazyCell::new(|| native::review(request, background));
         for constraint in &self.list {
             if !constraint.matches.selects(request, subject, origin) {
                 continue;
