@@ -285,9 +285,11 @@ spec:
       resources: {limits: {cpu: 100m, memory: 64Mi}, requests: {cpu: 100m, memory: 64Mi}}
 ";
 
+/// A policy that lets no object of a kind be made. Deleting stays open: what was let in before the policy counted is
+/// removed by the test, and would otherwise stay and never be sent again.
 fn names(kind: &str) -> String {
     format!(
-        "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {{name: no-{}}}\nspec:\n  validationFailureAction: Enforce\n  rules:\n    - name: none\n      match: {{any: [{{resources: {{kinds: [{kind}]}}}}]}}\n      validate: {{message: none of these, deny: {{}}}}\n",
+        "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {{name: no-{}}}\nspec:\n  validationFailureAction: Enforce\n  rules:\n    - name: none\n      match: {{any: [{{resources: {{kinds: [{kind}], operations: [CREATE, UPDATE]}}}}]}}\n      validate: {{message: none of these, deny: {{}}}}\n",
         kind.to_lowercase()
     )
 }
