@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::node::{Node, Position, key_hash};
+use crate::node::{Key, Node, Position, key_hash};
 use crate::number::Number;
+use crate::value::{Inner, Shared, Value};
 
 /// What a raw node is; the payload words `a` and `b` mean what the comments say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,14 @@ pub(crate) struct Raw {
     pub(crate) offset: u32,
 }
 
+impl Raw {
+    /// The payload of a number.
+    #[inline]
+    pub(crate) fn bits(&self) -> u64 {
+        u64::from(self.a) | u64::from(self.b) << 32
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Arena {
     /// The source, then every string that could not be a slice of it.
@@ -58,23 +67,66 @@ impl Arena {
         &self.text.as_bytes()[start as usize..(start + len) as usize]
     }
 
+    /// The place of a member of an object.
+    #[inline]
+    pub(crate) fn member(&self, object: &Raw, key: Key<'_>) -> Option<u32> {
+        let members = &self.nodes[object.a as usize..(object.a + object.b) as usize];
+        let found = members.iter().position(|m| {
+            m.key_hash == key.hash() && same(self.bytes(m.key_start, m.key_len), key.text().as_bytes())
+        })?;
+        Some(object.a + found as u32)
+    }
+
     pub(crate) fn position(&self, offset: u32) -> Position {
         let end = offset.min(self.source_len) as usize;
         Position::in_text(&self.text[..self.source_len as usize], end)
     }
 }
 
-/// An immutable document, or a sub-tree of one. Cloning is one atomic increment.
-#[derive(Clone)]
-pub struct Doc {
-    pub(crate) arena: Arc<Arena>,
-    pub(crate) root: u32,
+/// Whether two short texts are the same bytes: most keys are shorter than what a call would cost.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    fn ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
+        a.first_chunk::<N>() == b.first_chunk::<N>() && a.last_chunk::<N>() == b.last_chunk::<N>()
+    }
+    a.len() == b.len()
+        && match a.len() {
+            0..2 => a.first() == b.first(),
+            2..4 => ends::<2>(a, b),
+            4..8 => ends::<4>(a, b),
+            8..=16 => ends::<8>(a, b),
+            _ => a == b,
+        }
 }
 
+/// An immutable document, or a sub-tree of one. Cloning is one atomic increment.
+///
+/// Always a value that shares an arena: a node points at one or the other.
+#[derive(Clone)]
+pub struct Doc(Value);
+
 impl Doc {
+    pub(crate) fn new(arena: Arc<Arena>, root: u32) -> Doc {
+        Doc(Value(Inner::Shared(Shared { arena, root })))
+    }
+
+    fn shared(&self) -> &Shared {
+        match &self.0.0 {
+            Inner::Shared(shared) => shared,
+            _ => unreachable!("`Doc::new` makes no other"),
+        }
+    }
+
     /// The root node.
+    #[inline]
     pub fn root(&self) -> Node<'_> {
-        Node::in_arena(&self.arena, self.root)
+        Node::of_value(&self.0)
+    }
+
+    /// The whole as an editable value, scalars on their own.
+    pub(crate) fn to_value(&self) -> Value {
+        let shared = self.shared();
+        Value::shared(&shared.arena, shared.root)
     }
 
     /// Parses one JSON document. See [`crate::parse_json`].
@@ -96,7 +148,8 @@ impl Doc {
 
     /// Bytes held by the arena (shared by all documents cut from it).
     pub fn heap_bytes(&self) -> usize {
-        self.arena.text.len() + self.arena.nodes.capacity() * size_of::<Raw>()
+        let arena = &self.shared().arena;
+        arena.text.len() + arena.nodes.capacity() * size_of::<Raw>()
     }
 }
 
@@ -313,13 +366,7 @@ impl DocBuilder {
             source_len: self.source_len,
             nodes: self.nodes,
         });
-        roots
-            .iter()
-            .map(|&root| Doc {
-                arena: arena.clone(),
-                root,
-            })
-            .collect()
+        roots.iter().map(|&root| Doc::new(arena.clone(), root)).collect()
     }
 
     /// The document. An empty builder gives `null`; open containers are closed.
@@ -330,6 +377,6 @@ impl DocBuilder {
             source_len: self.source_len,
             nodes: self.nodes,
         });
-        Doc { arena, root }
+        Doc::new(arena, root)
     }
 }

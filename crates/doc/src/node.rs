@@ -118,28 +118,46 @@ impl<'k> Key<'k> {
     }
 }
 
-/// A borrowed node of a [`Doc`] or a [`Value`]; `Copy`, two words and a tag.
+/// A borrowed node of a [`Doc`] or a [`Value`]; `Copy`, two words.
+///
+/// Two words and nothing that tells them apart: such a pair travels in registers, where one more tag would send every
+/// node through memory. What the node lies in, an arena or a value, is read where the pair points.
 #[derive(Clone, Copy)]
-pub struct Node<'a>(Repr<'a>);
+pub struct Node<'a> {
+    /// The value, or what shares the arena of the node.
+    value: &'a Value,
+    /// The place in the arena; 0 for values.
+    id: u32,
+}
 
-#[derive(Clone, Copy)]
+/// Where a node lies.
 enum Repr<'a> {
     Arena(&'a Arc<Arena>, u32),
-    Value(&'a Value),
+    Value(&'a Inner),
 }
 
 impl<'a> Node<'a> {
-    #[inline]
-    pub(crate) fn in_arena(arena: &'a Arc<Arena>, id: u32) -> Self {
-        Node(Repr::Arena(arena, id))
-    }
-
     /// The node of a value; a value that still shares a document's sub-tree is read there.
     #[inline]
     pub(crate) fn of_value(value: &'a Value) -> Self {
-        match &value.0 {
-            Inner::Shared(doc) => Node(Repr::Arena(&doc.arena, doc.root)),
-            _ => Node(Repr::Value(value)),
+        let id = match &value.0 {
+            Inner::Shared(shared) => shared.root,
+            _ => 0,
+        };
+        Node { value, id }
+    }
+
+    /// Another node of the same arena.
+    #[inline]
+    fn beside(self, id: u32) -> Self {
+        Node { id, ..self }
+    }
+
+    #[inline]
+    fn repr(self) -> Repr<'a> {
+        match &self.value.0 {
+            Inner::Shared(shared) => Repr::Arena(&shared.arena, self.id),
+            inner => Repr::Value(inner),
         }
     }
 
@@ -147,9 +165,9 @@ impl<'a> Node<'a> {
     /// lives. For caches that must not look into sub-trees.
     #[inline]
     pub fn place(self) -> (usize, u32) {
-        match self.0 {
+        match self.repr() {
             Repr::Arena(arena, id) => (Arc::as_ptr(arena) as usize, id),
-            Repr::Value(value) => (std::ptr::from_ref(value) as usize, u32::MAX),
+            Repr::Value(_) => (std::ptr::from_ref(self.value) as usize, u32::MAX),
         }
     }
 
@@ -161,7 +179,7 @@ impl<'a> Node<'a> {
     /// What the node is.
     #[inline]
     pub fn kind(self) -> Kind {
-        match self.0 {
+        match self.repr() {
             Repr::Arena(arena, id) => match Self::raw(arena, id).tag {
                 Tag::Null => Kind::Null,
                 Tag::False | Tag::True => Kind::Bool,
@@ -170,14 +188,15 @@ impl<'a> Node<'a> {
                 Tag::Array => Kind::Array,
                 Tag::Object => Kind::Object,
             },
-            Repr::Value(value) => match &value.0 {
+            Repr::Value(inner) => match inner {
                 Inner::Null => Kind::Null,
                 Inner::Bool(_) => Kind::Bool,
                 Inner::Number(_) => Kind::Number,
                 Inner::String(_) => Kind::String,
                 Inner::Array(_) => Kind::Array,
                 Inner::Object(_) => Kind::Object,
-                Inner::Shared(doc) => doc.root().kind(),
+                // `repr` has sent it the other way.
+                Inner::Shared(_) => Kind::Null,
             },
         }
     }
@@ -185,7 +204,7 @@ impl<'a> Node<'a> {
     /// Whether the node is `null`.
     #[inline]
     pub fn is_null(self) -> bool {
-        match self.0 {
+        match self.repr() {
             Repr::Arena(arena, id) => Self::raw(arena, id).tag == Tag::Null,
             Repr::Value(_) => self.kind() == Kind::Null,
         }
@@ -194,7 +213,7 @@ impl<'a> Node<'a> {
     /// Whether the node is an object.
     #[inline]
     pub fn is_object(self) -> bool {
-        match self.0 {
+        match self.repr() {
             Repr::Arena(arena, id) => Self::raw(arena, id).tag == Tag::Object,
             Repr::Value(_) => self.kind() == Kind::Object,
         }
@@ -203,7 +222,7 @@ impl<'a> Node<'a> {
     /// Whether the node is an array.
     #[inline]
     pub fn is_array(self) -> bool {
-        match self.0 {
+        match self.repr() {
             Repr::Arena(arena, id) => Self::raw(arena, id).tag == Tag::Array,
             Repr::Value(_) => self.kind() == Kind::Array,
         }
@@ -212,13 +231,13 @@ impl<'a> Node<'a> {
     /// The boolean, if it is one.
     #[inline]
     pub fn as_bool(self) -> Option<bool> {
-        match self.0 {
+        match self.repr() {
             Repr::Arena(arena, id) => match Self::raw(arena, id).tag {
                 Tag::True => Some(true),
                 Tag::False => Some(false),
                 _ => None,
             },
-            Repr::Value(Value(Inner::Bool(b))) => Some(*b),
+            Repr::Value(Inner::Bool(b)) => Some(*b),
             Repr::Value(_) => None,
         }
     }
@@ -226,17 +245,16 @@ impl<'a> Node<'a> {
     /// The number, if it is one.
     #[inline]
     pub fn as_number(self) -> Option<Number> {
-        match self.0 {
+        match self.repr() {
             Repr::Arena(arena, id) => {
                 let raw = Self::raw(arena, id);
-                let bits = u64::from(raw.a) | u64::from(raw.b) << 32;
                 match raw.tag {
-                    Tag::Int => Some(Number::Int(bits as i64)),
-                    Tag::Float => Some(Number::Float(f64::from_bits(bits))),
+                    Tag::Int => Some(Number::Int(raw.bits() as i64)),
+                    Tag::Float => Some(Number::Float(f64::from_bits(raw.bits()))),
                     _ => None,
                 }
             }
-            Repr::Value(Value(Inner::Number(n))) => Some(*n),
+            Repr::Value(Inner::Number(n)) => Some(*n),
             Repr::Value(_) => None,
         }
     }
@@ -254,12 +272,12 @@ impl<'a> Node<'a> {
     /// The string, if it is one.
     #[inline]
     pub fn as_str(self) -> Option<&'a str> {
-        match self.0 {
+        match self.repr() {
             Repr::Arena(arena, id) => {
                 let raw = Self::raw(arena, id);
                 (raw.tag == Tag::String).then(|| arena.str(raw.a, raw.b))
             }
-            Repr::Value(Value(Inner::String(s))) => Some(s),
+            Repr::Value(Inner::String(s)) => Some(s),
             Repr::Value(_) => None,
         }
     }
@@ -267,7 +285,7 @@ impl<'a> Node<'a> {
     /// How many items or members a container has; 0 for scalars.
     #[inline]
     pub fn len(self) -> usize {
-        match self.0 {
+        match self.repr() {
             Repr::Arena(arena, id) => {
                 let raw = Self::raw(arena, id);
                 if matches!(raw.tag, Tag::Array | Tag::Object) {
@@ -276,8 +294,8 @@ impl<'a> Node<'a> {
                     0
                 }
             }
-            Repr::Value(Value(Inner::Array(items))) => items.len(),
-            Repr::Value(Value(Inner::Object(map))) => map.len(),
+            Repr::Value(Inner::Array(items)) => items.len(),
+            Repr::Value(Inner::Object(map)) => map.len(),
             Repr::Value(_) => 0,
         }
     }
@@ -296,20 +314,35 @@ impl<'a> Node<'a> {
     /// The member of a prepared key.
     #[inline]
     pub fn member(self, key: Key<'_>) -> Option<Node<'a>> {
-        match self.0 {
+        match self.repr() {
             Repr::Arena(arena, id) => {
                 let raw = Self::raw(arena, id);
                 if raw.tag != Tag::Object {
                     return None;
                 }
-                let members = &arena.nodes[raw.a as usize..(raw.a + raw.b) as usize];
-                members
-                    .iter()
-                    .position(|m| m.key_hash == key.hash && arena.bytes(m.key_start, m.key_len) == key.text.as_bytes())
-                    .map(|i| Node(Repr::Arena(arena, raw.a + i as u32)))
+                arena.member(raw, key).map(|id| self.beside(id))
             }
-            Repr::Value(Value(Inner::Object(map))) => map.get(key.text).map(Node::of_value),
+            Repr::Value(Inner::Object(map)) => map.get(key.text).map(Node::of_value),
             Repr::Value(_) => None,
+        }
+    }
+
+    /// The node that a chain of prepared keys leads to.
+    #[inline]
+    pub fn descend<'k>(self, keys: impl IntoIterator<Item = Key<'k>>) -> Option<Node<'a>> {
+        match self.repr() {
+            Repr::Arena(arena, mut id) => {
+                let arena: &Arena = arena;
+                for key in keys {
+                    let raw = &arena.nodes[id as usize];
+                    if raw.tag != Tag::Object {
+                        return None;
+                    }
+                    id = arena.member(raw, key)?;
+                }
+                Some(self.beside(id))
+            }
+            Repr::Value(_) => keys.into_iter().try_fold(self, |node, key| node.member(key)),
         }
     }
 
@@ -331,13 +364,12 @@ impl<'a> Node<'a> {
     /// The item at an index, if the node is an array that long.
     #[inline]
     pub fn item(self, index: usize) -> Option<Node<'a>> {
-        match self.0 {
+        match self.repr() {
             Repr::Arena(arena, id) => {
                 let raw = Self::raw(arena, id);
-                (raw.tag == Tag::Array && index < raw.b as usize)
-                    .then(|| Node(Repr::Arena(arena, raw.a + index as u32)))
+                (raw.tag == Tag::Array && index < raw.b as usize).then(|| self.beside(raw.a + index as u32))
             }
-            Repr::Value(Value(Inner::Array(items))) => items.get(index).map(Node::of_value),
+            Repr::Value(Inner::Array(items)) => items.get(index).map(Node::of_value),
             Repr::Value(_) => None,
         }
     }
@@ -364,20 +396,20 @@ impl<'a> Node<'a> {
 
     #[inline]
     fn member_at(self, index: usize) -> Option<(&'a str, Node<'a>)> {
-        match self.0 {
+        match self.repr() {
             Repr::Arena(arena, id) => {
                 let child = Self::raw(arena, id).a + index as u32;
                 let raw = Self::raw(arena, child);
-                Some((arena.str(raw.key_start, raw.key_len), Node(Repr::Arena(arena, child))))
+                Some((arena.str(raw.key_start, raw.key_len), self.beside(child)))
             }
-            Repr::Value(Value(Inner::Object(map))) => map.nth(index).map(|(k, v)| (k, Node::of_value(v))),
+            Repr::Value(Inner::Object(map)) => map.nth(index).map(|(k, v)| (k, Node::of_value(v))),
             Repr::Value(_) => None,
         }
     }
 
     /// Where the node stands in its source text; `None` for nodes that were edited in or built.
     pub fn position(self) -> Option<Position> {
-        match self.0 {
+        match self.repr() {
             Repr::Arena(arena, id) if arena.source_len > 0 => Some(arena.position(Self::raw(arena, id).offset)),
             _ => None,
         }
@@ -385,19 +417,16 @@ impl<'a> Node<'a> {
 
     /// An editable value that shares this sub-tree until it is changed. Cheap for parsed nodes.
     pub fn to_value(self) -> Value {
-        match self.0 {
+        match self.repr() {
             Repr::Arena(arena, id) => Value::shared(arena, id),
-            Repr::Value(value) => value.clone(),
+            Repr::Value(_) => self.value.clone(),
         }
     }
 
     /// A document whose root is this node: a cheap cut for parsed nodes, a copy for edited ones.
     pub fn to_doc(self) -> Doc {
-        match self.0 {
-            Repr::Arena(arena, id) => Doc {
-                arena: arena.clone(),
-                root: id,
-            },
+        match self.repr() {
+            Repr::Arena(arena, id) => Doc::new(arena.clone(), id),
             Repr::Value(_) => Doc::copy_of(self),
         }
     }
@@ -423,7 +452,7 @@ impl<'a> Node<'a> {
 /// Objects are equal whatever the order of their members; `1` equals `1.0`.
 impl PartialEq for Node<'_> {
     fn eq(&self, other: &Self) -> bool {
-        if let (Repr::Arena(a, i), Repr::Arena(b, j)) = (self.0, other.0)
+        if let (Repr::Arena(a, i), Repr::Arena(b, j)) = (self.repr(), other.repr())
             && Arc::ptr_eq(a, b)
             && i == j
         {

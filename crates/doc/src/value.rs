@@ -21,8 +21,15 @@ pub(crate) enum Inner {
     String(Box<str>),
     Array(Vec<Value>),
     Object(Map),
-    /// An untouched container of a parsed document.
-    Shared(Doc),
+    /// An untouched container of a parsed document; in a [`Doc`], any node.
+    Shared(Shared),
+}
+
+/// A place in an arena.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) arena: Arc<Arena>,
+    pub(crate) root: u32,
 }
 
 impl Value {
@@ -45,9 +52,10 @@ impl Value {
             Tag::Null => Inner::Null,
             Tag::False => Inner::Bool(false),
             Tag::True => Inner::Bool(true),
-            Tag::Int | Tag::Float => Inner::Number(Node::in_arena(arena, id).as_number().unwrap_or(Number::Int(0))),
+            Tag::Int => Inner::Number(Number::Int(raw.bits() as i64)),
+            Tag::Float => Inner::Number(Number::Float(f64::from_bits(raw.bits()))),
             Tag::String => Inner::String(arena.str(raw.a, raw.b).into()),
-            Tag::Array | Tag::Object => Inner::Shared(Doc {
+            Tag::Array | Tag::Object => Inner::Shared(Shared {
                 arena: arena.clone(),
                 root: id,
             }),
@@ -181,7 +189,7 @@ impl Value {
     /// An immutable document of this value.
     pub fn into_doc(self) -> Doc {
         match self.0 {
-            Inner::Shared(doc) => doc,
+            Inner::Shared(shared) => Doc::new(shared.arena, shared.root),
             _ => Doc::copy_of(self.node()),
         }
     }
@@ -242,7 +250,7 @@ from! {
 
 impl From<Doc> for Value {
     fn from(doc: Doc) -> Value {
-        Value::shared(&doc.arena, doc.root)
+        doc.to_value()
     }
 }
 

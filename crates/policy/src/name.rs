@@ -1,11 +1,12 @@
 //! [`Name`]: a member's name, hashed once.
 
+use std::fmt;
 use std::sync::Arc;
 
 use ridgeway_doc::Key;
 
 /// A name that many objects are asked for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Name {
     pub(crate) text: Arc<str>,
     hash: u32,
@@ -23,5 +24,24 @@ impl Name {
     #[inline]
     pub(crate) fn key(&self) -> Key<'_> {
         Key::hashed(&self.text, self.hash)
+    }
+}
+
+impl PartialEq for Name {
+    #[inline]
+    fn eq(&self, other: &Name) -> bool {
+        self.hash == other.hash && self.text == other.text
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Name {
+        Name::new(&text.into())
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }

@@ -247,7 +247,7 @@ pub(super) fn variables(spec: Node<'_>, typing: &mut Typing) -> Result<Vec<Named
             let why = "a variable's name is a word of letters, digits and _";
             return Err(Place::new(format!("{path}.name"), why));
         }
-        if out.iter().any(|(known, _)| **known == *name) {
+        if out.iter().any(|(known, _)| *known.text == *name) {
             let why = format!("there is a variable {name} already");
             return Err(Place::new(format!("{path}.name"), why));
         }

@@ -6,8 +6,9 @@ use ridgeway_doc::{Doc, Node};
 
 use super::definition::Definition;
 use crate::budget::{Fuel, RULE_STEPS};
-use crate::cel::{Cel, Evaluator, Fault, Program, Scope};
+use crate::cel::{Cel, Evaluator, Fault, Global, Program, Root, Scope};
 use crate::cel_policy::CelScope;
+use crate::name::Name;
 use crate::request::Request;
 
 /// What all expressions of a policy may take together; one of them may take [`RULE_STEPS`].
@@ -30,17 +31,31 @@ struct Names<'a> {
 }
 
 impl<'a> Scope<'a> for Names<'a> {
-    fn lookup(&self, name: &str) -> Option<Cel<'a>> {
-        match name {
-            "params" => Some(self.params.map_or(Cel::Null, Cel::of)),
-            "object" | "oldObject" | "request" | "namespaceObject" | "authorizer" | "variables" => {
-                self.inner.lookup(name)
-            }
-            _ => None,
+    fn lookup(&self, name: &Global) -> Option<Cel<'a>> {
+        match (name.root, &*name.name) {
+            (Root::Params, _) => Some(self.params.map_or(Cel::Null, Cel::of)),
+            (Root::Other, "authorizer" | "variables") => self.inner.lookup(name),
+            (Root::Other, _) => None,
+            _ => self.inner.lookup(name),
         }
     }
 
-    fn variable(&self, evaluator: &Evaluator<'_, 'a>, name: &str) -> Option<Result<Cel<'a>, Fault>> {
+    fn node(&self, name: &Global) -> Option<Node<'a>> {
+        match name.root {
+            Root::Params => self.params.filter(|node| node.is_object() || node.is_array()),
+            _ => self.inner.node(name),
+        }
+    }
+
+    fn part(&self, name: &Global, field: &Name) -> Option<Cel<'a>> {
+        self.inner.part(name, field)
+    }
+
+    fn variable_node(&self, name: &Name) -> Option<Node<'a>> {
+        self.inner.variable_node(name)
+    }
+
+    fn variable(&self, evaluator: &mut Evaluator<'_, 'a>, name: &Name) -> Option<Result<Cel<'a>, Fault>> {
         self.inner.variable(evaluator, name)
     }
 }
@@ -76,11 +91,11 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The value of a program. The outer error ends the policy's evaluation.
-    pub(super) fn value(&self, program: &Program) -> Result<Result<Cel<'a>, Fault>, Overdrawn> {
+    pub(super) fn value(&self, program: &'a Program) -> Result<Result<Cel<'a>, Fault>, Overdrawn> {
         let left = self.budget.0.get();
         let allowed = left.min(RULE_STEPS);
         let fuel = Fuel::new(allowed);
-        let evaluator = Evaluator::new(&self.names, &fuel, self.request.now, self.request.data);
+        let mut evaluator = Evaluator::new(&self.names, &fuel, self.request.now, self.request.data);
         let out = evaluator.run(program);
         self.budget.0.set(left - (allowed - fuel.left()));
         match out {

@@ -177,7 +177,7 @@ impl Typing {
                 wrong.push((i, why));
                 Type::Dyn
             });
-            out.variable(name, kind);
+            out.variable(&name.text, kind);
         }
         (out, wrong)
     }

@@ -166,7 +166,7 @@ fn fault(message: String) -> Said {
 }
 
 /// What validations say against a request, by their places.
-pub(super) fn decide(validations: &[Validation], evaluation: &Evaluation<'_>) -> Vec<(usize, Said)> {
+pub(super) fn decide<'a>(validations: &'a [Validation], evaluation: &Evaluation<'a>) -> Vec<(usize, Said)> {
     let mut out = Vec::new();
     for (index, validation) in validations.iter().enumerate() {
         let said = match evaluation.value(&validation.program) {
@@ -252,7 +252,7 @@ fn one(
 }
 
 /// The expression's words, the author's, or the expression itself.
-fn message(validation: &Validation, evaluation: &Evaluation<'_>) -> String {
+fn message<'a>(validation: &'a Validation, evaluation: &Evaluation<'a>) -> String {
     let made = validation.message_program.as_ref();
     let made = made.and_then(|program| evaluation.value(program).ok()?.ok());
     let made = made.as_ref().and_then(Cel::as_str).map(str::trim);

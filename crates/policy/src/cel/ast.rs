@@ -1,5 +1,6 @@
 //! The syntax tree.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::descriptor::{Descriptor, Types};
@@ -116,6 +117,13 @@ pub(crate) enum LoopKind {
     TransformEntry,
 }
 
+impl LoopKind {
+    /// Whether the macro gives a boolean.
+    pub(super) fn decides(self) -> bool {
+        matches!(self, LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne)
+    }
+}
+
 /// A value written in the expression.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Literal {
@@ -145,6 +153,23 @@ pub(crate) enum Operator {
 }
 
 impl Operator {
+    /// Whether it compares by order.
+    pub(super) fn orders(self) -> bool {
+        use Operator::{Greater, GreaterOrEqual, Less, LessOrEqual};
+        matches!(self, Less | LessOrEqual | Greater | GreaterOrEqual)
+    }
+
+    /// Whether a comparison holds of values in this order; no other operator does.
+    pub(super) fn holds(self, order: Ordering) -> bool {
+        match self {
+            Operator::Less => order.is_lt(),
+            Operator::LessOrEqual => order.is_le(),
+            Operator::Greater => order.is_gt(),
+            Operator::GreaterOrEqual => order.is_ge(),
+            _ => false,
+        }
+    }
+
     /// As it is written.
     pub(super) fn sign(self) -> &'static str {
         match self {

@@ -13,7 +13,7 @@ pub(super) enum Code {
     Fixed(Cel<'static>),
     /// A variable of a macro, by its place on the stack.
     Local(usize),
-    Global(Arc<str>),
+    Global(Global),
     /// `variables.name`
     Variable(Name),
     /// Plain selections, one after the other.
@@ -43,12 +43,78 @@ pub(super) enum Code {
     NameIn(Box<(Name, Code)>),
     /// `+` of several values, one of which is a text.
     Concat(Box<[Code]>),
+    /// `+` of three values or more.
+    Sum(Box<[Code]>),
     Loop(Box<LoopCode>),
     /// `optMap`, and with `true` `optFlatMap`.
     Optional(Box<(Code, Code)>, bool),
     Bind(Box<(Code, Code)>),
     Block(Arc<[Code]>, Box<Code>),
     Slot(usize),
+}
+
+/// A name of the scope.
+pub(crate) struct Global {
+    pub(crate) root: Root,
+    pub(crate) name: Arc<str>,
+}
+
+/// The names that the expressions of policies begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Root {
+    Object,
+    OldObject,
+    Request,
+    NamespaceObject,
+    Params,
+    /// Known by its name alone.
+    Other,
+}
+
+impl Global {
+    /// `variables`
+    pub(super) fn variables() -> Global {
+        Global::new(&Arc::from("variables"))
+    }
+
+    pub(super) fn new(name: &Arc<str>) -> Global {
+        let root = match &**name {
+            "object" => Root::Object,
+            "oldObject" => Root::OldObject,
+            "request" => Root::Request,
+            "namespaceObject" => Root::NamespaceObject,
+            "params" => Root::Params,
+            _ => Root::Other,
+        };
+        Global {
+            root,
+            name: name.clone(),
+        }
+    }
+}
+
+impl Code {
+    /// Whether it can give nothing but a boolean.
+    #[inline]
+    pub(super) fn is_truth(&self) -> bool {
+        match self {
+            Code::Has(_) | Code::Is(..) | Code::OneOf(_) | Code::NameIn(_) | Code::Not(_) | Code::Logic(..) => true,
+            Code::Loop(inner) => inner.kind.decides(),
+            Code::Binary(operator, _) => matches!(operator, Operator::Equal | Operator::NotEqual),
+            _ => false,
+        }
+    }
+}
+
+impl Code {
+    /// Whether its value may be a node or an optional on its way to what is asked of it.
+    #[inline]
+    pub(super) fn travels(&self) -> bool {
+        matches!(
+            self,
+            Code::Path(_) | Code::Select(_) | Code::Index(_) | Code::Call(_) | Code::Global(_)
+        )
+    }
 }
 
 impl std::fmt::Debug for Code {

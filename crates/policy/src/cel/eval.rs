@@ -1,41 +1,44 @@
 //! Evaluation over a scope.
 
-use std::cell::RefCell;
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use ridgeway_doc::Node;
 
 use super::ast::Operator;
-use super::code::{Call, Code, Function, MessageCode};
+use super::code::{Code, Global, MessageCode};
 use super::message::Message;
 use super::select::Maybe;
-use super::{Cel, Program, library, operators};
-use crate::budget::{Exhausted, Fuel, MAX_REGEX_TEXT};
+use super::{Cel, Program, operators};
+use crate::budget::{Exhausted, Fuel};
 use crate::name::Name;
 use crate::request::Data;
 
 /// Where names are looked up.
 pub(crate) trait Scope<'a> {
     /// The value of a root name.
-    fn lookup(&self, name: &str) -> Option<Cel<'a>>;
+    fn lookup(&self, name: &Global) -> Option<Cel<'a>>;
 
     /// The value of a root name, where it is a node of a document.
-    fn node(&self, name: &str) -> Option<Node<'a>> {
+    fn node(&self, name: &Global) -> Option<Node<'a>> {
         match self.lookup(name) {
             Some(Cel::Node(node)) => Some(node),
             _ => None,
         }
     }
 
+    /// A field of the value of a root name, where it can be told without the whole value; `None` says nothing.
+    fn part(&self, name: &Global, field: &Name) -> Option<Cel<'a>> {
+        let _ = (name, field);
+        None
+    }
+
     /// The value of `variables.name`, where it is known already to be a node of a document.
-    fn variable_node(&self, name: &str) -> Option<Node<'a>> {
+    fn variable_node(&self, name: &Name) -> Option<Node<'a>> {
         let _ = name;
         None
     }
 
     /// The value of `variables.name`.
-    fn variable(&self, evaluator: &Evaluator<'_, 'a>, name: &str) -> Option<Result<Cel<'a>, Fault>>;
+    fn variable(&self, evaluator: &mut Evaluator<'_, 'a>, name: &Name) -> Option<Result<Cel<'a>, Fault>>;
 }
 
 /// Why an expression has no value.
@@ -51,13 +54,14 @@ pub(crate) enum Fault {
 
 pub(crate) type Answer<'a> = Result<Cel<'a>, Fault>;
 
+#[cold]
 pub(super) fn fail<T>(message: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Invalid(message.into()))
 }
 
 /// The values of a block: what is still to be computed is `None`.
 struct Block<'a> {
-    slots: Arc<[Code]>,
+    slots: &'a [Code],
     values: Vec<Option<Answer<'a>>>,
 }
 
@@ -67,9 +71,13 @@ pub(crate) struct Evaluator<'e, 'a> {
     pub(super) fuel: &'e Fuel,
     pub(super) now: Option<Timestamp>,
     pub(super) data: &'a dyn Data,
-    /// What macros have bound, by slot.
-    pub(super) locals: RefCell<Vec<Cel<'a>>>,
-    block: RefCell<Option<Block<'a>>>,
+    /// What macros have bound, by slot from `base` on.
+    pub(super) locals: Vec<Cel<'a>>,
+    /// Where the slots of the program at hand begin.
+    pub(super) base: usize,
+    block: Option<Block<'a>>,
+    /// Where texts are joined.
+    scratch: String,
 }
 
 impl<'e, 'a> Evaluator<'e, 'a> {
@@ -84,60 +92,84 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             fuel,
             now,
             data,
-            locals: RefCell::default(),
-            block: RefCell::default(),
+            locals: Vec::new(),
+            base: 0,
+            block: None,
+            scratch: String::new(),
         }
     }
 
     /// The value of a program.
-    pub(crate) fn run(&self, program: &Program) -> Answer<'a> {
+    pub(crate) fn run(&mut self, program: &'a Program) -> Answer<'a> {
         self.eval(&program.code)
     }
 
     /// The value of a program that does not see the names bound around it.
-    pub(crate) fn run_apart(&self, program: &Program) -> Answer<'a> {
+    pub(crate) fn run_apart(&mut self, program: &'a Program) -> Answer<'a> {
         self.apart(&program.code)
     }
 
-    fn apart(&self, code: &Code) -> Answer<'a> {
-        let around = self.locals.take();
+    fn apart(&mut self, code: &'a Code) -> Answer<'a> {
+        let (base, depth) = (self.base, self.locals.len());
+        self.base = depth;
         let out = self.eval(code);
-        self.locals.replace(around);
+        self.locals.truncate(depth);
+        self.base = base;
         out
     }
 
     /// The truth of a program; anything but a boolean is a fault.
-    pub(crate) fn holds(&self, program: &Program) -> Result<bool, Fault> {
+    pub(crate) fn holds(&mut self, program: &'a Program) -> Result<bool, Fault> {
         self.truth(&program.code)
     }
 
     /// Evaluates with one more bound value.
-    fn with(&self, value: Cel<'a>, body: &Code) -> Answer<'a> {
-        self.locals.borrow_mut().push(value);
+    fn with(&mut self, value: Cel<'a>, body: &'a Code) -> Answer<'a> {
+        self.locals.push(value);
         let out = self.eval(body);
-        self.locals.borrow_mut().pop();
+        self.locals.pop();
         out
     }
 
-    pub(super) fn eval(&self, code: &Code) -> Answer<'a> {
-        self.fuel.burn(1)?;
+    /// The value of code.
+    pub(super) fn eval(&mut self, code: &'a Code) -> Answer<'a> {
         match code {
-            Code::Fixed(value) => Ok(value.clone()),
-            Code::Local(at) => match self.locals.borrow().get(*at) {
+            Code::Fixed(value) => {
+                self.fuel.burn(1)?;
+                Ok(value.view())
+            }
+            Code::Local(at) => match self.locals.get(self.base + at) {
                 Some(value) => Ok(value.clone()),
                 None => fail("a variable of a macro is used outside of it"),
             },
-            Code::Global(name) => match self.scope.lookup(name) {
-                Some(value) => Ok(value),
-                None => fail(format!("undeclared reference to '{name}'")),
-            },
-            Code::Variable(name) => self.variable(name),
-            Code::HasVariable(name) => self.has_variable(name),
-            Code::Path(_) | Code::Select(_) | Code::Index(_) => self.maybe(code).map(Maybe::boxed),
-            Code::Has(_) | Code::Is(..) | Code::OneOf(_) | Code::NameIn(_) | Code::Not(_) | Code::Logic(..) => {
-                self.truth(code).map(Cel::Bool)
+            Code::Variable(name) => {
+                self.fuel.burn(1)?;
+                self.variable(name)
             }
-            Code::Call(call) => self.call(call),
+            code if code.is_truth() => self.truth(code).map(Cel::Bool),
+            code if code.travels() => match self.spot(code) {
+                Some(node) => {
+                    self.fuel.burn(1)?;
+                    Ok(Cel::of(node))
+                }
+                None => self.maybe(code).map(Maybe::boxed),
+            },
+            Code::Ternary(parts) => match self.truth(&parts.0)? {
+                true => self.eval(&parts.1),
+                false => self.eval(&parts.2),
+            },
+            code => {
+                self.fuel.burn(1)?;
+                self.make(code)
+            }
+        }
+    }
+
+    /// What makes a value of its own, and is no selection, no call and no truth.
+    pub(super) fn make(&mut self, code: &'a Code) -> Answer<'a> {
+        match code {
+            Code::Fixed(value) => Ok(value.view()),
+            Code::HasVariable(name) => self.has_variable(name),
             Code::List(items) => self.list(items),
             Code::Map(members) => self.map(members),
             Code::Message(message) => self.message(message),
@@ -156,17 +188,12 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 }
             }
             Code::Negate(inner) => operators::negate(&self.eval(inner)?),
-            Code::Ternary(parts) => match self.truth(&parts.0)? {
-                true => self.eval(&parts.1),
-                false => self.eval(&parts.2),
-            },
-            Code::Binary(operator, sides) => {
-                let (left, right) = (self.eval(&sides.0)?, self.eval(&sides.1)?);
-                self.pay(&left)?;
-                self.pay(&right)?;
-                operators::binary(*operator, &left, &right)
-            }
+            Code::Binary(operator, sides) => self.binary(*operator, &sides.0, &sides.1),
             Code::Concat(parts) => self.concat(parts),
+            Code::Sum(parts) => {
+                let parts = self.parts(parts)?;
+                self.total(parts)
+            }
             Code::Loop(inner) => self.repeat(inner),
             Code::Optional(parts, flat) => match self.maybe(&parts.0)?.parted() {
                 (None, _) => Ok(Cel::Optional(None)),
@@ -185,16 +212,24 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 self.with(value, &parts.1)
             }
             Code::Block(slots, body) => {
-                let around = self.block.replace(Some(Block {
-                    slots: slots.clone(),
+                let around = self.block.replace(Block {
+                    slots,
                     values: slots.iter().map(|_| None).collect(),
-                }));
+                });
                 let out = self.eval(body);
-                self.block.replace(around);
+                self.block = around;
                 out
             }
             Code::Slot(at) => self.slot(*at),
+            _ => fail("selections, calls and truths are no values of their own"),
         }
+    }
+
+    fn binary(&mut self, operator: Operator, left: &'a Code, right: &'a Code) -> Answer<'a> {
+        let (left, right) = (self.eval(left)?, self.eval(right)?);
+        self.pay(&left)?;
+        self.pay(&right)?;
+        operators::binary(operator, &left, &right)
     }
 
     /// Takes the price of handling a value; containers cost what they hold, however deep.
@@ -214,11 +249,11 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         }
     }
 
-    fn slot(&self, at: usize) -> Answer<'a> {
-        let slots = match &*self.block.borrow() {
+    fn slot(&mut self, at: usize) -> Answer<'a> {
+        let slots = match &self.block {
             Some(block) => match block.values.get(at) {
                 Some(Some(known)) => return known.clone(),
-                _ => block.slots.clone(),
+                _ => block.slots,
             },
             None => return fail("a value of a block is used outside of it"),
         };
@@ -226,18 +261,13 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             return fail("there is no such value in the block");
         };
         let value = self.apart(code);
-        if let Some(place) = self
-            .block
-            .borrow_mut()
-            .as_mut()
-            .and_then(|block| block.values.get_mut(at))
-        {
+        if let Some(place) = self.block.as_mut().and_then(|block| block.values.get_mut(at)) {
             *place = Some(value.clone());
         }
         value
     }
 
-    fn list(&self, items: &[(Code, bool)]) -> Answer<'a> {
+    fn list(&mut self, items: &'a [(Code, bool)]) -> Answer<'a> {
         let mut out = Vec::with_capacity(items.len());
         for (item, optional) in items {
             match (self.eval(item)?, optional) {
@@ -249,7 +279,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         Ok(Cel::list(out))
     }
 
-    fn map(&self, members: &[(Code, Code, bool)]) -> Answer<'a> {
+    fn map(&mut self, members: &'a [(Code, Code, bool)]) -> Answer<'a> {
         let mut out: Vec<(Cel<'a>, Cel<'a>)> = Vec::with_capacity(members.len());
         for (key, value, optional) in members {
             let key = self.eval(key)?;
@@ -271,7 +301,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         Ok(Cel::map(out))
     }
 
-    fn message(&self, code: &MessageCode) -> Answer<'a> {
+    fn message(&mut self, code: &'a MessageCode) -> Answer<'a> {
         let mut values = Vec::with_capacity(code.fields.len());
         for (field, value, optional) in &code.fields {
             match (self.eval(value)?, optional) {
@@ -286,8 +316,12 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             if code.name.is_empty() {
                 return fail("a message needs a type");
             }
-            let member = |(field, value): (&Arc<str>, Cel<'a>)| (Cel::text(field.clone()), value);
-            return Ok(Cel::map(values.into_iter().map(member).collect()));
+            return Ok(Cel::map(
+                values
+                    .into_iter()
+                    .map(|(field, value)| (Cel::str(field), value))
+                    .collect(),
+            ));
         };
         let mut message = Message::new(&kind.types, &kind.descriptor, kind.strong_enums);
         for (field, value) in values {
@@ -297,42 +331,53 @@ impl<'e, 'a> Evaluator<'e, 'a> {
     }
 
     /// `variables.name`
-    fn variable(&self, name: &Name) -> Answer<'a> {
-        if let Some(found) = self.scope.variable(self, &name.text) {
+    pub(super) fn variable(&mut self, name: &Name) -> Answer<'a> {
+        let scope = self.scope;
+        if let Some(found) = scope.variable(self, name) {
             return found;
         }
         // It may be a value of that name instead.
-        match self.scope.lookup("variables").and_then(|value| value.field(&name.text)) {
+        match scope
+            .lookup(&Global::variables())
+            .and_then(|value| value.field(&name.text))
+        {
             Some(found) => Ok(found),
-            None => fail(format!(
-                "no such key: {} (there is no variable of that name)",
-                name.text
-            )),
+            None => no_variable(name),
         }
     }
 
-    fn has_variable(&self, name: &Name) -> Answer<'a> {
-        if let Some(found) = self.scope.variable(self, &name.text) {
+    fn has_variable(&mut self, name: &Name) -> Answer<'a> {
+        let scope = self.scope;
+        if let Some(found) = scope.variable(self, name) {
             return found.map(|_| Cel::Bool(true));
         }
-        match self.scope.lookup("variables") {
+        match scope.lookup(&Global::variables()) {
             Some(value) if value.field(&name.text).is_some() => match value.has(&name.text) {
                 Some(set) => Ok(Cel::Bool(set)),
                 None => fail(format!("no such field: {}", name.text)),
             },
-            _ => fail(format!(
-                "no such key: {} (there is no variable of that name)",
-                name.text
-            )),
+            _ => no_variable(name),
         }
     }
 
     /// A sum with a text in it: texts are joined at once.
-    fn concat(&self, parts: &[Code]) -> Answer<'a> {
-        let mut out = String::with_capacity(64);
+    fn concat(&mut self, parts: &'a [Code]) -> Answer<'a> {
+        let mut out = std::mem::take(&mut self.scratch);
+        out.clear();
         for (i, part) in parts.iter().enumerate() {
+            match part {
+                Code::Fixed(Cel::Text(text)) => {
+                    out.push_str(text);
+                    continue;
+                }
+                part => {
+                    if let Some(text) = self.spot(part).and_then(Node::as_str) {
+                        out.push_str(text);
+                        continue;
+                    }
+                }
+            }
             match self.maybe(part)? {
-                Maybe::Node(node) if node.as_str().is_some() => out.push_str(node.as_str().unwrap_or_default()),
                 Maybe::Plain(Cel::Text(text)) => out.push_str(&text),
                 other if i == 0 => return self.sum(other.boxed(), &parts[1..]),
                 other => {
@@ -342,125 +387,55 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             }
         }
         self.fuel.burn(out.len() as u64 / 16)?;
-        Ok(Cel::text(out))
+        let joined = Cel::text(&*out);
+        self.scratch = out;
+        Ok(joined)
     }
 
-    fn sum(&self, mut sum: Cel<'a>, parts: &[Code]) -> Answer<'a> {
+    fn sum(&mut self, mut sum: Cel<'a>, parts: &'a [Code]) -> Answer<'a> {
         for part in parts {
             let value = self.eval(part)?;
-            self.pay(&sum)?;
-            self.pay(&value)?;
-            sum = operators::binary(Operator::Add, &sum, &value)?;
+            sum = self.plus(&sum, &value)?;
         }
         Ok(sum)
     }
 
-    pub(super) fn call(&self, call: &Call) -> Answer<'a> {
-        let Some(target) = &call.target else {
-            return match &*call.arguments {
-                [one] => self.apply(call, None, &[self.eval(one)?]),
-                [one, two] => self.apply(call, None, &[self.eval(one)?, self.eval(two)?]),
-                _ => self.apply(call, None, &self.all(&call.arguments)?),
-            };
-        };
-        match (&call.function, &*call.arguments) {
-            (Function::OrValue, [alternative]) => match self.optional_spot(target) {
-                Some(Some(node)) => Ok(Cel::of(node)),
-                Some(None) => self.eval(alternative),
-                None => match self.maybe(target)?.parted() {
-                    (Some(value), _) => Ok(value),
-                    (None, _) => self.eval(alternative),
-                },
-            },
-            (Function::Size, []) => match self.maybe(target)? {
-                Maybe::Node(node) if node.is_array() || node.is_object() => Ok(Cel::Int(node.len() as i64)),
-                Maybe::Plain(Cel::List(items)) => Ok(Cel::Int(items.len() as i64)),
-                other => self.apply(call, Some(other.boxed()), &[]),
-            },
-            (Function::Or, [alternative]) => match self.maybe(target)? {
-                Maybe::None => self.eval(alternative),
-                found => Ok(found.boxed()),
-            },
-            (Function::HasValue, []) => match self.maybe(target)?.parted() {
-                (None, _) => Ok(Cel::Bool(false)),
-                (Some(_), true) => Ok(Cel::Bool(true)),
-                (Some(value), false) => self.apply(call, Some(value), &[]),
-            },
-            (Function::Value, []) => match self.maybe(target)?.parted() {
-                (Some(value), true) => Ok(value),
-                (None, _) => self.apply(call, Some(Cel::Optional(None)), &[]),
-                (Some(value), false) => self.apply(call, Some(value), &[]),
-            },
-            (Function::Matches(regex), _) => {
-                let value = self.eval(target)?;
-                match &value {
-                    Cel::Text(text) if text.len() <= MAX_REGEX_TEXT => {
-                        self.fuel.burn(text.len() as u64 / 16)?;
-                        Ok(Cel::Bool(regex.is_match(text)))
-                    }
-                    _ => {
-                        let arguments = self.all(&call.arguments)?;
-                        self.apply(call, Some(value), &arguments)
-                    }
-                }
-            }
-            (
-                function @ (Function::StartsWith | Function::EndsWith | Function::Contains),
-                [argument @ Code::Fixed(Cel::Text(part))],
-            ) => match self.maybe(target)? {
-                Maybe::Node(node) if node.as_str().is_some() => {
-                    self.found(function, node.as_str().unwrap_or_default(), part)
-                }
-                Maybe::Plain(Cel::Text(text)) => self.found(function, &text, part),
-                other => self.apply(call, Some(other.boxed()), &[self.eval(argument)?]),
-            },
-            (_, []) => {
-                let receiver = self.eval(target)?;
-                self.apply(call, Some(receiver), &[])
-            }
-            (function, [argument]) => {
-                let (receiver, argument) = (self.eval(target)?, self.eval(argument)?);
-                if let (Cel::Text(text), Cel::Text(part)) = (&receiver, &argument)
-                    && matches!(function, Function::StartsWith | Function::EndsWith | Function::Contains)
-                {
-                    return self.found(function, text, part);
-                }
-                self.apply(call, Some(receiver), &[argument])
-            }
-            (_, arguments) => {
-                let receiver = self.eval(target)?;
-                let arguments = self.all(arguments)?;
-                self.apply(call, Some(receiver), &arguments)
-            }
-        }
+    fn plus(&self, sum: &Cel<'a>, value: &Cel<'a>) -> Answer<'a> {
+        self.pay(sum)?;
+        self.pay(value)?;
+        operators::binary(Operator::Add, sum, value)
     }
 
-    /// Whether a text opens with, ends with or holds another.
-    fn found(&self, function: &Function, text: &str, part: &str) -> Answer<'a> {
-        self.fuel.burn((text.len() + part.len()) as u64 / 16)?;
-        Ok(Cel::Bool(match function {
-            Function::StartsWith => text.starts_with(part),
-            Function::EndsWith => text.ends_with(part),
-            _ => text.contains(part),
-        }))
+    /// The values of a sum.
+    pub(super) fn parts(&mut self, parts: &'a [Code]) -> Result<Vec<Maybe<'a>>, Fault> {
+        parts.iter().map(|part| self.maybe(part)).collect()
     }
 
-    fn all(&self, list: &[Code]) -> Result<Vec<Cel<'a>>, Fault> {
-        list.iter().map(|code| self.eval(code)).collect()
+    /// The sum of values; lists are joined at once.
+    pub(super) fn total(&self, parts: Vec<Maybe<'a>>) -> Answer<'a> {
+        if parts.iter().all(Maybe::is_list) {
+            let count = parts.iter().map(Maybe::len).sum();
+            self.fuel.burn(count as u64)?;
+            let mut out = Vec::with_capacity(count);
+            for part in parts {
+                match part {
+                    Maybe::Node(node) => out.extend(node.items().map(Cel::of)),
+                    Maybe::Plain(Cel::List(items)) => out.extend_from_slice(&items),
+                    _ => {}
+                }
+            }
+            return Ok(Cel::list(out));
+        }
+        let mut values = parts.into_iter().map(Maybe::boxed);
+        let first = values.next().unwrap_or(Cel::Null);
+        values.try_fold(first, |sum, value| self.plus(&sum, &value))
     }
+}
 
-    /// A function over values.
-    fn apply(&self, call: &Call, receiver: Option<Cel<'a>>, arguments: &[Cel<'a>]) -> Answer<'a> {
-        if let (Function::Size, Some(Cel::Node(node))) = (&call.function, receiver.as_ref().or(arguments.first())) {
-            return Ok(Cel::Int(node.len() as i64));
-        }
-        if !call.cheap {
-            receiver.iter().chain(arguments).try_for_each(|value| self.pay(value))?;
-        }
-        match (receiver, call.module) {
-            (Some(receiver), _) => library::method(self, &receiver, &call.name, arguments),
-            (None, Some(at)) => library::in_module(self, &call.name[..at], &call.name[at + 1..], arguments),
-            (None, None) => library::global(self, &call.name, arguments),
-        }
-    }
+#[cold]
+fn no_variable<T>(name: &Name) -> Result<T, Fault> {
+    fail(format!(
+        "no such key: {} (there is no variable of that name)",
+        name.text
+    ))
 }

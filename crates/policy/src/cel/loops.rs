@@ -1,69 +1,170 @@
 //! Macros over lists and maps.
 
-use super::ast::LoopKind;
-use super::code::LoopCode;
+use super::ast::{LoopKind, Operator};
+use super::code::{Code, LoopCode};
 use super::eval::{Answer, Evaluator, Fault, fail};
+use super::select::Maybe;
 use super::value::Cel;
 
-/// What has been made so far.
-#[derive(Default)]
-struct Made<'a> {
-    items: Vec<Cel<'a>>,
-    members: Vec<(Cel<'a>, Cel<'a>)>,
-    hits: usize,
-    fault: Option<Fault>,
-    /// `all` and `exists` are decided.
-    decided: bool,
+/// What a macro goes over.
+enum Range<'a> {
+    One(Maybe<'a>),
+    /// Lists, one after the other.
+    Lists(Vec<Maybe<'a>>),
+}
+
+/// Whether a loop goes on.
+type Goes = Result<bool, Fault>;
+
+impl Range<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Range::One(one) => one.len(),
+            Range::Lists(lists) => lists.iter().map(Maybe::len).sum(),
+        }
+    }
 }
 
 impl<'a> Evaluator<'_, 'a> {
-    pub(super) fn repeat(&self, inner: &LoopCode) -> Answer<'a> {
-        let range = match self.spot(&inner.range) {
-            Some(node) if node.is_array() || node.is_object() => Cel::Node(node),
-            _ => self.eval(&inner.range)?,
+    /// The range of a macro; sums of lists stay apart.
+    fn range(&mut self, code: &'a Code) -> Result<Range<'a>, Fault> {
+        let parts = match code {
+            Code::Sum(parts) => self.parts(parts)?,
+            Code::Binary(Operator::Add, sides) => vec![self.maybe(&sides.0)?, self.maybe(&sides.1)?],
+            other => match self.spot(other) {
+                Some(node) => return Ok(Range::One(Maybe::Node(node))),
+                None => return self.maybe(other).map(Range::One),
+            },
         };
-        let mut made = Made::default();
-        match &range {
-            Cel::List(items) => {
-                for (at, item) in items.iter().enumerate() {
-                    if self.one(inner, Cel::Int(at as i64), item.clone(), false, &mut made)? {
+        if parts.iter().all(Maybe::is_list) {
+            return Ok(Range::Lists(parts));
+        }
+        self.total(parts).map(|sum| Range::One(Maybe::of(sum)))
+    }
+
+    /// Goes through a range until `step` says that it is enough: key, value, whether it is a map.
+    fn each(
+        &mut self,
+        range: &Range<'a>,
+        mut step: impl FnMut(&mut Self, Cel<'a>, Cel<'a>, bool) -> Goes,
+    ) -> Result<(), Fault> {
+        match range {
+            Range::One(one) => self.through(one, 0, &mut step).map(drop),
+            Range::Lists(lists) => {
+                let mut before = 0;
+                for list in lists {
+                    if !self.through(list, before, &mut step)? {
                         break;
                     }
+                    before += list.len();
                 }
+                Ok(())
             }
-            Cel::Map(members) => {
-                for (key, value) in members.iter() {
-                    if self.one(inner, key.clone(), value.clone(), true, &mut made)? {
-                        break;
-                    }
-                }
-            }
-            Cel::Node(node) if node.is_array() => {
+        }
+    }
+
+    fn through(
+        &mut self,
+        range: &Maybe<'a>,
+        before: usize,
+        step: &mut impl FnMut(&mut Self, Cel<'a>, Cel<'a>, bool) -> Goes,
+    ) -> Goes {
+        let place = |at: usize| Cel::Int((before + at) as i64);
+        match range {
+            Maybe::Node(node) if node.is_array() => {
                 for (at, item) in node.items().enumerate() {
-                    if self.one(inner, Cel::Int(at as i64), Cel::of(item), false, &mut made)? {
-                        break;
+                    if !step(self, place(at), Cel::of(item), false)? {
+                        return Ok(false);
                     }
                 }
             }
-            Cel::Node(node) => {
+            Maybe::Node(node) if node.is_object() => {
                 for (key, value) in node.members() {
-                    if self.one(inner, Cel::str(key), Cel::of(value), true, &mut made)? {
-                        break;
+                    if !step(self, Cel::str(key), Cel::of(value), true)? {
+                        return Ok(false);
+                    }
+                }
+            }
+            Maybe::Plain(Cel::List(items)) => {
+                for (at, item) in items.iter().enumerate() {
+                    if !step(self, place(at), item.clone(), false)? {
+                        return Ok(false);
+                    }
+                }
+            }
+            Maybe::Plain(Cel::Map(members)) => {
+                for (key, value) in members.iter() {
+                    if !step(self, key.clone(), value.clone(), true)? {
+                        return Ok(false);
                     }
                 }
             }
             other => return fail(format!("no such overload: a {} has no elements", other.type_name())),
         }
-        if let (false, Some(fault)) = (made.decided, made.fault) {
-            return Err(fault);
+        Ok(true)
+    }
+
+    /// `all`, `exists` and `exists_one`. What decides `all` or `exists` makes the faults of other elements no faults.
+    pub(super) fn quantified(&mut self, inner: &'a LoopCode) -> Result<bool, Fault> {
+        let range = self.range(&inner.range)?;
+        let place = self.locals.len();
+        self.locals.push(Cel::Null);
+        if inner.two {
+            self.locals.push(Cel::Null);
         }
+        let (mut hits, mut fault) = (0_usize, None);
+        let (kind, deciding) = (inner.kind, inner.kind == LoopKind::Exists);
+        let mut decided = false;
+        let gone = self.each(&range, |evaluator, key, value, of_map| {
+            match inner.two {
+                true => (evaluator.locals[place], evaluator.locals[place + 1]) = (key, value),
+                // A map is gone through by its keys.
+                false => evaluator.locals[place] = if of_map { key } else { value },
+            }
+            match evaluator.truth(&inner.body) {
+                truth if kind == LoopKind::ExistsOne => hits += usize::from(truth?),
+                Ok(truth) => decided = truth == deciding,
+                Err(Fault::Exhausted(e)) => return Err(e.into()),
+                Err(other) => fault = fault.take().or(Some(other)),
+            }
+            Ok(!decided)
+        });
+        self.locals.truncate(place);
+        gone?;
+        match (kind, fault) {
+            (LoopKind::ExistsOne, _) => Ok(hits == 1),
+            (_, Some(fault)) if !decided => Err(fault),
+            _ => Ok(decided == deciding),
+        }
+    }
+
+    /// Every other macro: what makes lists and maps.
+    pub(super) fn repeat(&mut self, inner: &'a LoopCode) -> Answer<'a> {
+        let range = self.range(&inner.range)?;
+        let mut items: Vec<Cel<'a>> = Vec::new();
+        let mut members: Vec<(Cel<'a>, Cel<'a>)> = Vec::new();
+        if inner.kind == LoopKind::Map && inner.condition.is_none() {
+            items.reserve_exact(range.len());
+        }
+        let place = self.locals.len();
+        let gone = self.each(&range, |evaluator, key, value, of_map| {
+            match inner.two {
+                true => evaluator.locals.extend([key.clone(), value.clone()]),
+                false if of_map => evaluator.locals.push(key.clone()),
+                false => evaluator.locals.push(value.clone()),
+            }
+            // Of a map its keys are kept.
+            let element = if of_map { &key } else { &value };
+            let out = evaluator.body(inner, &key, element, of_map, &mut items, &mut members);
+            evaluator.locals.truncate(place);
+            out.map(|()| true)
+        });
+        self.locals.truncate(place);
+        gone?;
         Ok(match inner.kind {
-            LoopKind::All => Cel::Bool(!made.decided),
-            LoopKind::Exists => Cel::Bool(made.decided),
-            LoopKind::ExistsOne => Cel::Bool(made.hits == 1),
-            LoopKind::TransformMap | LoopKind::TransformEntry => Cel::map(made.members),
-            LoopKind::Map | LoopKind::Filter => Cel::list(made.items),
-            LoopKind::SortBy => return self.sorted(made.members),
+            LoopKind::TransformMap | LoopKind::TransformEntry => Cel::map(members),
+            LoopKind::SortBy => return self.sorted(members),
+            _ => Cel::list(items),
         })
     }
 
@@ -80,91 +181,52 @@ impl<'a> Evaluator<'_, 'a> {
         Ok(Cel::list(keyed.into_iter().map(|(_, value)| value).collect()))
     }
 
-    /// One step; whether the loop is over.
-    fn one(
-        &self,
-        inner: &LoopCode,
-        key: Cel<'a>,
-        value: Cel<'a>,
-        over_map: bool,
-        made: &mut Made<'a>,
-    ) -> Result<bool, Fault> {
-        if let (LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne, false) = (inner.kind, inner.two) {
-            // A map is gone through by its keys.
-            self.locals.borrow_mut().push(if over_map { key } else { value });
-            let truth = self.truth(&inner.body);
-            self.locals.borrow_mut().pop();
-            return decide(inner.kind, truth, made);
-        }
-        let depth = self.locals.borrow().len();
-        {
-            let mut locals = self.locals.borrow_mut();
-            match inner.two {
-                true => locals.extend([key.clone(), value.clone()]),
-                false => locals.push(if over_map { key.clone() } else { value.clone() }),
-            }
-        }
-        let out = self.body(inner, key, value, over_map, made);
-        self.locals.borrow_mut().truncate(depth);
-        out
-    }
-
+    /// What one element adds.
     fn body(
-        &self,
-        inner: &LoopCode,
-        key: Cel<'a>,
-        value: Cel<'a>,
-        over_map: bool,
-        made: &mut Made<'a>,
-    ) -> Result<bool, Fault> {
+        &mut self,
+        inner: &'a LoopCode,
+        key: &Cel<'a>,
+        element: &Cel<'a>,
+        of_map: bool,
+        items: &mut Vec<Cel<'a>>,
+        members: &mut Vec<(Cel<'a>, Cel<'a>)>,
+    ) -> Result<(), Fault> {
         match inner.kind {
-            LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne => {
-                return decide(inner.kind, self.truth(&inner.body), made);
-            }
             LoopKind::Filter => {
                 if self.truth(&inner.body)? {
-                    made.items.push(if over_map { key } else { value });
+                    items.push(element.clone());
                 }
+                return Ok(());
             }
-            LoopKind::SortBy if over_map => return fail("no such overload: a map has no order to be changed"),
-            LoopKind::SortBy => made.members.push((self.eval(&inner.body)?, value)),
-            LoopKind::Map | LoopKind::TransformMap | LoopKind::TransformEntry => {
-                if let Some(condition) = &inner.condition
-                    && !self.truth(condition)?
-                {
-                    return Ok(false);
-                }
-                let new = self.eval(&inner.body)?;
-                match inner.kind {
-                    LoopKind::Map => made.items.push(new),
-                    LoopKind::TransformMap => made.members.push((key, new)),
-                    _ if !new.is_map() => {
-                        return fail(format!("transformMapEntry needs a map, not a {}", new.type_name()));
+            LoopKind::SortBy if of_map => return fail("no such overload: a map has no order to be changed"),
+            LoopKind::SortBy => {
+                members.push((self.eval(&inner.body)?, element.clone()));
+                return Ok(());
+            }
+            _ => {}
+        }
+        if let Some(condition) = &inner.condition
+            && !self.truth(condition)?
+        {
+            return Ok(());
+        }
+        let new = self.eval(&inner.body)?;
+        match inner.kind {
+            LoopKind::Map => items.push(new),
+            LoopKind::TransformMap => members.push((key.clone(), new)),
+            _ if !new.is_map() => {
+                return fail(format!("transformMapEntry needs a map, not a {}", new.type_name()));
+            }
+            _ => {
+                for (key, member) in new.members() {
+                    self.fuel.burn(members.len() as u64 / 8)?;
+                    if members.iter().any(|(known, _)| known.same(&key)) {
+                        return fail(format!("repeated key: {}", key.print().unwrap_or_default()));
                     }
-                    _ => {
-                        for (key, member) in new.members() {
-                            self.fuel.burn(made.members.len() as u64 / 8)?;
-                            if made.members.iter().any(|(known, _)| known.same(&key)) {
-                                return fail(format!("repeated key: {}", key.print().unwrap_or_default()));
-                            }
-                            made.members.push((key, member));
-                        }
-                    }
+                    members.push((key, member));
                 }
             }
         }
-        Ok(made.decided)
+        Ok(())
     }
-}
-
-/// What one element says to `all`, `exists` and `exists_one`; whether the loop is over.
-fn decide(kind: LoopKind, truth: Result<bool, Fault>, made: &mut Made<'_>) -> Result<bool, Fault> {
-    match (kind, truth) {
-        (LoopKind::ExistsOne, truth) => made.hits += usize::from(truth?),
-        (_, Ok(b)) if b == (kind == LoopKind::Exists) => made.decided = true,
-        (_, Ok(_)) => {}
-        (_, Err(Fault::Exhausted(e))) => return Err(e.into()),
-        (_, Err(other)) => made.fault = made.fault.take().or(Some(other)),
-    }
-    Ok(made.decided)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ast::{Expr, Literal, Operator};
-use super::code::{Call, Code, Function, Index, LoopCode, MessageCode};
+use super::code::{Call, Code, Function, Global, Index, LoopCode, MessageCode};
 use super::eval::{Evaluator, Fault, Scope};
 use super::text::Text;
 use super::value::Cel;
@@ -37,7 +37,7 @@ pub(super) fn lower(expr: &Expr) -> Code {
         Expr::Type(name) => Code::Fixed(Cel::Type(name.clone())),
         Expr::Constant(kind, number) => Code::Fixed(Cel::Enum(kind.clone(), *number)),
         Expr::Local(at) => Code::Local(*at),
-        Expr::Global(name) | Expr::Ident { name, .. } => Code::Global(name.clone()),
+        Expr::Global(name) | Expr::Ident { name, .. } => Code::Global(Global::new(name)),
         Expr::Select {
             operand,
             field,
@@ -186,6 +186,9 @@ fn binary(operator: Operator, left: &Expr, right: &Expr) -> Code {
         if parts.iter().any(|part| matches!(part, Expr::Literal(Literal::Text(_)))) {
             return Code::Concat(parts.into_iter().map(lower).collect());
         }
+        if parts.len() > 2 {
+            return Code::Sum(parts.into_iter().map(lower).collect());
+        }
     }
     if let (Operator::In, Some(name)) = (operator, text_of(left)) {
         let range = lower(right);
@@ -221,11 +224,11 @@ fn summands<'e>(expr: &'e Expr, out: &mut Vec<&'e Expr>) {
 struct Nothing;
 
 impl<'a> Scope<'a> for Nothing {
-    fn lookup(&self, _: &str) -> Option<Cel<'a>> {
+    fn lookup(&self, _: &Global) -> Option<Cel<'a>> {
         None
     }
 
-    fn variable(&self, _: &Evaluator<'_, 'a>, _: &str) -> Option<Result<Cel<'a>, Fault>> {
+    fn variable(&self, _: &mut Evaluator<'_, 'a>, _: &Name) -> Option<Result<Cel<'a>, Fault>> {
         None
     }
 }
@@ -236,9 +239,10 @@ fn fold(code: Code, fixed: bool) -> Code {
         return code;
     }
     let fuel = Fuel::new(10_000);
-    match Evaluator::new(&Nothing, &fuel, None, &NoData).eval(&code) {
-        Ok(value) => Code::Fixed(value),
-        Err(_) => code,
+    let value = Evaluator::new(&Nothing, &fuel, None, &NoData).eval(&code);
+    match value.ok().and_then(|value| value.kept()) {
+        Some(value) => Code::Fixed(value),
+        None => code,
     }
 }
 

@@ -185,7 +185,7 @@ impl<'a> Message<'a> {
             "BoolValue" | "Int32Value" | "Int64Value" | "UInt32Value" | "UInt64Value" | "FloatValue"
             | "DoubleValue" | "StringValue" | "BytesValue" => Ok(field("value")),
             "Timestamp" => {
-                time::checked(i128::from(whole("seconds")) * 1_000_000_000 + i128::from(whole("nanos"))).map(Cel::Time)
+                time::checked(i128::from(whole("seconds")) * 1_000_000_000 + i128::from(whole("nanos"))).map(Cel::time)
             }
             "Duration" => {
                 let nanos = i128::from(whole("seconds")) * 1_000_000_000 + i128::from(whole("nanos"));

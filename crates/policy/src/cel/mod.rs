@@ -9,6 +9,7 @@
 //! outside. Messages exist where an [`Env`] describes them; documents are dynamic. Every step costs fuel.
 
 mod ast;
+mod calls;
 mod check;
 mod code;
 mod compare;
@@ -36,6 +37,7 @@ mod wire;
 use std::sync::{Arc, OnceLock};
 
 pub(crate) use check::{CheckError, check};
+pub(crate) use code::{Global, Root};
 pub(crate) use descriptor::{Field, FieldKind, Shape, Types};
 pub(crate) use env::Env;
 pub(crate) use eval::{Evaluator, Fault, Scope};

@@ -49,7 +49,7 @@ pub(super) fn binary<'a>(operator: Operator, left: &Cel<'a>, right: &Cel<'a>) ->
             (Cel::Bytes(a), Cel::Bytes(b)) => Ok(Cel::Bytes([&**a, &**b].concat().into())),
             (Cel::Duration(a), Cel::Duration(b)) => duration(i128::from(*a) + i128::from(*b)),
             (Cel::Time(t), Cel::Duration(d)) | (Cel::Duration(d), Cel::Time(t)) => {
-                time::checked(t + i128::from(*d)).map(Cel::Time)
+                time::checked(**t + i128::from(*d)).map(Cel::time)
             }
             (a, b) if a.is_list() && b.is_list() && b.len() == 0 => Ok(a.clone()),
             (a, b) if a.is_list() && b.is_list() && a.len() == 0 => Ok(b.clone()),
@@ -62,8 +62,8 @@ pub(super) fn binary<'a>(operator: Operator, left: &Cel<'a>, right: &Cel<'a>) ->
         },
         Operator::Subtract => match (left, right) {
             (Cel::Duration(a), Cel::Duration(b)) => duration(i128::from(*a) - i128::from(*b)),
-            (Cel::Time(t), Cel::Duration(d)) => time::checked(t - i128::from(*d)).map(Cel::Time),
-            (Cel::Time(a), Cel::Time(b)) => duration(a - b),
+            (Cel::Time(t), Cel::Duration(d)) => time::checked(**t - i128::from(*d)).map(Cel::time),
+            (Cel::Time(a), Cel::Time(b)) => duration(**a - **b),
             _ => arithmetic(operator, left, right),
         },
         _ => arithmetic(operator, left, right),

@@ -3,11 +3,12 @@
 use ridgeway_doc::Node;
 
 use super::Cel;
-use super::code::{Code, Function, Index};
+use super::code::{Code, Global, Index};
 use super::eval::{Evaluator, Fault, fail};
 use crate::name::Name;
 
 /// A value on its way: nodes as they lie, optionals unboxed.
+#[repr(u64)]
 pub(super) enum Maybe<'a> {
     /// Any node of a document.
     Node(Node<'a>),
@@ -39,6 +40,39 @@ impl<'a> Maybe<'a> {
         }
     }
 
+    pub(super) fn as_str(&self) -> Option<&str> {
+        match self {
+            Maybe::Node(node) => node.as_str(),
+            Maybe::Plain(value) => value.as_str(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        match self {
+            Maybe::Node(node) => node.is_array(),
+            Maybe::Plain(value) => value.is_list(),
+            _ => false,
+        }
+    }
+
+    /// How many elements it has.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Maybe::Node(node) => node.len(),
+            Maybe::Plain(value) => value.len(),
+            _ => 0,
+        }
+    }
+
+    pub(super) fn type_name(&self) -> String {
+        match self {
+            Maybe::Node(node) => Cel::of(*node).type_name().to_owned(),
+            Maybe::Plain(value) => value.type_name().to_owned(),
+            _ => "optional_type".to_owned(),
+        }
+    }
+
     /// Whether it is an optional, and what it holds.
     pub(super) fn parted(self) -> (Option<Cel<'a>>, bool) {
         match self {
@@ -52,33 +86,25 @@ impl<'a> Maybe<'a> {
 }
 
 impl<'a> Evaluator<'_, 'a> {
-    /// The node that a chain of plain names leads to; `None` says nothing about why not.
+    /// The node that a chain of plain names leads to; `None` says nothing about why not. A node is two words, which
+    /// larger values on their way are not: what can be asked of a node is asked here first.
     #[inline]
     pub(super) fn spot(&self, code: &Code) -> Option<Node<'a>> {
         match code {
-            Code::Path(parts) => {
-                let mut node = match &parts.0 {
-                    Code::Global(name) => self.scope.node(name)?,
-                    Code::Local(at) => self.local(*at)?,
-                    Code::Variable(name) => self.scope.variable_node(&name.text)?,
-                    _ => return None,
-                };
-                for field in &parts.1 {
-                    node = node.member(field.key())?;
-                }
-                Some(node)
-            }
-            Code::Global(name) => self.scope.node(name),
-            Code::Local(at) => self.local(*at),
-            Code::Variable(name) => self.scope.variable_node(&name.text),
-            _ => None,
+            Code::Path(parts) => self.root(&parts.0)?.descend(parts.1.iter().map(Name::key)),
+            code => self.root(code),
         }
     }
 
     #[inline]
-    pub(super) fn local(&self, at: usize) -> Option<Node<'a>> {
-        match self.locals.borrow().get(at) {
-            Some(Cel::Node(node)) => Some(*node),
+    fn root(&self, code: &Code) -> Option<Node<'a>> {
+        match code {
+            Code::Local(at) => match self.locals.get(self.base + at) {
+                Some(Cel::Node(node)) => Some(*node),
+                _ => None,
+            },
+            Code::Global(name) => self.scope.node(name),
+            Code::Variable(name) => self.scope.variable_node(name),
             _ => None,
         }
     }
@@ -127,63 +153,59 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// The value, optionals unboxed and nodes as they lie.
-    pub(super) fn maybe(&self, code: &Code) -> Result<Maybe<'a>, Fault> {
+    pub(super) fn maybe(&mut self, code: &'a Code) -> Result<Maybe<'a>, Fault> {
+        self.fuel.burn(1)?;
         if let Some(node) = self.spot(code) {
-            self.fuel.burn(1)?;
             return Ok(Maybe::Node(node));
         }
         match code {
-            Code::Path(parts) => {
-                let (root, fields) = &**parts;
-                let mut value = self.maybe(root)?;
-                self.fuel.burn(fields.len() as u64)?;
-                let mut fields = fields.iter();
-                // Documents are gone through node by node.
-                if let Maybe::Node(mut node) = value {
-                    for field in fields {
-                        match node.member(field.key()) {
-                            Some(next) => node = next,
-                            None => return missing(&Cel::of(node), field),
-                        }
-                    }
-                    return Ok(Maybe::Node(node));
-                }
-                for field in fields.by_ref() {
-                    value = step(value, field, false)?;
-                }
-                Ok(value)
-            }
-            Code::Select(parts) => {
-                self.fuel.burn(1)?;
-                step(self.maybe(&parts.0)?, &parts.1, true)
-            }
-            Code::Index(index) => {
-                self.fuel.burn(1)?;
-                self.index(index)
-            }
-            Code::Call(call) => match (&call.function, &call.target, &*call.arguments) {
-                // The alternative of an optional is only looked at when it is needed.
-                (Function::Or, Some(target), [alternative]) => match self.maybe(target)? {
-                    Maybe::None => self.maybe(alternative),
-                    found => Ok(found),
-                },
-                (Function::OrValue, Some(target), [alternative]) => match self.optional_spot(target) {
-                    Some(Some(node)) => Ok(Maybe::Node(node)),
-                    Some(None) => self.maybe(alternative),
-                    None => match self.maybe(target)? {
-                        // What is no optional stands for itself.
-                        Maybe::Node(node) | Maybe::SomeNode(node) => Ok(Maybe::Node(node)),
-                        Maybe::Plain(value) | Maybe::Some(value) => Ok(Maybe::of(value)),
-                        Maybe::None => self.maybe(alternative),
-                    },
-                },
-                _ => self.call(call).map(Maybe::of),
+            Code::Path(parts) => self.path(&parts.0, &parts.1),
+            Code::Local(at) => match self.locals.get(self.base + at) {
+                Some(value) => Ok(Maybe::of(value.clone())),
+                None => fail("a variable of a macro is used outside of it"),
             },
-            other => self.eval(other).map(Maybe::of),
+            Code::Global(name) => self.global(name),
+            Code::Variable(name) => self.variable(name).map(Maybe::of),
+            Code::Call(call) => self.call(call),
+            Code::Select(parts) => step(self.maybe(&parts.0)?, &parts.1, true),
+            Code::Index(index) => self.index(index),
+            Code::Ternary(parts) => match self.truth(&parts.0)? {
+                true => self.maybe(&parts.1),
+                false => self.maybe(&parts.2),
+            },
+            code if code.is_truth() => self.truth(code).map(|truth| Maybe::Plain(Cel::Bool(truth))),
+            code => self.make(code).map(Maybe::of),
         }
     }
 
-    fn index(&self, code: &Index) -> Result<Maybe<'a>, Fault> {
+    fn global(&self, name: &Global) -> Result<Maybe<'a>, Fault> {
+        match self.scope.lookup(name) {
+            Some(value) => Ok(Maybe::of(value)),
+            None => fail(format!("undeclared reference to '{}'", name.name)),
+        }
+    }
+
+    /// Plain selections. Documents are gone through node by node.
+    fn path(&mut self, root: &'a Code, fields: &'a [Name]) -> Result<Maybe<'a>, Fault> {
+        self.fuel.burn(fields.len() as u64)?;
+        let part = match (root, fields) {
+            (Code::Global(name), [first, rest @ ..]) => self.scope.part(name, first).map(|part| (part, rest)),
+            _ => None,
+        };
+        let (mut value, fields) = match part {
+            Some((part, rest)) => (Maybe::of(part), rest),
+            None => (self.maybe(root)?, fields),
+        };
+        if let Maybe::Node(node) = value {
+            return below(node, fields);
+        }
+        for field in fields {
+            value = step(value, field, false)?;
+        }
+        Ok(value)
+    }
+
+    fn index(&mut self, code: &'a Index) -> Result<Maybe<'a>, Fault> {
         let operand = self.maybe(&code.operand)?;
         let optional = code.optional || matches!(operand, Maybe::SomeNode(_) | Maybe::Some(_) | Maybe::None);
         if let (Maybe::Node(node) | Maybe::SomeNode(node), Some(name)) = (&operand, &code.name)
@@ -227,7 +249,19 @@ impl<'a> Evaluator<'_, 'a> {
     }
 }
 
+/// The node that a chain of names leads to.
+fn below<'a>(mut node: Node<'a>, fields: &[Name]) -> Result<Maybe<'a>, Fault> {
+    for field in fields {
+        match node.member(field.key()) {
+            Some(next) => node = next,
+            None => return missing(&Cel::of(node), field),
+        }
+    }
+    Ok(Maybe::Node(node))
+}
+
 /// The fault of a field that is not there.
+#[cold]
 fn missing<'a, T>(value: &Cel<'a>, field: &Name) -> Result<T, Fault> {
     if value.is_map() || value.is_scalar() {
         return fail(format!("no such key: {}", field.text));

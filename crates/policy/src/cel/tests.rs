@@ -4,17 +4,18 @@ use ridgeway_doc::{Doc, parse_json};
 
 use super::*;
 use crate::budget::Fuel;
+use crate::name::Name;
 use crate::request::NoData;
 
 struct Root<'a>(&'a Doc);
 
 impl<'a> Scope<'a> for Root<'a> {
-    fn lookup(&self, name: &str) -> Option<Cel<'a>> {
-        self.0.root().get(name).map(Cel::of)
+    fn lookup(&self, name: &Global) -> Option<Cel<'a>> {
+        self.0.root().get(&name.name).map(Cel::of)
     }
 
-    fn variable(&self, _: &Evaluator<'_, 'a>, name: &str) -> Option<Result<Cel<'a>, Fault>> {
-        (name == "seven").then_some(Ok(Cel::Int(7)))
+    fn variable(&self, _: &mut Evaluator<'_, 'a>, name: &Name) -> Option<Result<Cel<'a>, Fault>> {
+        (&*name.text == "seven").then_some(Ok(Cel::Int(7)))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 /// A text; a copy costs nothing.
 #[derive(Clone, Debug)]
+#[repr(u64)]
 pub(crate) enum Text<'a> {
     /// A text of a document.
     Borrowed(&'a str),

@@ -75,7 +75,7 @@ impl Existing {
         if let (Some(program), Some(variant)) = (&self.expression, policy.variants.first()) {
             let fuel = Fuel::default();
             let scope = CelScope::new(request, &variant.variables, false);
-            let evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
+            let mut evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
             let made = evaluator.run(program).map_err(|fault| fault.to_string())?;
             return Ok(made.items().iter().map(|item| item.to_value().into_doc()).collect());
         }

@@ -7,19 +7,20 @@ use ridgeway_doc::Node;
 use super::constraints::plural;
 use super::typing::Typing;
 use crate::budget::Fuel;
-use crate::cel::{Cel, Evaluator, Fault, Program, Scope, Type, authorizer};
+use crate::cel::{Cel, Evaluator, Fault, Global, Program, Root, Scope, Type, authorizer};
 use crate::kyverno::Place;
+use crate::name::Name;
 use crate::request::{Operation, Request};
 
 /// A program with its name.
-pub(crate) type Named = (Box<str>, Program);
+pub(crate) type Named = (Name, Program);
 
 /// Compiles a list of `{name, expression}`.
 pub(crate) fn named_programs(list: Option<Node<'_>>, path: &str) -> Result<Vec<Named>, Place> {
     let compile = |(i, item): (usize, Node<'_>)| {
         let text = item.str_at(&["expression"]).unwrap_or_default();
         let program = Program::parse(text).map_err(|e| Place::new(format!("{path}[{i}].expression"), e.to_string()))?;
-        Ok((item.str_at(&["name"]).unwrap_or_default().into(), program))
+        Ok((item.text_at(&["name"]).into(), program))
     };
     list.into_iter()
         .flat_map(Node::items)
@@ -113,7 +114,7 @@ impl CelCheck {
     pub(crate) fn judge(&self, request: &Request<'_>, namespace_known: bool, allowed: &Allowed) -> Verdict {
         let fuel = Fuel::default();
         let scope = CelScope::new(request, &self.variables, namespace_known).allowing(allowed);
-        let evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
+        let mut evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
         for (i, validation) in self.validations.iter().enumerate() {
             match evaluator.holds(&validation.program) {
                 Ok(true) => {}
@@ -154,7 +155,7 @@ pub(crate) fn all_hold(
 ) -> Result<bool, Fault> {
     let fuel = Fuel::default();
     let scope = CelScope::new(request, variables, namespace_known).allowing(allowed);
-    let evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
+    let mut evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
     let mut fault = None;
     for condition in conditions {
         match evaluator.holds(condition) {
@@ -241,10 +242,39 @@ impl<'a> CelScope<'a> {
         }
     }
 
+    /// Names beside those that every policy has.
+    fn other(&self, name: &str) -> Option<Cel<'a>> {
+        Some(match name {
+            "authorizer" => authorizer([
+                ("group", Cel::str(&self.request.gvk.group)),
+                ("resource", self.resource()),
+                ("subresource", Cel::str(self.request.subresource)),
+                ("namespace", Cel::str(self.request.told_namespace())),
+                ("name", Cel::str(self.request.name)),
+            ]),
+            "variables" => Cel::map(
+                self.variables
+                    .iter()
+                    .map(|(name, _)| (Cel::str(&name.text), Cel::Null))
+                    .collect(),
+            ),
+            "exceptions" => {
+                let listed = |of: fn(&Allowed) -> &Vec<String>| {
+                    let all = self.allowed.into_iter().flat_map(of);
+                    Cel::list(all.map(|text| Cel::str(text)).collect())
+                };
+                Cel::object([
+                    ("allowedImages", listed(|allowed| &allowed.images)),
+                    ("allowedValues", listed(|allowed| &allowed.values)),
+                ])
+            }
+            _ => return None,
+        })
+    }
+
     fn request(&self) -> Cel<'a> {
         let request = self.request;
         let gvk = request.gvk;
-        let object = |node: Option<Node<'a>>| node.map_or(Cel::Null, Cel::of);
         let resource = self.resource();
         let user = request.user.unwrap_or_default();
         let groups = Cel::list(user.groups.iter().map(|group| Cel::str(group)).collect());
@@ -284,77 +314,85 @@ impl<'a> CelScope<'a> {
                 ]),
             ),
             ("dryRun", Cel::Bool(request.dry_run)),
-            ("object", object(request.object)),
-            ("oldObject", object(request.old_object)),
+            ("object", value(request.object)),
+            ("oldObject", value(request.old_object)),
         ])
     }
 }
 
+impl<'a> CelScope<'a> {
+    /// The object as it is to be; nothing when it goes.
+    fn object(&self) -> Option<Node<'a>> {
+        self.request
+            .object
+            .filter(|_| self.request.operation != Operation::Delete)
+    }
+
+    fn place(&self, name: &Name) -> Option<usize> {
+        self.variables.iter().position(|(known, _)| known == name)
+    }
+}
+
+fn value(node: Option<Node<'_>>) -> Cel<'_> {
+    node.map_or(Cel::Null, Cel::of)
+}
+
 impl<'a> Scope<'a> for CelScope<'a> {
-    fn lookup(&self, name: &str) -> Option<Cel<'a>> {
-        let node = |node: Option<Node<'a>>| node.map_or(Cel::Null, Cel::of);
-        Some(match name {
-            "object" => node(
-                self.request
-                    .object
-                    .filter(|_| self.request.operation != Operation::Delete),
-            ),
-            "oldObject" => node(self.request.old_object),
-            "request" => self.review.get_or_init(|| self.request()).clone(),
-            "namespaceObject" => self.namespace(),
-            "params" => Cel::Null,
-            "authorizer" => authorizer([
-                ("group", Cel::str(&self.request.gvk.group)),
-                ("resource", self.resource()),
-                ("subresource", Cel::str(self.request.subresource)),
-                ("namespace", Cel::str(self.request.told_namespace())),
-                ("name", Cel::str(self.request.name)),
-            ]),
-            "variables" => Cel::map(
-                self.variables
-                    .iter()
-                    .map(|(name, _)| (Cel::str(name), Cel::Null))
-                    .collect(),
-            ),
-            "exceptions" => {
-                let listed = |of: fn(&Allowed) -> &Vec<String>| {
-                    let all = self.allowed.into_iter().flat_map(of);
-                    Cel::list(all.map(|text| Cel::str(text)).collect())
-                };
-                Cel::object([
-                    ("allowedImages", listed(|allowed| &allowed.images)),
-                    ("allowedValues", listed(|allowed| &allowed.values)),
-                ])
-            }
-            _ => return None,
+    fn lookup(&self, name: &Global) -> Option<Cel<'a>> {
+        Some(match name.root {
+            Root::Object => value(self.object()),
+            Root::OldObject => value(self.request.old_object),
+            Root::Request => self.review.get_or_init(|| self.request()).clone(),
+            Root::NamespaceObject => self.namespace(),
+            Root::Params => Cel::Null,
+            Root::Other => return self.other(&name.name),
         })
     }
 
-    fn node(&self, name: &str) -> Option<Node<'a>> {
-        let found = match name {
-            "object" if self.request.operation != Operation::Delete => self.request.object,
-            "oldObject" => self.request.old_object,
-            "namespaceObject" => self.request.namespace_object,
+    fn node(&self, name: &Global) -> Option<Node<'a>> {
+        let found = match name.root {
+            Root::Object => self.object(),
+            Root::OldObject => self.request.old_object,
+            Root::NamespaceObject => self.request.namespace_object,
             _ => None,
         };
         found.filter(|node| node.is_object() || node.is_array())
     }
 
-    fn variable_node(&self, name: &str) -> Option<Node<'a>> {
-        let at = self.variables.iter().position(|(known, _)| &**known == name)?;
-        match &self.slots.borrow()[at] {
+    fn part(&self, name: &Global, field: &Name) -> Option<Cel<'a>> {
+        if name.root != Root::Request {
+            return None;
+        }
+        let request = self.request;
+        Some(match &*field.text {
+            "operation" => Cel::str(request.operation.as_str()),
+            "name" => Cel::str(request.name),
+            "namespace" => Cel::str(request.told_namespace()),
+            "subResource" | "requestSubResource" => Cel::str(request.subresource),
+            "dryRun" => Cel::Bool(request.dry_run),
+            "object" => value(request.object),
+            "oldObject" => value(request.old_object),
+            _ => return None,
+        })
+    }
+
+    fn variable_node(&self, name: &Name) -> Option<Node<'a>> {
+        match &self.slots.borrow()[self.place(name)?] {
             Slot::Read(Ok(Cel::Node(node))) => Some(*node),
             _ => None,
         }
     }
 
-    fn variable(&self, evaluator: &Evaluator<'_, 'a>, name: &str) -> Option<Result<Cel<'a>, Fault>> {
-        let at = self.variables.iter().position(|(known, _)| &**known == name)?;
+    fn variable(&self, evaluator: &mut Evaluator<'_, 'a>, name: &Name) -> Option<Result<Cel<'a>, Fault>> {
+        let at = self.place(name)?;
         {
             let mut slots = self.slots.borrow_mut();
             match &slots[at] {
                 Slot::Read(value) => return Some(value.clone()),
-                Slot::Busy => return Some(Err(Fault::Invalid(format!("the variable {name} is defined by itself")))),
+                Slot::Busy => {
+                    let name = &name.text;
+                    return Some(Err(Fault::Invalid(format!("the variable {name} is defined by itself"))));
+                }
                 Slot::Unread => slots[at] = Slot::Busy,
             }
         }

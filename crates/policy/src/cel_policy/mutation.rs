@@ -51,7 +51,7 @@ pub(super) fn run(
             };
             let fuel = Fuel::default();
             let scope = CelScope::new(&request, variables, false).allowing(allowed);
-            let evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
+            let mut evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
             match mutation {
                 Mutation::Apply(program) | Mutation::Patch(program) => evaluator.run(program)?.to_value(),
             }

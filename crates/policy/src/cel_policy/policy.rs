@@ -277,7 +277,7 @@ impl Variant {
     fn generate(&self, programs: &[Program], request: &Request<'_>) -> Result<Vec<Value>, Fault> {
         let fuel = Fuel::default();
         let scope = CelScope::new(request, &self.variables, false);
-        let evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
+        let mut evaluator = Evaluator::new(&scope, &fuel, request.now, request.data);
         let mut out = Vec::new();
         for program in programs {
             let made = evaluator.run(program)?;

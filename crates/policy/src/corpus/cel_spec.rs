@@ -12,7 +12,8 @@ use super::cel_spec_types::table;
 use super::cel_spec_values::{declare, equal, kind_of, unknown_message, value};
 use super::{Files, Report, RowOutcome};
 use crate::budget::Fuel;
-use crate::cel::{Cel, Env, Evaluator, Fault, Program, Scope, Type, Types, check};
+use crate::cel::{Cel, Env, Evaluator, Fault, Global, Program, Scope, Type, Types, check};
+use crate::name::Name;
 use crate::request::NoData;
 
 /// Runs every `.textproto` file of a folder.
@@ -67,12 +68,12 @@ fn failed<T>(why: impl Into<String>) -> Result<T, Verdict> {
 /// The names of a test with their values.
 struct Bindings(HashMap<String, Cel<'static>>);
 
-impl Scope<'static> for Bindings {
-    fn lookup(&self, name: &str) -> Option<Cel<'static>> {
-        self.0.get(name).cloned()
+impl<'a> Scope<'a> for Bindings {
+    fn lookup(&self, name: &Global) -> Option<Cel<'a>> {
+        self.0.get(&*name.name).cloned()
     }
 
-    fn variable(&self, _: &Evaluator<'_, 'static>, _: &str) -> Option<Result<Cel<'static>, Fault>> {
+    fn variable(&self, _: &mut Evaluator<'_, 'a>, _: &Name) -> Option<Result<Cel<'a>, Fault>> {
         None
     }
 }

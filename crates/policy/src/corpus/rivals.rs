@@ -3,7 +3,8 @@
 use ridgeway_doc::{Node, Value as Document, parse_json};
 
 use crate::budget::Fuel;
-use crate::cel::{Cel, Evaluator, Fault, Program, Scope};
+use crate::cel::{Cel, Evaluator, Fault, Global, Program, Scope};
+use crate::name::Name;
 use crate::rego::{Engine, Request, Value, Version};
 use crate::request::NoData;
 
@@ -81,20 +82,20 @@ fn named<'a>(list: &[(&'a str, Node<'a>)], name: &str) -> Option<Node<'a>> {
 }
 
 impl<'a> Scope<'a> for Names<'a> {
-    fn lookup(&self, name: &str) -> Option<Cel<'a>> {
-        named(&self.roots, name).map(Cel::of)
+    fn lookup(&self, name: &Global) -> Option<Cel<'a>> {
+        named(&self.roots, &name.name).map(Cel::of)
     }
 
-    fn node(&self, name: &str) -> Option<Node<'a>> {
-        named(&self.roots, name).filter(|node| node.is_object() || node.is_array())
+    fn node(&self, name: &Global) -> Option<Node<'a>> {
+        named(&self.roots, &name.name).filter(|node| node.is_object() || node.is_array())
     }
 
-    fn variable(&self, _: &Evaluator<'_, 'a>, name: &str) -> Option<Result<Cel<'a>, Fault>> {
-        named(&self.variables, name).map(|node| Ok(Cel::of(node)))
+    fn variable(&self, _: &mut Evaluator<'_, 'a>, name: &Name) -> Option<Result<Cel<'a>, Fault>> {
+        named(&self.variables, &name.text).map(|node| Ok(Cel::of(node)))
     }
 
-    fn variable_node(&self, name: &str) -> Option<Node<'a>> {
-        named(&self.variables, name).filter(|node| node.is_object() || node.is_array())
+    fn variable_node(&self, name: &Name) -> Option<Node<'a>> {
+        named(&self.variables, &name.text).filter(|node| node.is_object() || node.is_array())
     }
 }
 
@@ -107,7 +108,7 @@ impl Expression {
     /// Its value over names: the members of an object.
     pub fn answer(&self, names: &Names<'_>) -> Result<Document, String> {
         let fuel = Fuel::default();
-        let evaluator = Evaluator::new(names, &fuel, None, &NoData);
+        let mut evaluator = Evaluator::new(names, &fuel, None, &NoData);
         let made = evaluator.run(&self.0).map(|value| value.to_value());
         made.map_err(|fault| fault.to_string())
     }

@@ -92,9 +92,9 @@ pub(super) fn global<'a>(evaluator: &Evaluator<'_, 'a>, name: &str, arguments: &
         },
         ("duration", [Cel::Int(nanos)]) => Ok(Cel::Duration(*nanos)),
         ("duration", [value @ Cel::Duration(_)]) | ("timestamp", [value @ Cel::Time(_)]) => Ok(value.clone()),
-        ("timestamp", [Cel::Int(seconds)]) => time::checked(i128::from(*seconds) * 1_000_000_000).map(Cel::Time),
+        ("timestamp", [Cel::Int(seconds)]) => time::checked(i128::from(*seconds) * 1_000_000_000).map(Cel::time),
         ("timestamp", [Cel::Text(text)]) => match time::parse(text) {
-            Some(nanos) => time::checked(nanos).map(Cel::Time),
+            Some(nanos) => time::checked(nanos).map(Cel::time),
             None => fail(format!("{:?} is not a time such as 2026-01-31T12:00:00Z", &**text)),
         },
         ("matches", [Cel::Text(text), Cel::Text(pattern)]) => Ok(Cel::Bool(text::matches(text, pattern)?)),
@@ -108,7 +108,7 @@ pub(super) fn global<'a>(evaluator: &Evaluator<'_, 'a>, name: &str, arguments: &
         ("isSemver", [Cel::Text(text), Cel::Bool(lenient)]) => Ok(Cel::Bool(semver::read(text, *lenient).is_some())),
         ("now", []) => time::now(evaluator),
         ("quantity", [Cel::Text(text)]) => match Quantity::parse(text) {
-            Ok(quantity) => Ok(Cel::Quantity(quantity)),
+            Ok(quantity) => Ok(Cel::quantity(quantity)),
             Err(error) => fail(error.to_string()),
         },
         ("isQuantity", [Cel::Text(text)]) => Ok(Cel::Bool(Quantity::parse(text).is_ok())),
@@ -214,8 +214,8 @@ pub(super) fn method<'a>(
     match receiver {
         Cel::Text(text) => text::method(text, name, arguments),
         Cel::Duration(nanos) => time::of_duration(*nanos, name, arguments),
-        Cel::Time(moment) => time::of_time(*moment, name, arguments),
-        Cel::Quantity(quantity) => of_quantity(*quantity, name, arguments),
+        Cel::Time(moment) => time::of_time(**moment, name, arguments),
+        Cel::Quantity(quantity) => of_quantity(**quantity, name, arguments),
         Cel::Image(image) => of_image(image, name, arguments),
         Cel::Url(url) => text::of_url(url, name, arguments),
         Cel::Ip(ip) => net::of_ip(*ip, name, arguments),
@@ -254,7 +254,7 @@ fn of_image<'a>(image: &image::Image, name: &str, arguments: &[Cel<'a>]) -> Answ
 
 fn of_quantity<'a>(quantity: Quantity, name: &str, arguments: &[Cel<'a>]) -> Answer<'a> {
     let other = match arguments {
-        [Cel::Quantity(other)] => Some(*other),
+        [Cel::Quantity(other)] => Some(**other),
         [Cel::Int(i)] => Some(Quantity::from_units(*i)),
         _ => None,
     };
@@ -262,8 +262,8 @@ fn of_quantity<'a>(quantity: Quantity, name: &str, arguments: &[Cel<'a>]) -> Ans
         ("isGreaterThan", Some(other)) => Cel::Bool(quantity > other),
         ("isLessThan", Some(other)) => Cel::Bool(quantity < other),
         ("compareTo", Some(other)) => Cel::Int(quantity.cmp(&other) as i64),
-        ("add", Some(other)) => Cel::Quantity(quantity + other),
-        ("sub", Some(other)) => Cel::Quantity(quantity - other),
+        ("add", Some(other)) => Cel::quantity(quantity + other),
+        ("sub", Some(other)) => Cel::quantity(quantity - other),
         ("sign", None) => Cel::Int(quantity.sign() as i64),
         ("isInteger", None) => Cel::Bool(quantity.nano() % 1_000_000_000 == 0),
         ("asInteger", None) => Cel::Int(quantity.units()),

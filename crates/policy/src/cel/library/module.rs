@@ -30,9 +30,9 @@ pub(crate) fn in_module<'a>(
         ("optional", "unwrap", [list]) if list.is_list() => list::unwrap(&list.items()),
         ("regex", _, _) => text::regex_call(name, arguments),
         ("time", "truncate", [Cel::Time(at), Cel::Duration(step)]) if *step > 0 => {
-            time::checked(at - at.rem_euclid(i128::from(*step))).map(Cel::Time)
+            time::checked(**at - at.rem_euclid(i128::from(*step))).map(Cel::time)
         }
-        ("time", "toCron", [Cel::Time(at)]) => Ok(Cel::text(time::to_cron(*at)?)),
+        ("time", "toCron", [Cel::Time(at)]) => Ok(Cel::text(time::to_cron(**at)?)),
         ("transform", "listObjToMap", [a, b, Cel::Text(key), Cel::Text(value)]) if a.is_list() && b.is_list() => {
             let pairs = a.items().into_iter().zip(b.items());
             let members = pairs.filter_map(|(a, b)| Some((a.field(key)?, b.field(value)?)));

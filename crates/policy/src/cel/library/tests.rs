@@ -3,13 +3,14 @@
 use ridgeway_doc::parse_json;
 
 use crate::budget::Fuel;
-use crate::cel::{Cel, Env, Evaluator, Fault, Program, Scope, Type, check};
+use crate::cel::{Cel, Env, Evaluator, Fault, Global, Program, Scope, Type, check};
+use crate::name::Name;
 use crate::request::NoData;
 
 struct Nothing;
 
 impl<'a> Scope<'a> for Nothing {
-    fn lookup(&self, name: &str) -> Option<Cel<'a>> {
+    fn lookup(&self, name: &Global) -> Option<Cel<'a>> {
         let asked = [
             ("group", "g"),
             ("resource", "r"),
@@ -17,10 +18,10 @@ impl<'a> Scope<'a> for Nothing {
             ("namespace", "n"),
             ("name", "x"),
         ];
-        (name == "authorizer").then(|| super::authorizer(asked.map(|(key, value)| (key, Cel::str(value)))))
+        (&*name.name == "authorizer").then(|| super::authorizer(asked.map(|(key, value)| (key, Cel::str(value)))))
     }
 
-    fn variable(&self, _: &Evaluator<'_, 'a>, _: &str) -> Option<Result<Cel<'a>, Fault>> {
+    fn variable(&self, _: &mut Evaluator<'_, 'a>, _: &Name) -> Option<Result<Cel<'a>, Fault>> {
         None
     }
 }

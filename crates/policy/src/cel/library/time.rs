@@ -24,7 +24,7 @@ pub(crate) fn checked(nanos: i128) -> Result<i128, Fault> {
 
 pub(super) fn now<'a>(evaluator: &Evaluator<'_, 'a>) -> Answer<'a> {
     match evaluator.now {
-        Some(now) => Ok(Cel::Time(now.as_nanosecond())),
+        Some(now) => Ok(Cel::time(now.as_nanosecond())),
         None => fail("the time is not known here"),
     }
 }
@@ -175,7 +175,7 @@ pub(super) fn of_time<'a>(nanos: i128, name: &str, arguments: &[Cel<'a>]) -> Ans
     let shift = match arguments {
         [] => 0,
         [Cel::Text(text)] => zone(nanos, text)?,
-        _ => return overload(name, Some(&Cel::Time(nanos)), arguments),
+        _ => return overload(name, Some(&Cel::time(nanos)), arguments),
     };
     let local = nanos + i128::from(shift) * SECOND;
     let seconds = local.div_euclid(SECOND) as i64;
@@ -192,7 +192,7 @@ pub(super) fn of_time<'a>(nanos: i128, name: &str, arguments: &[Cel<'a>]) -> Ans
         "getMinutes" => of_day / 60 % 60,
         "getSeconds" => of_day % 60,
         "getMilliseconds" => (local.rem_euclid(SECOND) / 1_000_000) as i64,
-        _ => return overload(name, Some(&Cel::Time(nanos)), arguments),
+        _ => return overload(name, Some(&Cel::time(nanos)), arguments),
     }))
 }
 
