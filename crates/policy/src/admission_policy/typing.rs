@@ -1,6 +1,6 @@
 //! The types that expressions of admission policies are checked against before anything is evaluated.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::cel::{CheckError, Env, Program, Type, Types, check};
 use crate::cel_policy::Named;
@@ -95,6 +95,12 @@ pub(super) struct Typing {
     tables: Vec<String>,
 }
 
+/// The types of what every policy sees.
+fn described() -> &'static Arc<Types> {
+    static DESCRIBED: LazyLock<Arc<Types>> = LazyLock::new(|| Arc::new(Types::read_all(&[TYPES])));
+    &DESCRIBED
+}
+
 fn message(name: &str) -> Type {
     Type::Message(name.into())
 }
@@ -107,7 +113,7 @@ impl Typing {
     /// The names of match conditions: no variables yet.
     pub(super) fn new(params: bool) -> Typing {
         let mut env = Env {
-            types: Arc::new(Types::read_all(&[TYPES])),
+            types: described().clone(),
             ..Env::default()
         };
         let mut declare = |name: &str, kind: Type| env.variables.insert(name.to_owned(), kind);
@@ -149,8 +155,8 @@ impl Typing {
             table.push_str(&format!("google.protobuf.Value {name} {}\n", i + 1));
         }
         let more = self.tables.iter().map(String::as_str);
-        let tables: Vec<&str> = [TYPES, &table].into_iter().chain(more).collect();
-        self.env.types = Arc::new(Types::read_all(&tables));
+        let tables: Vec<&str> = [&*table].into_iter().chain(more).collect();
+        self.env.types = Arc::new(described().with(&tables));
         let variables = message("kubernetes.Variables");
         self.env.variables.insert("variables".into(), variables);
     }

@@ -1,7 +1,7 @@
 //! Descriptions of message types and enumerations.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::types::Type;
 
@@ -181,8 +181,14 @@ impl Types {
     /// `enum NAME A=0 B=1`, and the fields of the message above: `[optional|repeated|oneof GROUP|extend MESSAGE] TYPE NAME NUMBER
     /// [DEFAULT]`. A line that is none of these is left out.
     pub(crate) fn read_all(tables: &[&str]) -> Types {
-        let mut types = Types::default();
-        for text in [WELL_KNOWN].iter().chain(tables) {
+        static KNOWN: LazyLock<Types> = LazyLock::new(|| Types::default().with(&[WELL_KNOWN]));
+        KNOWN.with(tables)
+    }
+
+    /// These types and those of further tables.
+    pub(crate) fn with(&self, tables: &[&str]) -> Types {
+        let mut types = self.clone();
+        for text in tables {
             // Names may be used before they are described.
             let names = declared(text, &types);
             types.add(text, &names);

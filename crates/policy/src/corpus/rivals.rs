@@ -26,7 +26,8 @@ impl Rego {
 
     /// The rule's value as JSON, sets as sorted arrays; `None` when it is undefined.
     pub fn answer(&self, input: Node<'_>, data: Option<Node<'_>>) -> Result<Option<Document>, String> {
-        let found = self.value(input, data)?.map(|value| value.to_json());
+        let fuel = Fuel::default();
+        let found = self.value(input, data, &fuel)?.map(|value| value.to_json());
         let read = |json: String| {
             parse_json(json.as_bytes())
                 .map(Document::from)
@@ -37,18 +38,23 @@ impl Rego {
 
     /// Evaluates, and says how many elements the answer has.
     pub fn count(&self, input: Node<'_>, data: Option<Node<'_>>) -> Result<usize, String> {
+        let fuel = Fuel::default();
         Ok(self
-            .value(input, data)?
+            .value(input, data, &fuel)?
             .and_then(|value| value.len())
             .unwrap_or_default())
     }
 
-    fn value<'d>(&self, input: Node<'d>, data: Option<Node<'d>>) -> Result<Option<Value<'d>>, String> {
-        let fuel = Fuel::default();
+    fn value<'d>(
+        &'d self,
+        input: Node<'d>,
+        data: Option<Node<'d>>,
+        fuel: &'d Fuel,
+    ) -> Result<Option<Value<'d>>, String> {
         let request = Request {
             input: Some(Value::from_node(input)),
             data: data.map_or_else(|| Value::object(Vec::new()), Value::from_node),
-            fuel: &fuel,
+            fuel,
             strict: false,
             now: 0,
         };

@@ -69,11 +69,15 @@ impl Engine {
     }
 
     /// The value of a rule.
-    pub(crate) fn value<'e, 'd>(&'e self, rule: usize, request: Request<'e, 'd>) -> Result<Option<Value<'d>>, Error> {
+    pub(crate) fn value<'e: 'd, 'd>(
+        &'e self,
+        rule: usize,
+        request: Request<'e, 'd>,
+    ) -> Result<Option<Value<'d>>, Error> {
         self.start(request).rule(rule)
     }
 
-    fn start<'e, 'd>(&'e self, request: Request<'e, 'd>) -> Eval<'e, 'd> {
+    fn start<'e: 'd, 'd>(&'e self, request: Request<'e, 'd>) -> Eval<'e, 'd> {
         let mut eval = Eval::new(&self.program, request.input, request.data, request.fuel);
         eval.env.strict = request.strict;
         eval.env.now = request.now;
@@ -81,7 +85,7 @@ impl Engine {
     }
 
     /// All solutions of a query.
-    pub(crate) fn query<'d>(&self, text: &str, request: Request<'_, 'd>) -> Result<Vec<Bindings<'d>>, Error> {
+    pub(crate) fn query(&self, text: &str, request: Request<'_, '_>) -> Result<Vec<Bindings<'static>>, Error> {
         let query = self.read_query(text)?;
         // The evaluation borrows program, query and fuel for as long as it lasts.
         run_query(&self.program, &query, request)
@@ -125,11 +129,11 @@ impl Engine {
     }
 }
 
-fn run_query<'e, 'd>(
+fn run_query<'e: 'd, 'd>(
     program: &'e Program,
     query: &'e Query,
     request: Request<'e, 'd>,
-) -> Result<Vec<Bindings<'d>>, Error> {
+) -> Result<Vec<Bindings<'static>>, Error> {
     let mut eval = Eval::new(program, request.input, request.data, request.fuel);
     eval.env.strict = request.strict;
     eval.env.now = request.now;
@@ -139,7 +143,7 @@ fn run_query<'e, 'd>(
             let bindings = query
                 .names
                 .iter()
-                .map(|(name, slot)| (name.clone(), eval.slot(*slot).clone()));
+                .map(|(name, slot)| (name.clone(), eval.slot(*slot).to_owned()));
             out.push(bindings.collect());
             Ok(true)
         })

@@ -9,6 +9,7 @@ use num_bigint::BigInt;
 
 /// A number. Integers are exact; what has a fraction is a double, computed with decimal digits where they fit.
 #[derive(Clone, Debug)]
+#[repr(u64)]
 pub(crate) enum Num {
     Int(i64),
     Big(Arc<BigInt>),

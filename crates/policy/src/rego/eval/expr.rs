@@ -9,11 +9,11 @@ use ridgeway_doc::Node;
 
 type Found<'d> = Result<Option<Value<'d>>, Error>;
 
-impl<'p, 'd> Eval<'p, 'd> {
+impl<'p: 'd, 'd> Eval<'p, 'd> {
     /// The value of an expression, when it has one.
     pub(crate) fn eval(&mut self, expr: &'p Expr) -> Found<'d> {
         Ok(Some(match expr {
-            Expr::Const(value) => value.clone(),
+            Expr::Const(value) => value.view(),
             Expr::Slot(slot) => self.slot(*slot).clone(),
             Expr::Input => return Ok(self.world.input.clone()),
             Expr::Rule(rule) => {

@@ -58,7 +58,7 @@ enum Place<'d> {
 
 type Answer = Result<bool, Error>;
 
-impl<'p, 'd> Eval<'p, 'd> {
+impl<'p: 'd, 'd> Eval<'p, 'd> {
     pub(crate) fn new(program: &'p Program, input: Option<Value<'d>>, data: Value<'d>, fuel: &'p Fuel) -> Self {
         Eval {
             program,

@@ -54,7 +54,7 @@ impl<'d> Part<'d> {
     }
 }
 
-impl<'p, 'd> Eval<'p, 'd> {
+impl<'p: 'd, 'd> Eval<'p, 'd> {
     /// The value of a rule, computed once.
     pub(crate) fn rule(&mut self, rule: usize) -> Result<Option<Value<'d>>, Error> {
         if let Some(known) = &self.world.cache[rule] {

@@ -5,7 +5,7 @@ use super::super::plan::{Change, Mock, Program, Step};
 use super::super::value::Value;
 use super::{Eval, Stand};
 
-impl<'p, 'd> Eval<'p, 'd> {
+impl<'p: 'd, 'd> Eval<'p, 'd> {
     /// The solutions of a body in a changed world: the values of the slots it fills. Nothing when a change is
     /// undefined.
     pub(super) fn with(
