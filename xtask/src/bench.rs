@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// Every line of a comparison, not only what misses its goal.
     #[arg(long)]
     verbose: bool,
-    /// Which parts of `policy`: rego, cel, tools, decisions, memory, scan.
+    /// Which parts of `policy`: rego, cel, tools, decisions, webhook, memory, scan.
     #[arg(long)]
     part: Vec<String>,
 }
@@ -61,10 +61,10 @@ fn policy(args: &Args) -> Result<()> {
         command.arg("--verbose");
     }
     let parts = match (args.part.is_empty(), args.peers) {
-        (true, true) => ["rego", "cel", "tools", "decisions", "memory", "scan"]
+        (true, true) => ["rego", "cel", "tools", "decisions", "webhook", "memory", "scan"]
             .map(str::to_owned)
             .to_vec(),
-        (true, false) => ["decisions", "memory", "scan"].map(str::to_owned).to_vec(),
+        (true, false) => ["decisions", "webhook", "memory", "scan"].map(str::to_owned).to_vec(),
         (false, _) => args.part.clone(),
     };
     if args.peers {

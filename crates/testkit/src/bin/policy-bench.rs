@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use ridgeway_testkit::rivals::{Peers, cel, load, rego, tools};
+use ridgeway_testkit::rivals::{Peers, cel, load, rego, tools, webhook};
 
 /// Measures policy engines.
 #[derive(Parser)]
@@ -57,7 +57,7 @@ fn run(args: &Args) -> Result<()> {
             .collect(),
     );
     let parts: Vec<&str> = match args.parts.is_empty() {
-        true => vec!["decisions", "memory", "scan"],
+        true => vec!["decisions", "webhook", "memory", "scan"],
         false => args.parts.iter().map(String::as_str).collect(),
     };
     for part in parts {
@@ -68,12 +68,18 @@ fn run(args: &Args) -> Result<()> {
                 Some(binary) => tools::run(&root, binary, &peers)?,
                 None => println!("whole commands: skipped, --binary names none"),
             },
+            "webhook" => match &args.binary {
+                Some(binary) => webhook::run(&root, binary)?,
+                None => println!("webhook: skipped, --binary names none"),
+            },
             "decisions" => load::decisions(&root, budget * 10)?,
             "memory" => load::apart(&["memory-here"], &root)?,
             "scan" => load::apart(&["scan-here", "--objects", &args.objects.to_string()], &root)?,
             "memory-here" => load::thousand_policies(&root)?,
             "scan-here" => load::cold_scan(&root, args.objects)?,
-            other => anyhow::bail!("unknown part `{other}`; known are rego, cel, tools, decisions, memory, scan"),
+            other => {
+                anyhow::bail!("unknown part `{other}`; known are rego, cel, tools, decisions, webhook, memory, scan")
+            }
         }
     }
     Ok(())

@@ -26,7 +26,7 @@ fn small_pod() -> serde_json::Value {
 }
 
 /// A Pod of 5.8 KB, as a real one is after its defaults: some containers with all that hangs on them.
-fn large_pod(number: usize) -> serde_json::Value {
+pub(super) fn large_pod(number: usize) -> serde_json::Value {
     let container = |name: &str| {
         json!({
             "name": name, "image": format!("registry.example.com/shop/{name}:1.{number}.0"), "imagePullPolicy": "IfNotPresent",
@@ -69,7 +69,7 @@ fn large_pod(number: usize) -> serde_json::Value {
 }
 
 /// Templates and their constraints: the first of each, or all.
-fn templates(root: &Path, all: bool) -> Vec<Doc> {
+pub(super) fn templates(root: &Path, all: bool) -> Vec<Doc> {
     let mut out = Vec::new();
     for template in library::load(&root.join("gatekeeper-library")) {
         let samples = template.samples.iter().take(if all { usize::MAX } else { 1 });
@@ -80,7 +80,7 @@ fn templates(root: &Path, all: bool) -> Vec<Doc> {
 }
 
 /// Policies of Kyverno below a folder, without those of tests.
-fn kyverno(root: &Path, folder: &str) -> Vec<Doc> {
+pub(super) fn kyverno(root: &Path, folder: &str) -> Vec<Doc> {
     let all = documents(&root.join("kyverno-policies").join(folder)).into_iter();
     let own = all.filter(|(file, _)| !file.components().any(|c| c.as_os_str() == ".kyverno-test"));
     own.map(|(_, doc)| doc)
@@ -105,7 +105,7 @@ fn decide(rules: &RuleSet, json: &[u8]) -> usize {
 }
 
 /// A line with a figure and its goal.
-fn line(what: &str, figure: String, good: bool, goal: &str) {
+pub(super) fn line(what: &str, figure: String, good: bool, goal: &str) {
     println!("{what:72} {figure:>12}  {} {goal}", if good { "ok  " } else { "MISS" });
 }
 

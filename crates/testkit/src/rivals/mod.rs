@@ -10,6 +10,7 @@ pub mod load;
 pub mod mutate;
 pub mod rego;
 pub mod tools;
+pub mod webhook;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
