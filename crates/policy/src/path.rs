@@ -1,5 +1,6 @@
 //! Paths into objects: built on the stack while a pattern descends, written out only when something fails.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 /// One step.
@@ -41,7 +42,7 @@ impl<'p> Path<'p> {
             parent.collect(out);
         }
         match self.step {
-            Some(Step::Key(key)) => out.0.push(Segment::Key(key.to_owned())),
+            Some(Step::Key(key)) => out.0.push(Segment::Key(key.to_owned().into())),
             Some(Step::Index(index)) => out.0.push(Segment::Index(index)),
             None => {}
         }
@@ -57,7 +58,8 @@ impl<'p> Path<'p> {
 /// One step of an owned path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Segment {
-    Key(String),
+    /// Most keys are names that the standards have.
+    Key(Cow<'static, str>),
     Index(usize),
 }
 
@@ -75,14 +77,14 @@ impl FieldPath {
                 let (inner, tail) = tail.split_once(']').unwrap_or((tail, ""));
                 out.0.push(match inner.parse() {
                     Ok(index) => Segment::Index(index),
-                    Err(_) => Segment::Key(inner.to_owned()),
+                    Err(_) => Segment::Key(inner.to_owned().into()),
                 });
                 rest = tail;
             } else {
                 rest = rest.strip_prefix('.').unwrap_or(rest);
                 let end = rest.find(['.', '[']).unwrap_or(rest.len());
                 if end > 0 {
-                    out.0.push(Segment::Key(rest[..end].to_owned()));
+                    out.0.push(Segment::Key(rest[..end].to_owned().into()));
                 }
                 rest = &rest[end..];
             }
@@ -91,8 +93,11 @@ impl FieldPath {
     }
 
     /// The path under a prefix.
-    pub(crate) fn under(&self, prefix: &FieldPath) -> FieldPath {
-        FieldPath(prefix.0.iter().chain(&self.0).cloned().collect())
+    pub(crate) fn under(self, prefix: &FieldPath) -> FieldPath {
+        match prefix.0.as_slice() {
+            [] => self,
+            before => FieldPath(before.iter().cloned().chain(self.0).collect()),
+        }
     }
 
     /// The last key.
@@ -100,13 +105,7 @@ impl FieldPath {
         self.0
             .iter()
             .rev()
-            .find_map(|s| {
-                if let Segment::Key(key) = s {
-                    Some(key.as_str())
-                } else {
-                    None
-                }
-            })
+            .find_map(|s| if let Segment::Key(key) = s { Some(&**key) } else { None })
             .unwrap_or("")
     }
 
@@ -114,13 +113,7 @@ impl FieldPath {
     pub(crate) fn keys(&self) -> Vec<&str> {
         self.0
             .iter()
-            .filter_map(|s| {
-                if let Segment::Key(key) = s {
-                    Some(key.as_str())
-                } else {
-                    None
-                }
-            })
+            .filter_map(|s| if let Segment::Key(key) = s { Some(&**key) } else { None })
             .collect()
     }
 

@@ -405,7 +405,9 @@ impl RuleSet {
     ) -> Option<RuleResult> {
         let action = policy.action_for(rule, request);
         let mut result = RuleResult::new(Dialect::Kyverno, &policy.name, &rule.name, Outcome::Pass, action);
-        let excepted: Vec<&Exception> = {
+        let excepted: Vec<&Exception> = if self.exceptions.is_empty() {
+            Vec::new()
+        } else {
             let own = rule.origin.as_deref().unwrap_or(&rule.name);
             let about = self
                 .exceptions

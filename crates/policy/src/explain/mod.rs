@@ -174,7 +174,7 @@ pub(crate) fn dotted(pointer: &str) -> String {
         let part = part.replace("~1", "/").replace("~0", "~");
         out.0.push(match part.parse() {
             Ok(index) => crate::path::Segment::Index(index),
-            Err(_) => crate::path::Segment::Key(part),
+            Err(_) => crate::path::Segment::Key(part.into()),
         });
     }
     out.to_string()

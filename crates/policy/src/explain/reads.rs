@@ -99,7 +99,7 @@ pub(crate) fn places<'a>(path: &str, object: Node<'a>) -> Vec<(String, Option<No
                 }
                 (Segment::Key(star), Some(map)) if star == "*" && map.is_object() => {
                     for (key, member) in map.members() {
-                        next.push((with(&at, Segment::Key(key.to_owned())), Some(member)));
+                        next.push((with(&at, Segment::Key(key.to_owned().into())), Some(member)));
                     }
                 }
                 (Segment::Key(key), node) => {

@@ -103,7 +103,7 @@ impl Trace {
             Expected::SomeItem => Asked::Shape("a list with a matching item".into()),
             Expected::Shape(shape) => Asked::Shape((*shape).into()),
         };
-        let path = path.under(&self.base.borrow()).to_string();
+        let path = path.clone().under(&self.base.borrow()).to_string();
         self.add(path, asked, found.map(Node::to_value), holds);
     }
 

@@ -120,7 +120,7 @@ fn leaves(at: FieldPath, value: Node<'_>, out: &mut Vec<Edit>) {
     }
     for (key, member) in value.members() {
         let mut below = at.clone();
-        below.0.push(Segment::Key(key.to_owned()));
+        below.0.push(Segment::Key(key.to_owned().into()));
         leaves(below, member, out);
     }
 }
@@ -294,10 +294,10 @@ fn amount(which: &str, resource: &str) -> Option<String> {
 /// The usual remedies for Pods, one group for each.
 fn usual(path: &[&str], object: Node<'_>) -> Vec<Vec<Edit>> {
     let mut out: Vec<Vec<Edit>> = Vec::new();
-    let root = FieldPath(path.iter().map(|key| Segment::Key((*key).to_owned())).collect());
+    let root = FieldPath(path.iter().map(|key| Segment::Key((*key).to_owned().into())).collect());
     let below = |base: &FieldPath, keys: &[&str]| {
         let mut at = base.clone();
-        at.0.extend(keys.iter().map(|key| Segment::Key((*key).to_owned())));
+        at.0.extend(keys.iter().map(|key| Segment::Key((*key).to_owned().into())));
         at
     };
     let Some(spec) = object.at(path) else { return out };
@@ -425,7 +425,7 @@ fn of_words(result: &RuleResult, object: Node<'_>) -> Vec<Edit> {
         if quoted && !word.is_empty() && ridgeway_krm::validate_label_key(word).is_ok() {
             let path = ["metadata", place, word];
             if object.at(&path).is_none() {
-                let at = FieldPath(path.iter().map(|key| Segment::Key((*key).to_owned())).collect());
+                let at = FieldPath(path.iter().map(|key| Segment::Key((*key).to_owned().into())).collect());
                 out.push(placeholder(at, object));
             }
         }

@@ -48,7 +48,7 @@ pub(crate) fn of_expressions(sources: &[Node<'_>], result: &RuleResult, object: 
     let (mut set, mut removed) = (Vec::new(), Vec::new());
     for (path, node) in &fields {
         let named = path.0.iter().rev().find_map(|segment| match segment {
-            Segment::Key(key) => Some(words.contains(key.as_str())),
+            Segment::Key(key) => Some(words.contains(&**key)),
             Segment::Index(_) => None,
         });
         let keys = path.keys();
@@ -132,7 +132,7 @@ fn required(parameters: Option<Node<'_>>, object: Node<'_>) -> Vec<Vec<Edit>> {
             let Some(key) = item.str_at(&["key"]).or(item.as_str()) else {
                 continue;
             };
-            let at = ["metadata", place, key].map(|key| Segment::Key(key.to_owned()));
+            let at = ["metadata", place, key].map(|key| Segment::Key(key.to_owned().into()));
             if item.str_at(&["allowedRegex"]).is_none_or(str::is_empty) {
                 group.push(placeholder(FieldPath(at.to_vec()), object));
             } else if let Some(value) = sample(item.str_at(&["allowedRegex"]).unwrap_or_default(), object) {
@@ -210,7 +210,7 @@ fn collect<'a>(node: Node<'a>, at: &mut FieldPath, out: &mut Vec<(FieldPath, Nod
             if top == 0 && matches!(key, "apiVersion" | "kind" | "status") {
                 continue;
             }
-            each(Segment::Key(key.to_owned()), member, at, out);
+            each(Segment::Key(key.to_owned().into()), member, at, out);
         }
     } else if node.is_array() {
         for (i, item) in node.items().enumerate() {

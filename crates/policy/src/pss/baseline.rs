@@ -4,6 +4,7 @@ use ridgeway_doc::Node;
 
 use super::fields::{containers, distinct, plural, quoted, setters};
 use super::pod::{Container, Field, Fix, Pod, Violation, present};
+use crate::path::Segment;
 
 type Judgement = Option<Violation>;
 
@@ -59,7 +60,7 @@ pub(super) fn app_armor(pod: &Pod<'_>) -> Judgement {
         who.push_str(plural("annotation", "annotations", annotations.len()));
         for (key, value) in &annotations {
             all.push(format!("{key}={value:?}"));
-            fields.push(pod.field(&["metadata", "annotations", key], None, Fix::Remove));
+            fields.push(pod.annotation(key));
         }
     }
     if who.is_empty() {
@@ -147,9 +148,7 @@ pub(super) fn host_path(pod: &Pod<'_>) -> Judgement {
     if bad.is_empty() {
         return None;
     }
-    let fields = bad
-        .iter()
-        .map(|(i, _, at)| pod.field(&["spec", "volumes", &i.to_string(), "hostPath"], Some(*at), Fix::Remove));
+    let fields = bad.iter().map(|(i, _, at)| pod.volume(*i, "hostPath", Some(*at)));
     let detail = format!(
         "{} {}",
         plural("volume", "volumes", bad.len()),
@@ -174,7 +173,12 @@ pub(super) fn host_ports(pod: &Pod<'_>) -> Judgement {
             {
                 bad = true;
                 ports.push(value.to_json());
-                fields.push(container.field(&["ports", &i.to_string(), "hostPort"], Some(value), Fix::Remove));
+                let at = [
+                    Segment::Key("ports".into()),
+                    Segment::Index(i),
+                    Segment::Key("hostPort".into()),
+                ];
+                fields.push(container.field_at(at, Some(value), Fix::Remove));
             }
         }
         if bad {
@@ -206,12 +210,16 @@ pub(super) fn host_probes(pod: &Pod<'_>) -> Judgement {
     let (mut names, mut hosts, mut fields) = (Vec::new(), Vec::new(), Vec::new());
     for container in &pod.containers {
         for handler in HANDLERS {
+            let Some(node) = container.node.at(handler) else {
+                continue;
+            };
             for way in ["httpGet", "tcpSocket"] {
-                let path: Vec<&str> = handler.iter().copied().chain([way, "host"]).collect();
-                if let Some(host) = container.node.str_at(&path).filter(|host| !host.is_empty()) {
+                let host = node.at(&[way, "host"]);
+                if let Some(text) = host.and_then(Node::as_str).filter(|host| !host.is_empty()) {
                     names.push(container.name());
-                    hosts.push(host);
-                    fields.push(container.field(&path, container.node.at(&path), Fix::Remove));
+                    hosts.push(text);
+                    let path: Vec<&str> = handler.iter().copied().chain([way, "host"]).collect();
+                    fields.push(container.field(&path, host, Fix::Remove));
                 }
             }
         }
@@ -233,14 +241,14 @@ pub(super) fn host_probes(pod: &Pod<'_>) -> Judgement {
 /// Containers whose security context holds a value that `bad` finds, with the value.
 fn bad_containers<'a>(
     pod: &Pod<'a>,
-    path: &[&str],
+    path: &[&'static str],
     bad: impl Fn(Node<'a>) -> bool,
     fix: &Fix,
     fields: &mut Vec<Field>,
 ) -> Vec<(&'a str, Node<'a>)> {
-    let full: Vec<&str> = ["securityContext"].iter().chain(path).copied().collect();
     let found = |container: &Container<'a>| {
         let value = container.security(path).filter(|value| bad(*value))?;
+        let full: Vec<&str> = ["securityContext"].iter().chain(path).copied().collect();
         fields.push(container.field(&full, Some(value), fix.clone()));
         Some((container.name(), value))
     };
@@ -287,25 +295,29 @@ pub(super) fn proc_mount_user_namespaces(pod: &Pod<'_>) -> Judgement {
 
 fn selinux_types(pod: &Pod<'_>, allowed: &[&str]) -> Judgement {
     let (mut types, mut user, mut role, mut fields) = (Vec::new(), false, false, Vec::new());
-    let mut look = |options: Option<Node<'_>>, field: &dyn Fn(&str, Node<'_>) -> Field| {
+    let mut look = |options: Option<Node<'_>>, field: &dyn Fn(&'static str, Node<'_>) -> Field| {
         let mut bad = false;
         let Some(options) = options else { return false };
         for (key, node) in options.members() {
             let text = node.as_str().unwrap_or_default();
-            let offends = match key {
-                "type" => !text.is_empty() && !allowed.contains(&text),
-                "user" | "role" => !text.is_empty(),
-                _ => false,
-            };
-            if offends {
-                bad = true;
-                match key {
-                    "type" => types.push(text.to_owned()),
-                    "user" => user = true,
-                    _ => role = true,
+            let key = match key {
+                _ if text.is_empty() => continue,
+                "type" if !allowed.contains(&text) => {
+                    types.push(text.to_owned());
+                    "type"
                 }
-                fields.push(field(key, node));
-            }
+                "user" => {
+                    user = true;
+                    "user"
+                }
+                "role" => {
+                    role = true;
+                    "role"
+                }
+                _ => continue,
+            };
+            bad = true;
+            fields.push(field(key, node));
         }
         bad
     };
@@ -378,10 +390,7 @@ pub(super) fn seccomp_annotations(pod: &Pod<'_>) -> Judgement {
     }
     bad.sort_unstable();
     let texts: Vec<String> = bad.iter().map(|(key, value)| format!("{key}={value:?}")).collect();
-    let fields = bad
-        .iter()
-        .map(|(key, _)| pod.field(&["metadata", "annotations", key], None, Fix::Remove))
-        .collect();
+    let fields = bad.iter().map(|(key, _)| pod.annotation(key)).collect();
     let detail = format!(
         "forbidden {} {}",
         plural("annotation", "annotations", bad.len()),
@@ -449,12 +458,9 @@ fn sysctls(pod: &Pod<'_>, minor: u32) -> Judgement {
         let name = sysctl.str_at(&["name"]).unwrap_or_default();
         if !SYSCTLS.iter().any(|(safe, since)| *safe == name && *since <= minor) {
             bad.push(name);
-            let index = i.to_string();
-            fields.push(pod.field(
-                &["spec", "securityContext", "sysctls", &index, "name"],
-                sysctl.get("name"),
-                Fix::Remove,
-            ));
+            let list = ["spec", "securityContext", "sysctls"].map(|key| Segment::Key(key.into()));
+            let at = list.into_iter().chain([Segment::Index(i), Segment::Key("name".into())]);
+            fields.push(pod.field_at(at, sysctl.get("name"), Fix::Remove));
         }
     }
     (!bad.is_empty()).then(|| Violation::new("forbidden sysctls", bad.join(", "), fields))

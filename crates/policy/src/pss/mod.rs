@@ -190,7 +190,7 @@ pub fn evaluate(standard: Standard, kind: &str, object: Node<'_>) -> Option<Vec<
     let spec = object.at(path)?;
     let root = &path[..path.len() - 1];
     let pod = Pod::new(spec, object.at(root).unwrap_or(object).get("metadata"));
-    let prefix = FieldPath(root.iter().map(|key| Segment::Key((*key).to_owned())).collect());
+    let prefix = FieldPath(root.iter().map(|key| Segment::Key((*key).into())).collect());
     Some(evaluate_pod(standard, &pod, &prefix))
 }
 
@@ -224,7 +224,7 @@ fn evaluate_pod(standard: Standard, pod: &Pod<'_>, prefix: &FieldPath) -> Vec<Vi
         violation.control = control.id;
         violation.title = control.title;
         for field in &mut violation.fields {
-            field.path = field.path.under(prefix);
+            field.path = std::mem::take(&mut field.path).under(prefix);
         }
         out.push(violation);
     }

@@ -83,16 +83,19 @@ impl<'a> Container<'a> {
     }
 
     /// A field of this container that offends.
-    pub(super) fn field(&self, path: &[&str], value: Option<Node<'_>>, fix: Fix) -> Field {
-        let mut at = vec![
+    pub(super) fn field(&self, path: &[&'static str], value: Option<Node<'_>>, fix: Fix) -> Field {
+        self.field_at(path.iter().map(|key| Segment::Key((*key).into())), value, fix)
+    }
+
+    /// The same, by steps that may be indexes.
+    pub(super) fn field_at(&self, path: impl IntoIterator<Item = Segment>, value: Option<Node<'_>>, fix: Fix) -> Field {
+        let mut at = Vec::with_capacity(8);
+        at.extend([
             Segment::Key("spec".into()),
             Segment::Key(self.list.into()),
             Segment::Index(self.index),
-        ];
-        at.extend(path.iter().map(|part| match part.parse() {
-            Ok(index) => Segment::Index(index),
-            Err(_) => Segment::Key((*part).to_owned()),
-        }));
+        ]);
+        at.extend(path);
         let image = self.node.str_at(&["image"]).unwrap_or_default().to_owned();
         Field {
             path: FieldPath(at),
@@ -136,17 +139,39 @@ impl<'a> Pod<'a> {
     }
 
     /// A field of the Pod itself that offends.
-    pub(super) fn field(&self, path: &[&str], value: Option<Node<'_>>, fix: Fix) -> Field {
-        let keys = path.iter().map(|part| match part.parse() {
-            Ok(index) => Segment::Index(index),
-            Err(_) => Segment::Key((*part).to_owned()),
-        });
+    pub(super) fn field(&self, path: &[&'static str], value: Option<Node<'_>>, fix: Fix) -> Field {
+        self.field_at(path.iter().map(|key| Segment::Key((*key).into())), value, fix)
+    }
+
+    /// The same, by steps that may be indexes or names from the Pod.
+    pub(super) fn field_at(&self, path: impl IntoIterator<Item = Segment>, value: Option<Node<'_>>, fix: Fix) -> Field {
         Field {
-            path: FieldPath(keys.collect()),
+            path: FieldPath(path.into_iter().collect()),
             container: None,
             value: value.map(Node::to_value),
             fix,
         }
+    }
+
+    /// A source of a volume that offends.
+    pub(super) fn volume(&self, index: usize, source: &'static str, value: Option<Node<'_>>) -> Field {
+        let at = [
+            Segment::Key("spec".into()),
+            Segment::Key("volumes".into()),
+            Segment::Index(index),
+            Segment::Key(source.into()),
+        ];
+        self.field_at(at, value, Fix::Remove)
+    }
+
+    /// An annotation that offends.
+    pub(super) fn annotation(&self, key: &str) -> Field {
+        let at = [
+            Segment::Key("metadata".into()),
+            Segment::Key("annotations".into()),
+            Segment::Key(key.to_owned().into()),
+        ];
+        self.field_at(at, None, Fix::Remove)
     }
 
     pub(super) fn annotations(&self) -> impl Iterator<Item = (&'a str, &'a str)> {

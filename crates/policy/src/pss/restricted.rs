@@ -128,16 +128,8 @@ pub(super) fn volumes(pod: &Pod<'_>) -> Judgement {
         quoted(types)
     );
     let fields = bad.iter().map(|(i, _, kind)| {
-        let index = i.to_string();
-        let path = ["spec", "volumes", &index, kind];
-        pod.field(
-            &path,
-            pod.spec
-                .get("volumes")
-                .and_then(|v| v.item(*i))
-                .and_then(|v| v.get(kind)),
-            Fix::Remove,
-        )
+        let volume = pod.spec.get("volumes").and_then(|volumes| volumes.item(*i));
+        pod.volume(*i, kind, volume.and_then(|volume| volume.get(kind)))
     });
     Some(Violation::new("restricted volume types", detail, fields.collect()))
 }

@@ -138,7 +138,7 @@ fn subject(path: &FieldPath, kind: &str, object: Node<'_>) -> Subject {
         let (Segment::Key(list), Some(Segment::Index(index))) = (segment, path.0.get(i + 1)) else {
             continue;
         };
-        let title = match list.as_str() {
+        let title = match &**list {
             "containers" => "Container",
             "initContainers" => "Init container",
             "ephemeralContainers" => "Ephemeral container",

@@ -66,6 +66,7 @@ fn main() -> Result<()> {
         idle_cpu(platform.pid())?
     );
     push_to_applied(&platform, &password, &kube, folder.path())?;
+    change_to_report(&kube)?;
     creates(&platform, args.seconds, args.connections)?;
     multiplexed_creates(&platform, &args)?;
     fan_out(&platform, args.watchers)?;
@@ -188,6 +189,73 @@ fn push_to_applied(platform: &Platform, password: &str, kube: &Kube, folder: &Pa
         percentile(&whole, 0.99),
         percentile(&after_push, 0.5),
         percentile(&after_push, 0.99)
+    );
+    Ok(())
+}
+
+const REPORTING: &str = "
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: bench-names-its-source}
+spec:
+  validationFailureAction: Audit
+  rules:
+  - name: source
+    match: {any: [{resources: {kinds: [ConfigMap], namespaces: [default], names: ['bench-reported']}}]}
+    validate:
+      message: say where the data comes from
+      pattern: {metadata: {labels: {source: '?*'}}}
+";
+
+/// From the request that changes an object to the policy report that says so.
+fn change_to_report(kube: &Kube) -> Result<()> {
+    let apply = |body: &str, path: &str| {
+        let path = format!("{path}?fieldManager=bench&force=true");
+        kube.request(
+            As::Admin,
+            "PATCH",
+            &path,
+            Some(("application/apply-patch+yaml", body.to_owned())),
+        )
+    };
+    apply(REPORTING, "/apis/kyverno.io/v1/clusterpolicies/bench-names-its-source")?;
+    let object = |labels: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: bench-reported, namespace: default, labels: {{{labels}}}}}\n"
+        )
+    };
+    let path = "/api/v1/namespaces/default/configmaps/bench-reported";
+    let mut took = Vec::new();
+    for round in 0..40 {
+        let wanted = if round % 2 == 0 { "fail" } else { "pass" };
+        let start = Instant::now();
+        apply(&object(if round % 2 == 0 { "" } else { "source: bench" }), path)?;
+        loop {
+            let reports = kube.list("policyreports.wgpolicyk8s.io", "default")?;
+            let of = reports
+                .iter()
+                .find(|report| report["scope"]["name"] == "bench-reported");
+            let results = of.and_then(|report| report["results"].as_array());
+            let mut results = results.into_iter().flatten();
+            let result = results.find(|result| result["policy"] == "bench-names-its-source");
+            if result.is_some_and(|result| result["result"] == wanted) {
+                break;
+            }
+            ensure(start.elapsed() < Duration::from_secs(20), || {
+                "a change was not reported".into()
+            })?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // The first ones wait for the policy itself.
+        if round >= 10 {
+            took.push(start.elapsed());
+        }
+    }
+    took.sort();
+    println!(
+        "change → policy report                   p50 {:.0?}, p99 {:.0?}",
+        percentile(&took, 0.5),
+        percentile(&took, 0.99)
     );
     Ok(())
 }
