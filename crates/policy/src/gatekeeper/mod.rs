@@ -297,7 +297,7 @@ impl Constraints {
                     code.run(&review, &constraint.parameters, inventory)
                 }
             };
-            results.extend(told(constraint, action, answer));
+            tell(constraint, action, answer, results);
         }
     }
 }
@@ -335,28 +335,30 @@ fn violation(author: String, details: Option<Value>, action: Action) -> Told {
     (outcome, (message, remedy, author, details))
 }
 
-/// The results of one constraint: one per violation, or one that it passes.
-fn told(constraint: &Constraint, action: Action, answer: Result<Vec<Violation>, String>) -> Vec<RuleResult> {
+/// Adds the results of one constraint: one per violation, or one that it passes.
+fn tell(
+    constraint: &Constraint,
+    action: Action,
+    answer: Result<Vec<Violation>, String>,
+    results: &mut Vec<RuleResult>,
+) {
     let bare = |outcome| {
         let rule = &constraint.template.kind;
         RuleResult::new(Dialect::Gatekeeper, &constraint.name, rule, outcome, action)
     };
     match answer {
-        Ok(violations) if violations.is_empty() => vec![bare(Outcome::Pass)],
-        Ok(violations) => violations
-            .into_iter()
-            .map(|found| {
-                let (outcome, words) = violation(found.message, found.details, action);
-                let mut result = bare(outcome);
-                (result.message, result.remedy, result.author, result.value) = words;
-                result
-            })
-            .collect(),
+        Ok(violations) if violations.is_empty() => results.push(bare(Outcome::Pass)),
+        Ok(violations) => results.extend(violations.into_iter().map(|found| {
+            let (outcome, words) = violation(found.message, found.details, action);
+            let mut result = bare(outcome);
+            (result.message, result.remedy, result.author, result.value) = words;
+            result
+        })),
         Err(why) => {
             let mut result = bare(Outcome::Error);
             result.message = format!("The constraint {} could not be evaluated: {why}", constraint.name);
             result.remedy = "Ask the author of the ConstraintTemplate to mend it.".into();
-            vec![result]
+            results.push(result);
         }
     }
 }

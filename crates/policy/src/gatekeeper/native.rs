@@ -45,8 +45,8 @@ impl Native {
         let fuel = Fuel::default();
         let call = Call {
             input: Some(Value::named([
-                ("review", review.clone()),
                 ("parameters", parameters.clone()),
+                ("review", review.clone()),
             ])),
             data: match inventory {
                 Some(inventory) => Value::named([("inventory", inventory)]),

@@ -13,12 +13,12 @@ const KEPT: usize = 4096;
 /// Answers by the function and its arguments. Containers count as the same only where they are the same in memory: the
 /// answers hold on to them, so that no other can take their place.
 #[derive(Clone, Default)]
-pub(super) struct Calls<'d>(HashMap<u64, Called<'d>, BuildHasherDefault<Ready>>);
+pub(super) struct Calls<'d>(HashMap<u64, Box<Called<'d>>, BuildHasherDefault<Ready>>);
 
 #[derive(Clone)]
 struct Called<'d> {
     rule: usize,
-    args: Vec<Value<'d>>,
+    args: Box<[Value<'d>]>,
     answer: Option<Value<'d>>,
 }
 
@@ -33,8 +33,10 @@ impl<'d> Calls<'d> {
     /// Keeps an answer.
     pub(super) fn put(&mut self, key: u64, rule: usize, args: &[Value<'d>], answer: Option<Value<'d>>) {
         if self.0.len() < KEPT {
-            let args = args.to_vec();
-            self.0.entry(key).or_insert(Called { rule, args, answer });
+            let args = args.into();
+            // Boxed, for a table that stays small is cheap to make.
+            let called = Called { rule, args, answer };
+            self.0.entry(key).or_insert_with(|| Box::new(called));
         }
     }
 
