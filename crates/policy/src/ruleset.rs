@@ -1,6 +1,7 @@
 //! [`RuleSet`]: every policy compiled, indexed by kind, immutable.
 
 mod cel;
+mod exceptions;
 mod existing;
 mod fingerprint;
 
@@ -18,7 +19,7 @@ use crate::jmespath::Fault;
 use crate::kyverno::{Body, CelException, Env, Exception, Finding, Policy, Rule, Violation};
 use crate::pod_security;
 use crate::refine::{self, Refined};
-use crate::request::{Operation, Request};
+use crate::request::Request;
 use crate::verdict::{Action, CompileError, Dialect, Generated, Outcome, RuleResult, Verdicts};
 
 use fingerprint::Fnv;
@@ -405,20 +406,7 @@ impl RuleSet {
     ) -> Option<RuleResult> {
         let action = policy.action_for(rule, request);
         let mut result = RuleResult::new(Dialect::Kyverno, &policy.name, &rule.name, Outcome::Pass, action);
-        let excepted: Vec<&Exception> = if self.exceptions.is_empty() {
-            Vec::new()
-        } else {
-            let own = rule.origin.as_deref().unwrap_or(&rule.name);
-            let about = self
-                .exceptions
-                .iter()
-                .filter(|e| e.names(&policy.name, own) || e.names(&policy.name, &rule.name))
-                .map(|exception| &**exception)
-                .filter(|e| e.in_force(request.now));
-            let fuel = Fuel::default();
-            let env = Env::new(request, &fuel, &rule.name, &rule.context);
-            about.filter(|e| e.covers(request, subject, &env)).collect()
-        };
+        let excepted = self.exceptions_of(policy, rule, request, subject);
         if let Some(exception) = excepted.iter().find(|e| e.controls.is_empty()) {
             result.outcome = Outcome::Skip;
             result.message = format!("excepted by {}", exception.name);
@@ -518,23 +506,6 @@ impl RuleSet {
             }
             Ok(_) => validate.eval(&env, excepted.iter().flat_map(|e| &e.controls)),
         }
-    }
-
-    /// Whether the object violated the rule already and its author lets that be.
-    fn violated_before(&self, rule: &Rule, request: &Request<'_>, excepted: &[&Exception]) -> bool {
-        let Body::Validate(validate) = &rule.body else {
-            return false;
-        };
-        if request.operation != Operation::Update || request.old_object.is_none() || !validate.allow_existing {
-            return false;
-        }
-        let before = Request {
-            operation: Operation::Create,
-            object: request.old_object,
-            old_object: None,
-            ..*request
-        };
-        matches!(self.finding(rule, &before, excepted, None), Finding::Fail(_))
     }
 
     /// The objects that a trigger asks for, and how each rule that makes them ended.
