@@ -123,12 +123,6 @@ impl Doc {
         Node::of_value(&self.0)
     }
 
-    /// The whole as an editable value, scalars on their own.
-    pub(crate) fn to_value(&self) -> Value {
-        let shared = self.shared();
-        Value::shared(&shared.arena, shared.root)
-    }
-
     /// Parses one JSON document. See [`crate::parse_json`].
     pub fn parse_json(text: &[u8]) -> Result<Doc, crate::ParseError> {
         crate::parse_json(text)

@@ -250,7 +250,7 @@ from! {
 
 impl From<Doc> for Value {
     fn from(doc: Doc) -> Value {
-        doc.to_value()
+        doc.root().to_value()
     }
 }
 

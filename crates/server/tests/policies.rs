@@ -65,8 +65,13 @@ async fn until(edge: &Edge, token: &str, path: &str, wanted: impl Fn(&Value) -> 
     let mut last = String::new();
     for _ in 0..400 {
         let answer = edge.by_token(token, Method::GET, path, &Value::Null).await;
-        if answer.status == StatusCode::OK && wanted(&answer.json()) {
-            return answer.json();
+        match answer.status {
+            StatusCode::OK if wanted(&answer.json()) => return answer.json(),
+            status => assert!(
+                matches!(status, StatusCode::OK | StatusCode::NOT_FOUND),
+                "{path}: {}",
+                answer.text
+            ),
         }
         last = answer.text;
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -138,10 +138,13 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 self.fuel.burn(1)?;
                 Ok(value.view())
             }
-            Code::Local(at) => match self.locals.get(self.base + at) {
-                Some(value) => Ok(value.clone()),
-                None => fail("a variable of a macro is used outside of it"),
-            },
+            Code::Local(at) => {
+                self.fuel.burn(1)?;
+                match self.locals.get(self.base + at) {
+                    Some(value) => Ok(value.clone()),
+                    None => fail("a variable of a macro is used outside of it"),
+                }
+            }
             Code::Variable(name) => {
                 self.fuel.burn(1)?;
                 self.variable(name)

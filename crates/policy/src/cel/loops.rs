@@ -31,10 +31,7 @@ impl<'a> Evaluator<'_, 'a> {
         let parts = match code {
             Code::Sum(parts) => self.parts(parts)?,
             Code::Binary(Operator::Add, sides) => vec![self.maybe(&sides.0)?, self.maybe(&sides.1)?],
-            other => match self.spot(other) {
-                Some(node) => return Ok(Range::One(Maybe::Node(node))),
-                None => return self.maybe(other).map(Range::One),
-            },
+            other => return self.maybe(other).map(Range::One),
         };
         if parts.iter().all(Maybe::is_list) {
             return Ok(Range::Lists(parts));

@@ -170,3 +170,20 @@ fn the_first_path_is_evidence() {
         assert_eq!(Program::parse(text).unwrap().first_path().as_deref(), want, "{text}");
     }
 }
+
+#[test]
+fn what_costs_time_costs_steps() {
+    let numbers: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    let long = "x".repeat(100_000);
+    let text = format!(r#"{{"l":[{}],"a":"{long}","b":"{long}"}}"#, numbers.join(","));
+    let doc = parse_json(text.as_bytes()).unwrap();
+    for expression in [
+        // A million elements, however little is done with each.
+        "l.map(a, l.map(b, l.map(c, c))).size() == 100",
+        "l.all(n, a == b)",
+        "l.all(n, a + '' == b + '')",
+    ] {
+        let said = run(&doc, expression);
+        assert!(said.contains("budget"), "{expression}: {said}");
+    }
+}

@@ -111,16 +111,21 @@ impl<'a> Evaluator<'_, 'a> {
         if let (Some(left), Some(right)) = (self.spot(left), self.spot(right))
             && let (Some(left), Some(right)) = (left.as_str(), right.as_str())
         {
-            return Ok(left == right);
+            return self.same_text(left, right);
         }
         let (left, right) = (self.maybe(left)?, self.maybe(right)?);
         if let (Some(left), Some(right)) = (left.as_str(), right.as_str()) {
-            return Ok(left == right);
+            return self.same_text(left, right);
         }
         let (left, right) = (left.boxed(), right.boxed());
         self.pay(&left)?;
         self.pay(&right)?;
         Ok(left.same(&right))
+    }
+
+    fn same_text(&self, left: &str, right: &str) -> Result<bool, Fault> {
+        self.fuel.burn((left.len() + right.len()) as u64 / 16)?;
+        Ok(left == right)
     }
 
     /// `<` and its like.
