@@ -67,14 +67,30 @@ impl Arena {
         &self.text.as_bytes()[start as usize..(start + len) as usize]
     }
 
-    /// The place of a member of an object.
+    /// The member of an object.
     #[inline]
     pub(crate) fn member(&self, object: &Raw, key: Key<'_>) -> Option<u32> {
-        let members = &self.nodes[object.a as usize..(object.a + object.b) as usize];
-        let found = members.iter().position(|m| {
-            m.key_hash == key.hash() && same(self.bytes(m.key_start, m.key_len), key.text().as_bytes())
-        })?;
-        Some(object.a + found as u32)
+        let (from, to) = (object.a as usize, (object.a + object.b) as usize);
+        let members = self.nodes.get(from..to)?;
+        // Hashes alone first: a loop that needs few registers.
+        let found = members.iter().position(|member| member.key_hash == key.hash())?;
+        let id = object.a + found as u32;
+        if self.is_key(&members[found], key.text().as_bytes()) {
+            return Some(id);
+        }
+        self.member_after(id, to as u32, key.text().as_bytes())
+    }
+
+    /// Whether a node lies under a key.
+    #[inline(never)]
+    fn is_key(&self, member: &Raw, key: &[u8]) -> bool {
+        same(self.bytes(member.key_start, member.key_len), key)
+    }
+
+    /// The member, where one before it has the same hash.
+    #[cold]
+    fn member_after(&self, before: u32, end: u32, key: &[u8]) -> Option<u32> {
+        (before + 1..end).find(|&id| self.is_key(&self.nodes[id as usize], key))
     }
 
     pub(crate) fn position(&self, offset: u32) -> Position {
@@ -83,7 +99,7 @@ impl Arena {
     }
 }
 
-/// Whether two short texts are the same bytes: most keys are shorter than what a call would cost.
+/// Whether two short texts are the same bytes: most keys are shorter than what a call to compare memory would cost.
 #[inline]
 fn same(a: &[u8], b: &[u8]) -> bool {
     fn ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {

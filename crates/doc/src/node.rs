@@ -342,8 +342,13 @@ impl<'a> Node<'a> {
                 }
                 Some(self.beside(id))
             }
-            Repr::Value(_) => keys.into_iter().try_fold(self, |node, key| node.member(key)),
+            Repr::Value(_) => self.descend_values(keys),
         }
+    }
+
+    #[cold]
+    fn descend_values<'k>(self, keys: impl IntoIterator<Item = Key<'k>>) -> Option<Node<'a>> {
+        keys.into_iter().try_fold(self, |node, key| node.member(key))
     }
 
     /// The member at a path of keys: `node.at(&["metadata", "name"])`.

@@ -32,6 +32,11 @@ impl Fuel {
         }
     }
 
+    /// All steps again.
+    pub(crate) fn refill(&self) {
+        self.left.set(self.steps);
+    }
+
     /// How many steps are left.
     pub(crate) fn left(&self) -> u64 {
         self.left.get()

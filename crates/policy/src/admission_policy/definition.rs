@@ -80,12 +80,13 @@ fn items<'a>(node: Node<'a>, key: &str) -> impl Iterator<Item = (usize, Node<'a>
 }
 
 /// Compiles the text of a field; without one, what is missing is told.
-fn program(node: Node<'_>, field: &str, path: &str) -> Result<Program, Place> {
+fn program(node: Node<'_>, field: &str, typing: &Typing, path: &str) -> Result<Program, Place> {
     let text = node.str_at(&[field]).unwrap_or_default();
     if text.trim().is_empty() {
         return Err(Place::new(path, format!("needs an `{field}` in CEL")));
     }
-    Program::parse(text).map_err(|e| Place::new(format!("{path}.{field}"), e.to_string()))
+    let parsed = typing.parse(text);
+    parsed.map_err(|e| Place::new(format!("{path}.{field}"), e.to_string()))
 }
 
 impl Definition {
@@ -227,7 +228,7 @@ pub(super) fn conditions(spec: Node<'_>, key: &str, typing: &Typing) -> Result<V
             return Err(Place::new(format!("{path}.name"), why));
         }
         names.push(name);
-        let program = program(item, "expression", &path)?;
+        let program = program(item, "expression", typing, &path)?;
         let wrong = |why| Place::new(format!("{path}.expression"), why);
         typing.expect(&program, &[Type::Bool]).map_err(wrong)?;
         out.push(program);
@@ -251,7 +252,7 @@ pub(super) fn variables(spec: Node<'_>, typing: &mut Typing) -> Result<Vec<Named
             let why = format!("there is a variable {name} already");
             return Err(Place::new(format!("{path}.name"), why));
         }
-        let program = program(item, "expression", &path)?;
+        let program = program(item, "expression", typing, &path)?;
         let kind = typing
             .kind(&program)
             .map_err(|why| Place::new(format!("{path}.expression"), why))?;
@@ -269,7 +270,7 @@ pub(super) fn validations(spec: Node<'_>, typing: &Typing) -> Result<Vec<Validat
 
 fn validation(item: Node<'_>, typing: &Typing, words: &Typing, path: &str) -> Result<Validation, Place> {
     known(item, path, &["expression", "message", "messageExpression", "reason"])?;
-    let own = program(item, "expression", path)?;
+    let own = program(item, "expression", typing, path)?;
     let wrong = |field: &str, why: String| Place::new(format!("{path}.{field}"), why);
     typing
         .expect(&own, &[Type::Bool])
@@ -281,7 +282,7 @@ fn validation(item: Node<'_>, typing: &Typing, words: &Typing, path: &str) -> Re
     }
     let message_program = match item.get("messageExpression").filter(|text| !text.is_null()) {
         Some(_) => {
-            let made = program(item, "messageExpression", path)?;
+            let made = program(item, "messageExpression", words, path)?;
             words
                 .expect(&made, &[Type::Text])
                 .map_err(|why| wrong("messageExpression", why))?;
@@ -309,7 +310,7 @@ fn annotations(spec: Node<'_>, typing: &Typing) -> Result<Vec<(String, Program)>
             let why = format!("there is an annotation {key} already");
             return Err(Place::new(format!("{path}.key"), why));
         }
-        let program = program(item, "valueExpression", &path)?;
+        let program = program(item, "valueExpression", typing, &path)?;
         let wrong = |why| Place::new(format!("{path}.valueExpression"), why);
         typing.expect(&program, &[Type::Text, Type::Null]).map_err(wrong)?;
         out.push((key.to_owned(), program));

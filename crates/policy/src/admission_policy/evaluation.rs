@@ -6,7 +6,7 @@ use ridgeway_doc::{Doc, Node};
 
 use super::definition::Definition;
 use crate::budget::{Fuel, RULE_STEPS};
-use crate::cel::{Cel, Evaluator, Fault, Global, Program, Root, Scope};
+use crate::cel::{Beginning, Cel, Evaluator, Fault, Global, Program, Root, Scope, Variable};
 use crate::cel_policy::CelScope;
 use crate::name::Name;
 use crate::request::Request;
@@ -47,16 +47,20 @@ impl<'a> Scope<'a> for Names<'a> {
         }
     }
 
+    fn beginning(&self, place: Beginning) -> Option<Node<'a>> {
+        self.inner.beginning(place)
+    }
+
     fn part(&self, name: &Global, field: &Name) -> Option<Cel<'a>> {
         self.inner.part(name, field)
     }
 
-    fn variable_node(&self, name: &Name) -> Option<Node<'a>> {
-        self.inner.variable_node(name)
+    fn known(&self, variable: &Variable) -> Option<&Cel<'a>> {
+        self.inner.known(variable)
     }
 
-    fn variable(&self, evaluator: &mut Evaluator<'_, 'a>, name: &Name) -> Option<Result<Cel<'a>, Fault>> {
-        self.inner.variable(evaluator, name)
+    fn variable(&self, evaluator: &mut Evaluator<'_, 'a>, variable: &Variable) -> Option<Result<Cel<'a>, Fault>> {
+        self.inner.variable(evaluator, variable)
     }
 }
 

@@ -34,7 +34,7 @@ impl Mutation {
             let why = format!("a mutation of this type needs `{key}` with an `expression`");
             return Err(Place::new(format!("{path}.{key}"), why));
         }
-        let program = Program::parse(text).map_err(|e| Place::new(&place, e.to_string()))?;
+        let program = typing.parse(text).map_err(|e| Place::new(&place, e.to_string()))?;
         let kind = typing.kind(&program).map_err(|why| Place::new(&place, why))?;
         let (fits, wanted) = match key {
             "jsonPatch" => (matches!(kind, Type::Dyn | Type::List(_)), "a list of JSONPatch{…}"),

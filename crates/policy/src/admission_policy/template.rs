@@ -65,7 +65,9 @@ impl TemplateCode {
         typing.open_variables();
         let mut variables: Vec<Named> = Vec::new();
         for (name, text) in OWN {
-            let program = Program::parse(text).map_err(|e| Place::new("spec.variables", e.to_string()))?;
+            let program = typing
+                .parse(text)
+                .map_err(|e| Place::new("spec.variables", e.to_string()))?;
             typing.variable(name, Type::Dyn);
             variables.push((name.into(), program));
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use crate::cel::{CheckError, Env, Program, Type, Types, check};
+use crate::cel::{CheckError, Env, Program, SyntaxError, Type, Types, check};
 use crate::cel_policy::Named;
 
 /// What `request` and `namespaceObject` hold.
@@ -135,6 +135,12 @@ impl Typing {
             names: Vec::new(),
             tables: Vec::new(),
         }
+    }
+
+    /// Compiles an expression that sees these names.
+    pub(super) fn parse(&self, text: &str) -> Result<Program, SyntaxError> {
+        let variables: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        Program::parse_among(text, &variables)
     }
 
     /// Makes `variables` known, without any so far.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::ast::{LoopKind, MessageKind, Operator};
 use super::descriptor::Types;
+use super::seq::Seq;
 use super::value::Cel;
 use crate::name::Name;
 
@@ -15,16 +16,18 @@ pub(super) enum Code {
     Local(usize),
     Global(Global),
     /// `variables.name`
-    Variable(Name),
-    /// Plain selections, one after the other.
-    Path(Box<(Code, Box<[Name]>)>),
-    /// `operand.?field`
-    Select(Box<(Code, Name)>),
+    Variable(Box<Variable>),
+    /// Names that are gone through one after the other, none of them with `?`.
+    Path(Box<Path>),
+    /// The same with a `?` somewhere: an optional.
+    Asked(Box<Path>),
     /// Whether a field is set.
     Has(Box<(Code, Name)>),
-    HasVariable(Name),
+    HasVariable(Box<Variable>),
     Index(Box<Index>),
     Call(Box<Call>),
+    /// `optional.orValue(alternative)`
+    OrValue(Box<(Code, Code)>),
     List(Box<[(Code, bool)]>),
     Map(Box<[(Code, Code, bool)]>),
     Message(Box<MessageCode>),
@@ -38,7 +41,7 @@ pub(super) enum Code {
     /// Whether a value is (`true`) or is not a constant.
     Is(Box<(Code, Cel<'static>)>, bool),
     /// Whether a value is among constants.
-    OneOf(Box<(Code, Arc<Vec<Cel<'static>>>)>),
+    OneOf(Box<(Code, Seq<'static, Cel<'static>>)>),
     /// `'name' in map`
     NameIn(Box<(Name, Code)>),
     /// `+` of several values, one of which is a text.
@@ -51,6 +54,77 @@ pub(super) enum Code {
     Bind(Box<(Code, Code)>),
     Block(Arc<[Code]>, Box<Code>),
     Slot(usize),
+}
+
+/// A variable of a policy.
+pub(crate) struct Variable {
+    pub(crate) name: Name,
+    /// Its place among the policy's variables, where these were known; a hint that is checked.
+    pub(crate) place: usize,
+}
+
+/// A value and the names that lead on from it.
+pub(super) struct Path {
+    pub(super) root: Code,
+    pub(super) steps: Box<[Step]>,
+    /// Where the path leads first, if that is where most paths do: the scope knows these places.
+    pub(super) begins: Option<Beginning>,
+}
+
+impl Path {
+    pub(super) fn new(root: Code, steps: Box<[Step]>) -> Path {
+        let begins = match (&root, &*steps) {
+            (Code::Global(name), [first, ..]) if name.root == Root::Object && first.how == How::Field => {
+                match &*first.name.text {
+                    "spec" => Some(Beginning::Spec),
+                    "metadata" => Some(Beginning::Metadata),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        Path { root, steps, begins }
+    }
+}
+
+/// Where most paths of expressions begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// `object.spec`
+    Spec,
+    /// `object.metadata`
+    Metadata,
+}
+
+/// One name of a path.
+pub(super) struct Step {
+    pub(super) name: Name,
+    pub(super) how: How,
+}
+
+/// How a name is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// `.name`
+    Field,
+    /// `['name']`
+    Key,
+    /// `.?name`
+    AskedField,
+    /// `[?'name']`
+    AskedKey,
+}
+
+impl How {
+    #[inline]
+    pub(super) fn asks(self) -> bool {
+        matches!(self, How::AskedField | How::AskedKey)
+    }
+
+    #[inline]
+    pub(super) fn is_field(self) -> bool {
+        matches!(self, How::Field | How::AskedField)
+    }
 }
 
 /// A name of the scope.
@@ -100,20 +174,11 @@ impl Code {
         match self {
             Code::Has(_) | Code::Is(..) | Code::OneOf(_) | Code::NameIn(_) | Code::Not(_) | Code::Logic(..) => true,
             Code::Loop(inner) => inner.kind.decides(),
-            Code::Binary(operator, _) => matches!(operator, Operator::Equal | Operator::NotEqual),
+            Code::Binary(operator, _) => {
+                operator.orders() || matches!(operator, Operator::Equal | Operator::NotEqual | Operator::In)
+            }
             _ => false,
         }
-    }
-}
-
-impl Code {
-    /// Whether its value may be a node or an optional on its way to what is asked of it.
-    #[inline]
-    pub(super) fn travels(&self) -> bool {
-        matches!(
-            self,
-            Code::Path(_) | Code::Select(_) | Code::Index(_) | Code::Call(_) | Code::Global(_)
-        )
     }
 }
 
@@ -127,9 +192,8 @@ impl std::fmt::Debug for Code {
 pub(super) struct Index {
     pub(super) operand: Code,
     pub(super) index: Code,
-    /// The index, where it is a text that is always the same.
-    pub(super) name: Option<Name>,
-    pub(super) optional: bool,
+    /// Whether it is written with `?`.
+    pub(super) asked: bool,
 }
 
 pub(super) struct Call {
@@ -149,7 +213,6 @@ pub(super) enum Function {
     Size,
     HasValue,
     Value,
-    OrValue,
     Or,
     StartsWith,
     EndsWith,

@@ -2,11 +2,13 @@
 
 use jiff::Timestamp;
 use ridgeway_doc::Node;
+use smallvec::SmallVec;
 
 use super::ast::Operator;
-use super::code::{Code, Global, MessageCode};
+use super::code::{Beginning, Code, Function, Global, MessageCode, Variable};
 use super::message::Message;
-use super::select::Maybe;
+use super::select::{Maybe, Side};
+use super::text::Joined;
 use super::{Cel, Program, operators};
 use crate::budget::{Exhausted, Fuel};
 use crate::name::Name;
@@ -25,20 +27,26 @@ pub(crate) trait Scope<'a> {
         }
     }
 
+    /// The node at which many paths begin, where there is one.
+    fn beginning(&self, place: Beginning) -> Option<Node<'a>> {
+        let _ = place;
+        None
+    }
+
     /// A field of the value of a root name, where it can be told without the whole value; `None` says nothing.
     fn part(&self, name: &Global, field: &Name) -> Option<Cel<'a>> {
         let _ = (name, field);
         None
     }
 
-    /// The value of `variables.name`, where it is known already to be a node of a document.
-    fn variable_node(&self, name: &Name) -> Option<Node<'a>> {
-        let _ = name;
+    /// The value of a variable, where it is known already.
+    fn known(&self, variable: &Variable) -> Option<&Cel<'a>> {
+        let _ = variable;
         None
     }
 
-    /// The value of `variables.name`.
-    fn variable(&self, evaluator: &mut Evaluator<'_, 'a>, name: &Name) -> Option<Result<Cel<'a>, Fault>>;
+    /// The value of a variable.
+    fn variable(&self, evaluator: &mut Evaluator<'_, 'a>, variable: &Variable) -> Option<Answer<'a>>;
 }
 
 /// Why an expression has no value.
@@ -46,7 +54,7 @@ pub(crate) trait Scope<'a> {
 pub(crate) enum Fault {
     /// It cannot be evaluated.
     #[error("{0}")]
-    Invalid(String),
+    Invalid(Box<str>),
     /// The budget is used up.
     #[error(transparent)]
     Exhausted(#[from] Exhausted),
@@ -56,8 +64,17 @@ pub(crate) type Answer<'a> = Result<Cel<'a>, Fault>;
 
 #[cold]
 pub(super) fn fail<T>(message: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault::Invalid(message.into()))
+    Err(Fault::invalid(message))
 }
+
+impl Fault {
+    #[cold]
+    pub(crate) fn invalid(message: impl Into<String>) -> Fault {
+        Fault::Invalid(message.into().into_boxed_str())
+    }
+}
+
+const _: () = assert!(size_of::<Answer<'_>>() == 32);
 
 /// The values of a block: what is still to be computed is `None`.
 struct Block<'a> {
@@ -71,13 +88,13 @@ pub(crate) struct Evaluator<'e, 'a> {
     pub(super) fuel: &'e Fuel,
     pub(super) now: Option<Timestamp>,
     pub(super) data: &'a dyn Data,
-    /// What macros have bound, by slot from `base` on.
-    pub(super) locals: Vec<Cel<'a>>,
+    /// What macros have bound, by slot from `base` on. Here nodes of documents are nodes, scalars too.
+    pub(super) locals: SmallVec<[Cel<'a>; 4]>,
     /// Where the slots of the program at hand begin.
     pub(super) base: usize,
-    block: Option<Block<'a>>,
-    /// Where texts are joined.
-    scratch: String,
+    block: Option<Box<Block<'a>>>,
+    /// What code led to, where that is no node.
+    pub(super) side: Side<'e, 'a>,
 }
 
 impl<'e, 'a> Evaluator<'e, 'a> {
@@ -92,10 +109,10 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             fuel,
             now,
             data,
-            locals: Vec::new(),
+            locals: SmallVec::new(),
             base: 0,
             block: None,
-            scratch: String::new(),
+            side: Side::Absent,
         }
     }
 
@@ -133,45 +150,79 @@ impl<'e, 'a> Evaluator<'e, 'a> {
 
     /// The value of code.
     pub(super) fn eval(&mut self, code: &'a Code) -> Answer<'a> {
+        self.fuel.burn(1)?;
+        // Nothing but calls at their ends: no frame is needed here.
         match code {
-            Code::Fixed(value) => {
-                self.fuel.burn(1)?;
-                Ok(value.view())
-            }
-            Code::Local(at) => {
-                self.fuel.burn(1)?;
-                match self.locals.get(self.base + at) {
-                    Some(value) => Ok(value.clone()),
-                    None => fail("a variable of a macro is used outside of it"),
-                }
-            }
-            Code::Variable(name) => {
-                self.fuel.burn(1)?;
-                self.variable(name)
-            }
-            code if code.is_truth() => self.truth(code).map(Cel::Bool),
-            code if code.travels() => match self.spot(code) {
-                Some(node) => {
-                    self.fuel.burn(1)?;
-                    Ok(Cel::of(node))
-                }
-                None => self.maybe(code).map(Maybe::boxed),
+            Code::Fixed(value) => fixed(value),
+            Code::Path(_) | Code::Asked(_) | Code::Local(_) | Code::Global(_) | Code::Index(_) => self.found(code),
+            Code::Variable(variable) => self.variable_value(variable),
+            Code::Ternary(parts) => self.ternary(&parts.0, &parts.1, &parts.2),
+            Code::OrValue(parts) => self.or_value_of(code, &parts.0, &parts.1),
+            Code::Call(call) => match call.function {
+                Function::Value | Function::Or => self.found(code),
+                Function::HasValue
+                | Function::Matches(_)
+                | Function::StartsWith
+                | Function::EndsWith
+                | Function::Contains => self.truth_of(code),
+                _ => self.call(call),
             },
-            Code::Ternary(parts) => match self.truth(&parts.0)? {
-                true => self.eval(&parts.1),
-                false => self.eval(&parts.2),
-            },
-            code => {
-                self.fuel.burn(1)?;
-                self.make(code)
-            }
+            code if code.is_truth() => self.truth_of(code),
+            code => self.make(code),
         }
     }
 
+    /// The value of what code leads to.
+    #[inline(never)]
+    fn found(&mut self, code: &'a Code) -> Answer<'a> {
+        match self.find_near(code) {
+            Some(node) => Ok(Cel::of(node)),
+            None => self.take(),
+        }
+    }
+
+    #[inline(never)]
+    fn variable_value(&mut self, variable: &'a Variable) -> Answer<'a> {
+        match self.scope.known(variable) {
+            Some(Cel::Bool(b)) => Ok(Cel::Bool(*b)),
+            Some(known) => Ok(known.clone()),
+            None => self.variable(variable),
+        }
+    }
+
+    #[inline(never)]
+    fn ternary(&mut self, condition: &'a Code, yes: &'a Code, no: &'a Code) -> Answer<'a> {
+        match self.told(condition) {
+            Some(true) => self.eval(yes),
+            Some(false) => self.eval(no),
+            None => Err(self.fault()),
+        }
+    }
+
+    #[inline(never)]
+    fn or_value_of(&mut self, code: &'a Code, target: &'a Code, alternative: &'a Code) -> Answer<'a> {
+        let Code::Asked(path) = target else {
+            return self.found(code);
+        };
+        match self.walk_asking(path) {
+            Some(node) => Ok(Cel::of(node)),
+            None if matches!(self.side, Side::Absent) => self.eval(alternative),
+            None => match self.settled() {
+                Some(node) => Ok(Cel::of(node)),
+                None => self.take(),
+            },
+        }
+    }
+
+    #[inline(never)]
+    fn truth_of(&mut self, code: &'a Code) -> Answer<'a> {
+        self.truth(code).map(Cel::Bool)
+    }
+
     /// What makes a value of its own, and is no selection, no call and no truth.
-    pub(super) fn make(&mut self, code: &'a Code) -> Answer<'a> {
+    #[inline(never)]
+    fn make(&mut self, code: &'a Code) -> Answer<'a> {
         match code {
-            Code::Fixed(value) => Ok(value.view()),
             Code::HasVariable(name) => self.has_variable(name),
             Code::List(items) => self.list(items),
             Code::Map(members) => self.map(members),
@@ -193,10 +244,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             Code::Negate(inner) => operators::negate(&self.eval(inner)?),
             Code::Binary(operator, sides) => self.binary(*operator, &sides.0, &sides.1),
             Code::Concat(parts) => self.concat(parts),
-            Code::Sum(parts) => {
-                let parts = self.parts(parts)?;
-                self.total(parts)
-            }
+            Code::Sum(parts) => self.added(parts),
             Code::Loop(inner) => self.repeat(inner),
             Code::Optional(parts, flat) => match self.maybe(&parts.0)?.parted() {
                 (None, _) => Ok(Cel::Optional(None)),
@@ -215,10 +263,10 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 self.with(value, &parts.1)
             }
             Code::Block(slots, body) => {
-                let around = self.block.replace(Block {
+                let around = self.block.replace(Box::new(Block {
                     slots,
                     values: slots.iter().map(|_| None).collect(),
-                });
+                }));
                 let out = self.eval(body);
                 self.block = around;
                 out
@@ -333,31 +381,33 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         message.finish()
     }
 
-    /// `variables.name`
-    pub(super) fn variable(&mut self, name: &Name) -> Answer<'a> {
+    /// `variables.name`, where it is not known yet.
+    pub(super) fn variable(&mut self, variable: &'a Variable) -> Answer<'a> {
         let scope = self.scope;
-        if let Some(found) = scope.variable(self, name) {
+        if let Some(found) = scope.variable(self, variable) {
             return found;
         }
         // It may be a value of that name instead.
-        match scope
-            .lookup(&Global::variables())
-            .and_then(|value| value.field(&name.text))
-        {
+        let name = &variable.name.text;
+        match scope.lookup(&Global::variables()).and_then(|value| value.field(name)) {
             Some(found) => Ok(found),
             None => no_variable(name),
         }
     }
 
-    fn has_variable(&mut self, name: &Name) -> Answer<'a> {
+    fn has_variable(&mut self, variable: &'a Variable) -> Answer<'a> {
         let scope = self.scope;
-        if let Some(found) = scope.variable(self, name) {
+        if scope.known(variable).is_some() {
+            return Ok(Cel::Bool(true));
+        }
+        if let Some(found) = scope.variable(self, variable) {
             return found.map(|_| Cel::Bool(true));
         }
+        let name = &variable.name.text;
         match scope.lookup(&Global::variables()) {
-            Some(value) if value.field(&name.text).is_some() => match value.has(&name.text) {
+            Some(value) if value.field(name).is_some() => match value.has(name) {
                 Some(set) => Ok(Cel::Bool(set)),
-                None => fail(format!("no such field: {}", name.text)),
+                None => fail(format!("no such field: {name}")),
             },
             _ => no_variable(name),
         }
@@ -365,34 +415,36 @@ impl<'e, 'a> Evaluator<'e, 'a> {
 
     /// A sum with a text in it: texts are joined at once.
     fn concat(&mut self, parts: &'a [Code]) -> Answer<'a> {
-        let mut out = std::mem::take(&mut self.scratch);
-        out.clear();
+        let mut out = Joined::take();
         for (i, part) in parts.iter().enumerate() {
-            match part {
-                Code::Fixed(Cel::Text(text)) => {
-                    out.push_str(text);
-                    continue;
-                }
-                part => {
-                    if let Some(text) = self.spot(part).and_then(Node::as_str) {
+            if let Code::Fixed(Cel::Text(text)) = part {
+                out.push_str(text);
+                continue;
+            }
+            let other = match self.find(part) {
+                Some(node) => match node.as_str() {
+                    Some(text) => {
                         out.push_str(text);
                         continue;
                     }
-                }
+                    None => Cel::of(node),
+                },
+                None => match self.side.value() {
+                    Some(Cel::Text(text)) => {
+                        out.push_str(text);
+                        continue;
+                    }
+                    _ => self.take()?,
+                },
+            };
+            if i == 0 {
+                return self.sum(other, &parts[1..]);
             }
-            match self.maybe(part)? {
-                Maybe::Plain(Cel::Text(text)) => out.push_str(&text),
-                other if i == 0 => return self.sum(other.boxed(), &parts[1..]),
-                other => {
-                    let sum = operators::binary(Operator::Add, &Cel::text(out), &other.boxed())?;
-                    return self.sum(sum, &parts[i + 1..]);
-                }
-            }
+            let sum = operators::binary(Operator::Add, &Cel::text(&**out), &other)?;
+            return self.sum(sum, &parts[i + 1..]);
         }
         self.fuel.burn(out.len() as u64 / 16)?;
-        let joined = Cel::text(&*out);
-        self.scratch = out;
-        Ok(joined)
+        Ok(Cel::text(&**out))
     }
 
     fn sum(&mut self, mut sum: Cel<'a>, parts: &'a [Code]) -> Answer<'a> {
@@ -409,16 +461,63 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         operators::binary(Operator::Add, sum, value)
     }
 
+    /// A sum without a text in it. Lists are joined at once, and empty ones change nothing.
+    fn added(&mut self, parts: &'a [Code]) -> Answer<'a> {
+        let mut sum: Option<Cel<'a>> = None;
+        let mut joined: Vec<Cel<'a>> = Vec::new();
+        for part in parts {
+            self.fuel.burn(1)?;
+            let value = match self.find_near(part) {
+                Some(node) => Cel::of(node),
+                None => self.take()?,
+            };
+            let Some(before) = &sum else {
+                sum = Some(value);
+                continue;
+            };
+            if !before.is_list() || !value.is_list() {
+                let before = if joined.is_empty() {
+                    before.clone()
+                } else {
+                    Cel::list(std::mem::take(&mut joined))
+                };
+                sum = Some(self.plus(&before, &value)?);
+                continue;
+            }
+            match (before.len(), value.len()) {
+                (_, 0) => {}
+                (0, _) => sum = Some(value),
+                (known, more) => {
+                    self.fuel.burn((known + more) as u64)?;
+                    if joined.is_empty() {
+                        joined.reserve(known + more);
+                        before.extend(&mut joined);
+                    }
+                    value.extend(&mut joined);
+                }
+            }
+        }
+        match (joined.is_empty(), sum) {
+            (false, _) => Ok(Cel::list(joined)),
+            (true, sum) => Ok(sum.unwrap_or(Cel::Null)),
+        }
+    }
+
     /// The values of a sum.
-    pub(super) fn parts(&mut self, parts: &'a [Code]) -> Result<Vec<Maybe<'a>>, Fault> {
+    pub(super) fn parts(&mut self, parts: &'a [Code]) -> Result<Parts<'a>, Fault> {
         parts.iter().map(|part| self.maybe(part)).collect()
     }
 
     /// The sum of values; lists are joined at once.
-    pub(super) fn total(&self, parts: Vec<Maybe<'a>>) -> Answer<'a> {
+    pub(super) fn total(&self, parts: Parts<'a>) -> Answer<'a> {
         if parts.iter().all(Maybe::is_list) {
             let count = parts.iter().map(Maybe::len).sum();
             self.fuel.burn(count as u64)?;
+            let full = |part: &Maybe<'a>| part.len() == count;
+            if parts.iter().any(full) {
+                // All others are empty.
+                return Ok(parts.into_iter().find(full).map_or(Cel::Null, Maybe::boxed));
+            }
             let mut out = Vec::with_capacity(count);
             for part in parts {
                 match part {
@@ -435,10 +534,26 @@ impl<'e, 'a> Evaluator<'e, 'a> {
     }
 }
 
+/// The value of a constant.
+#[inline]
+fn fixed<'a>(value: &'a Cel<'static>) -> Answer<'a> {
+    match value {
+        Cel::Text(text) => Ok(Cel::str(text)),
+        Cel::Bool(b) => Ok(Cel::Bool(*b)),
+        Cel::Int(i) => Ok(Cel::Int(*i)),
+        other => shown(other),
+    }
+}
+
+#[inline(never)]
+fn shown<'a>(value: &'a Cel<'static>) -> Answer<'a> {
+    Ok(value.view())
+}
+
+/// The values of a sum, mostly few.
+pub(super) type Parts<'a> = SmallVec<[Maybe<'a>; 4]>;
+
 #[cold]
-fn no_variable<T>(name: &Name) -> Result<T, Fault> {
-    fail(format!(
-        "no such key: {} (there is no variable of that name)",
-        name.text
-    ))
+fn no_variable<T>(name: &str) -> Result<T, Fault> {
+    fail(format!("no such key: {name} (there is no variable of that name)"))
 }

@@ -1,8 +1,10 @@
 //! Macros over lists and maps.
 
+use smallvec::SmallVec;
+
 use super::ast::{LoopKind, Operator};
 use super::code::{Code, LoopCode};
-use super::eval::{Answer, Evaluator, Fault, fail};
+use super::eval::{Answer, Evaluator, Fault, Parts, fail};
 use super::select::Maybe;
 use super::value::Cel;
 
@@ -10,11 +12,20 @@ use super::value::Cel;
 enum Range<'a> {
     One(Maybe<'a>),
     /// Lists, one after the other.
-    Lists(Vec<Maybe<'a>>),
+    Lists(Parts<'a>),
 }
 
 /// Whether a loop goes on.
 type Goes = Result<bool, Fault>;
+
+/// What the elements have said so far.
+struct Tally {
+    kind: LoopKind,
+    hits: usize,
+    /// Whether an element has decided.
+    decided: bool,
+    fault: Option<Fault>,
+}
 
 impl Range<'_> {
     fn len(&self) -> usize {
@@ -30,7 +41,7 @@ impl<'a> Evaluator<'_, 'a> {
     fn range(&mut self, code: &'a Code) -> Result<Range<'a>, Fault> {
         let parts = match code {
             Code::Sum(parts) => self.parts(parts)?,
-            Code::Binary(Operator::Add, sides) => vec![self.maybe(&sides.0)?, self.maybe(&sides.1)?],
+            Code::Binary(Operator::Add, sides) => SmallVec::from_iter([self.maybe(&sides.0)?, self.maybe(&sides.1)?]),
             other => return self.maybe(other).map(Range::One),
         };
         if parts.iter().all(Maybe::is_list) {
@@ -70,14 +81,14 @@ impl<'a> Evaluator<'_, 'a> {
         match range {
             Maybe::Node(node) if node.is_array() => {
                 for (at, item) in node.items().enumerate() {
-                    if !step(self, place(at), Cel::of(item), false)? {
+                    if !step(self, place(at), Cel::Node(item), false)? {
                         return Ok(false);
                     }
                 }
             }
             Maybe::Node(node) if node.is_object() => {
                 for (key, value) in node.members() {
-                    if !step(self, Cel::str(key), Cel::of(value), true)? {
+                    if !step(self, Cel::str(key), Cel::Node(value), true)? {
                         return Ok(false);
                     }
                 }
@@ -102,37 +113,65 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// `all`, `exists` and `exists_one`. What decides `all` or `exists` makes the faults of other elements no faults.
-    pub(super) fn quantified(&mut self, inner: &'a LoopCode) -> Result<bool, Fault> {
-        let range = self.range(&inner.range)?;
+    pub(super) fn quantified(&mut self, inner: &'a LoopCode) -> Option<bool> {
+        let range = match self.range(&inner.range) {
+            Ok(range) => range,
+            Err(fault) => return self.no_truth(fault),
+        };
         let place = self.locals.len();
         self.locals.push(Cel::Null);
         if inner.two {
             self.locals.push(Cel::Null);
         }
-        let (mut hits, mut fault) = (0_usize, None);
-        let (kind, deciding) = (inner.kind, inner.kind == LoopKind::Exists);
-        let mut decided = false;
-        let gone = self.each(&range, |evaluator, key, value, of_map| {
-            match inner.two {
-                true => (evaluator.locals[place], evaluator.locals[place + 1]) = (key, value),
-                // A map is gone through by its keys.
-                false => evaluator.locals[place] = if of_map { key } else { value },
+        let mut tally = Tally {
+            kind: inner.kind,
+            hits: 0,
+            decided: false,
+            fault: None,
+        };
+        let gone = match &range {
+            Range::One(Maybe::Node(list)) if list.is_array() && !inner.two => list.items().try_for_each(|item| {
+                self.locals[place] = Cel::Node(item);
+                self.count(inner, &mut tally).map_err(Some)?;
+                if tally.decided { Err(None) } else { Ok(()) }
+            }),
+            range => {
+                let gone = self.each(range, |evaluator, key, value, of_map| {
+                    match inner.two {
+                        true => (evaluator.locals[place], evaluator.locals[place + 1]) = (key, value),
+                        // A map is gone through by its keys.
+                        false => evaluator.locals[place] = if of_map { key } else { value },
+                    }
+                    evaluator.count(inner, &mut tally)?;
+                    Ok(!tally.decided)
+                });
+                gone.map_err(Some)
             }
-            match evaluator.truth(&inner.body) {
-                truth if kind == LoopKind::ExistsOne => hits += usize::from(truth?),
-                Ok(truth) => decided = truth == deciding,
-                Err(Fault::Exhausted(e)) => return Err(e.into()),
-                Err(other) => fault = fault.take().or(Some(other)),
-            }
-            Ok(!decided)
-        });
+        };
         self.locals.truncate(place);
-        gone?;
-        match (kind, fault) {
-            (LoopKind::ExistsOne, _) => Ok(hits == 1),
-            (_, Some(fault)) if !decided => Err(fault),
-            _ => Ok(decided == deciding),
+        if let Err(Some(fault)) = gone {
+            return self.no_truth(fault);
         }
+        let deciding = inner.kind == LoopKind::Exists;
+        match (inner.kind, tally.fault) {
+            (LoopKind::ExistsOne, _) => Some(tally.hits == 1),
+            (_, Some(fault)) if !tally.decided => self.no_truth(fault),
+            _ => Some(tally.decided == deciding),
+        }
+    }
+
+    /// Counts what one element says.
+    fn count(&mut self, inner: &'a LoopCode, tally: &mut Tally) -> Result<(), Fault> {
+        match (self.told(&inner.body), tally.kind) {
+            (Some(truth), LoopKind::ExistsOne) => tally.hits += usize::from(truth),
+            (Some(truth), kind) => tally.decided = truth == (kind == LoopKind::Exists),
+            (None, kind) => match self.fault() {
+                fault if kind == LoopKind::ExistsOne => return Err(fault),
+                exhausted @ Fault::Exhausted(_) => return Err(exhausted),
+                fault => tally.fault = tally.fault.take().or(Some(fault)),
+            },
+        }
+        Ok(())
     }
 
     /// Every other macro: what makes lists and maps.
@@ -151,7 +190,11 @@ impl<'a> Evaluator<'_, 'a> {
                 false => evaluator.locals.push(value.clone()),
             }
             // Of a map its keys are kept.
-            let element = if of_map { &key } else { &value };
+            let element = match (of_map, value) {
+                (true, _) => key.clone(),
+                (false, Cel::Node(node)) => Cel::of(node),
+                (false, value) => value,
+            };
             let out = evaluator.body(inner, &key, element, of_map, &mut items, &mut members);
             evaluator.locals.truncate(place);
             out.map(|()| true)
@@ -183,7 +226,7 @@ impl<'a> Evaluator<'_, 'a> {
         &mut self,
         inner: &'a LoopCode,
         key: &Cel<'a>,
-        element: &Cel<'a>,
+        element: Cel<'a>,
         of_map: bool,
         items: &mut Vec<Cel<'a>>,
         members: &mut Vec<(Cel<'a>, Cel<'a>)>,
@@ -191,13 +234,13 @@ impl<'a> Evaluator<'_, 'a> {
         match inner.kind {
             LoopKind::Filter => {
                 if self.truth(&inner.body)? {
-                    items.push(element.clone());
+                    items.push(element);
                 }
                 return Ok(());
             }
             LoopKind::SortBy if of_map => return fail("no such overload: a map has no order to be changed"),
             LoopKind::SortBy => {
-                members.push((self.eval(&inner.body)?, element.clone()));
+                members.push((self.eval(&inner.body)?, element));
                 return Ok(());
             }
             _ => {}

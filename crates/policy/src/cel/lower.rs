@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ast::{Expr, Literal, Operator};
-use super::code::{Call, Code, Function, Global, Index, LoopCode, MessageCode};
+use super::code::{Call, Code, Function, Global, How, Index, LoopCode, MessageCode, Path, Step, Variable};
 use super::eval::{Evaluator, Fault, Scope};
 use super::text::Text;
 use super::value::Cel;
@@ -30,87 +30,197 @@ const FOLDED: [&str; 14] = [
     "size",
 ];
 
-/// Lowers an expression.
-pub(super) fn lower(expr: &Expr) -> Code {
-    match expr {
-        Expr::Literal(literal) => Code::Fixed(constant(literal)),
-        Expr::Type(name) => Code::Fixed(Cel::Type(name.clone())),
-        Expr::Constant(kind, number) => Code::Fixed(Cel::Enum(kind.clone(), *number)),
-        Expr::Local(at) => Code::Local(*at),
-        Expr::Global(name) | Expr::Ident { name, .. } => Code::Global(Global::new(name)),
-        Expr::Select {
-            operand,
-            field,
-            optional,
-        } => select(operand, field, *optional),
-        Expr::Has { operand, field } if is_variables(operand) => Code::HasVariable(Name::new(field)),
-        Expr::Has { operand, field } => Code::Has(Box::new((lower(operand), Name::new(field)))),
-        Expr::Index {
-            operand,
-            index,
-            optional,
-        } => Code::Index(Box::new(Index {
-            operand: lower(operand),
-            name: text_of(index),
-            index: lower(index),
-            optional: *optional,
-        })),
-        Expr::Call {
-            target,
-            name,
-            arguments,
-        } => call(target.as_deref(), name, arguments),
-        Expr::List(items) => {
-            let items: Box<[(Code, bool)]> = items.iter().map(|(item, optional)| (lower(item), *optional)).collect();
-            let fixed = items
-                .iter()
-                .all(|(item, optional)| matches!(item, Code::Fixed(_)) && !optional);
-            fold(Code::List(items), fixed)
+/// Lowers an expression of a policy with these variables.
+pub(super) fn lower(expr: &Expr, variables: &[&str]) -> Code {
+    Lowering { variables }.lower(expr)
+}
+
+struct Lowering<'v> {
+    variables: &'v [&'v str],
+}
+
+impl Lowering<'_> {
+    fn lower(&self, expr: &Expr) -> Code {
+        match expr {
+            Expr::Literal(literal) => Code::Fixed(constant(literal)),
+            Expr::Type(name) => Code::Fixed(Cel::Type(name.clone())),
+            Expr::Constant(kind, number) => Code::Fixed(Cel::Enum(kind.clone(), *number)),
+            Expr::Local(at) => Code::Local(*at),
+            Expr::Global(name) | Expr::Ident { name, .. } => Code::Global(Global::new(name)),
+            Expr::Select {
+                operand,
+                field,
+                optional,
+            } => self.select(operand, field, *optional),
+            Expr::Has { operand, field } if is_variables(operand) => Code::HasVariable(self.variable(field)),
+            Expr::Has { operand, field } => Code::Has(Box::new((self.lower(operand), Name::new(field)))),
+            Expr::Index {
+                operand,
+                index,
+                optional,
+            } => match text_of(index) {
+                Some(name) => {
+                    let how = if *optional { How::AskedKey } else { How::Key };
+                    led_on(self.lower(operand), Step { name, how })
+                }
+                None => Code::Index(Box::new(Index {
+                    operand: self.lower(operand),
+                    index: self.lower(index),
+                    asked: *optional,
+                })),
+            },
+            Expr::Call {
+                target,
+                name,
+                arguments,
+            } => self.call(target.as_deref(), name, arguments),
+            Expr::List(items) => {
+                let items: Box<[(Code, bool)]> = items
+                    .iter()
+                    .map(|(item, optional)| (self.lower(item), *optional))
+                    .collect();
+                let fixed = items
+                    .iter()
+                    .all(|(item, optional)| matches!(item, Code::Fixed(_)) && !optional);
+                fold(Code::List(items), fixed)
+            }
+            Expr::Map(members) => {
+                let members: Box<[(Code, Code, bool)]> = members
+                    .iter()
+                    .map(|(key, value, optional)| (self.lower(key), self.lower(value), *optional))
+                    .collect();
+                let fixed = members.iter().all(|(key, value, optional)| {
+                    matches!((key, value), (Code::Fixed(_), Code::Fixed(_))) && !optional
+                });
+                fold(Code::Map(members), fixed)
+            }
+            Expr::Message { name, fields, kind, .. } => Code::Message(Box::new(MessageCode {
+                name: name.clone(),
+                fields: fields
+                    .iter()
+                    .map(|(field, value, optional)| (field.clone(), self.lower(value), *optional))
+                    .collect(),
+                kind: kind.clone(),
+            })),
+            Expr::Convert { types, name, argument } => {
+                Code::Convert(Box::new((types.clone(), name.clone(), self.lower(argument))))
+            }
+            Expr::Not(inner) => Code::Not(Box::new(self.lower(inner))),
+            Expr::Negate(inner) => {
+                let inner = self.lower(inner);
+                let fixed = matches!(inner, Code::Fixed(_));
+                fold(Code::Negate(Box::new(inner)), fixed)
+            }
+            Expr::And(left, right) => Code::Logic(Box::new((self.lower(left), self.lower(right))), false),
+            Expr::Or(left, right) => Code::Logic(Box::new((self.lower(left), self.lower(right))), true),
+            Expr::Ternary(condition, yes, no) => {
+                Code::Ternary(Box::new((self.lower(condition), self.lower(yes), self.lower(no))))
+            }
+            Expr::Binary(operator, left, right) => self.binary(*operator, left, right),
+            Expr::Loop(inner) => Code::Loop(Box::new(LoopCode {
+                kind: inner.kind,
+                range: self.lower(&inner.range),
+                two: inner.names.1.is_some(),
+                condition: inner.condition.as_ref().map(|part| self.lower(part)),
+                body: self.lower(&inner.body),
+            })),
+            Expr::Optional {
+                operand, body, flat, ..
+            } => Code::Optional(Box::new((self.lower(operand), self.lower(body))), *flat),
+            Expr::Bind { value, body, .. } => Code::Bind(Box::new((self.lower(value), self.lower(body)))),
+            Expr::Block { slots, body } => Code::Block(
+                slots.iter().map(|part| self.lower(part)).collect(),
+                Box::new(self.lower(body)),
+            ),
+            Expr::Slot(at) => Code::Slot(*at),
         }
-        Expr::Map(members) => {
-            let members: Box<[(Code, Code, bool)]> = members
-                .iter()
-                .map(|(key, value, optional)| (lower(key), lower(value), *optional))
-                .collect();
-            let fixed = members
-                .iter()
-                .all(|(key, value, optional)| matches!((key, value), (Code::Fixed(_), Code::Fixed(_))) && !optional);
-            fold(Code::Map(members), fixed)
+    }
+
+    fn variable(&self, name: &Arc<str>) -> Box<Variable> {
+        let place = self.variables.iter().position(|known| **known == **name);
+        Box::new(Variable {
+            name: Name::new(name),
+            place: place.unwrap_or(usize::MAX),
+        })
+    }
+
+    fn select(&self, operand: &Expr, field: &Arc<str>, optional: bool) -> Code {
+        if is_variables(operand) && !optional {
+            return Code::Variable(self.variable(field));
         }
-        Expr::Message { name, fields, kind, .. } => Code::Message(Box::new(MessageCode {
+        let how = if optional { How::AskedField } else { How::Field };
+        let name = Name::new(field);
+        led_on(self.lower(operand), Step { name, how })
+    }
+
+    fn call(&self, target: Option<&Expr>, name: &Arc<str>, arguments: &[Expr]) -> Code {
+        if let ("orValue", Some(target), [alternative]) = (&**name, target, arguments) {
+            return Code::OrValue(Box::new((self.lower(target), self.lower(alternative))));
+        }
+        let function = match (&**name, target.is_some(), arguments) {
+            ("size", true, []) | ("size", false, [_]) => Function::Size,
+            ("hasValue", true, []) => Function::HasValue,
+            ("value", true, []) => Function::Value,
+            ("or", true, [_]) => Function::Or,
+            ("startsWith", true, [_]) => Function::StartsWith,
+            ("endsWith", true, [_]) => Function::EndsWith,
+            ("contains", true, [_]) => Function::Contains,
+            ("matches", true, [Expr::Literal(Literal::Text(pattern))]) => match pattern_text::regex(pattern) {
+                Ok(regex) => Function::Matches(regex),
+                Err(_) => Function::Other,
+            },
+            _ => Function::Other,
+        };
+        let arguments: Box<[Code]> = arguments.iter().map(|part| self.lower(part)).collect();
+        let fixed = target.is_none()
+            && !arguments.is_empty()
+            && FOLDED.contains(&&**name)
+            && arguments.iter().all(|argument| matches!(argument, Code::Fixed(_)));
+        let code = Code::Call(Box::new(Call {
+            function,
             name: name.clone(),
-            fields: fields
-                .iter()
-                .map(|(field, value, optional)| (field.clone(), lower(value), *optional))
-                .collect(),
-            kind: kind.clone(),
-        })),
-        Expr::Convert { types, name, argument } => {
-            Code::Convert(Box::new((types.clone(), name.clone(), lower(argument))))
+            module: name.find('.').filter(|_| target.is_none()),
+            target: target.map(|part| self.lower(part)),
+            arguments,
+            cheap: matches!(
+                &**name,
+                "size" | "hasValue" | "value" | "first" | "last" | "type" | "dyn"
+            ),
+        }));
+        fold(code, fixed)
+    }
+
+    fn binary(&self, operator: Operator, left: &Expr, right: &Expr) -> Code {
+        if operator == Operator::Add {
+            let mut parts = Vec::new();
+            summands(left, &mut parts);
+            parts.push(right);
+            if parts.iter().any(|part| matches!(part, Expr::Literal(Literal::Text(_)))) {
+                return Code::Concat(parts.into_iter().map(|part| self.lower(part)).collect());
+            }
+            if !parts.iter().any(|part| matches!(part, Expr::Literal(_))) {
+                return Code::Sum(parts.into_iter().map(|part| self.lower(part)).collect());
+            }
         }
-        Expr::Not(inner) => Code::Not(Box::new(lower(inner))),
-        Expr::Negate(inner) => {
-            let inner = lower(inner);
-            let fixed = matches!(inner, Code::Fixed(_));
-            fold(Code::Negate(Box::new(inner)), fixed)
+        if let (Operator::In, Some(name)) = (operator, text_of(left)) {
+            let range = self.lower(right);
+            if !matches!(range, Code::Fixed(_)) {
+                return Code::NameIn(Box::new((name, range)));
+            }
         }
-        Expr::And(left, right) => Code::Logic(Box::new((lower(left), lower(right))), false),
-        Expr::Or(left, right) => Code::Logic(Box::new((lower(left), lower(right))), true),
-        Expr::Ternary(condition, yes, no) => Code::Ternary(Box::new((lower(condition), lower(yes), lower(no)))),
-        Expr::Binary(operator, left, right) => binary(*operator, left, right),
-        Expr::Loop(inner) => Code::Loop(Box::new(LoopCode {
-            kind: inner.kind,
-            range: lower(&inner.range),
-            two: inner.names.1.is_some(),
-            condition: inner.condition.as_ref().map(lower),
-            body: lower(&inner.body),
-        })),
-        Expr::Optional {
-            operand, body, flat, ..
-        } => Code::Optional(Box::new((lower(operand), lower(body))), *flat),
-        Expr::Bind { value, body, .. } => Code::Bind(Box::new((lower(value), lower(body)))),
-        Expr::Block { slots, body } => Code::Block(slots.iter().map(lower).collect(), Box::new(lower(body))),
-        Expr::Slot(at) => Code::Slot(*at),
+        let wanted = operator == Operator::Equal;
+        match (self.lower(left), self.lower(right)) {
+            (left @ Code::Fixed(_), right @ Code::Fixed(_)) => {
+                fold(Code::Binary(operator, Box::new((left, right))), true)
+            }
+            (code, Code::Fixed(value)) | (Code::Fixed(value), code)
+                if matches!(operator, Operator::Equal | Operator::NotEqual) =>
+            {
+                Code::Is(Box::new((code, value)), wanted)
+            }
+            (code, Code::Fixed(Cel::List(items))) if operator == Operator::In => Code::OneOf(Box::new((code, items))),
+            both => Code::Binary(operator, Box::new(both)),
+        }
     }
 }
 
@@ -118,21 +228,18 @@ fn is_variables(expr: &Expr) -> bool {
     matches!(expr, Expr::Global(name) if **name == *"variables")
 }
 
-fn select(operand: &Expr, field: &Arc<str>, optional: bool) -> Code {
-    let name = Name::new(field);
-    if is_variables(operand) && !optional {
-        return Code::Variable(name);
-    }
-    let operand = lower(operand);
-    if optional {
-        return Code::Select(Box::new((operand, name)));
-    }
-    match operand {
-        Code::Path(path) => {
-            let (root, fields) = *path;
-            Code::Path(Box::new((root, fields.into_iter().chain([name]).collect())))
-        }
-        root => Code::Path(Box::new((root, Box::from([name])))),
+/// Code with one more name to go through.
+fn led_on(operand: Code, step: Step) -> Code {
+    let asks = step.how.asks();
+    let (root, steps, asked): (Code, Box<[Step]>, bool) = match operand {
+        Code::Path(path) => (path.root, path.steps.into_iter().chain([step]).collect(), asks),
+        Code::Asked(path) => (path.root, path.steps.into_iter().chain([step]).collect(), true),
+        root => (root, Box::new([step]), asks),
+    };
+    let path = Box::new(Path::new(root, steps));
+    match asked {
+        true => Code::Asked(path),
+        false => Code::Path(path),
     }
 }
 
@@ -140,72 +247,6 @@ fn text_of(expr: &Expr) -> Option<Name> {
     match expr {
         Expr::Literal(Literal::Text(text)) => Some(Name::new(text)),
         _ => None,
-    }
-}
-
-fn call(target: Option<&Expr>, name: &Arc<str>, arguments: &[Expr]) -> Code {
-    let function = match (&**name, target.is_some(), arguments) {
-        ("size", true, []) | ("size", false, [_]) => Function::Size,
-        ("hasValue", true, []) => Function::HasValue,
-        ("value", true, []) => Function::Value,
-        ("orValue", true, [_]) => Function::OrValue,
-        ("or", true, [_]) => Function::Or,
-        ("startsWith", true, [_]) => Function::StartsWith,
-        ("endsWith", true, [_]) => Function::EndsWith,
-        ("contains", true, [_]) => Function::Contains,
-        ("matches", true, [Expr::Literal(Literal::Text(pattern))]) => match pattern_text::regex(pattern) {
-            Ok(regex) => Function::Matches(regex),
-            Err(_) => Function::Other,
-        },
-        _ => Function::Other,
-    };
-    let arguments: Box<[Code]> = arguments.iter().map(lower).collect();
-    let fixed = target.is_none()
-        && !arguments.is_empty()
-        && FOLDED.contains(&&**name)
-        && arguments.iter().all(|argument| matches!(argument, Code::Fixed(_)));
-    let code = Code::Call(Box::new(Call {
-        function,
-        name: name.clone(),
-        module: name.find('.').filter(|_| target.is_none()),
-        target: target.map(lower),
-        arguments,
-        cheap: matches!(
-            &**name,
-            "size" | "hasValue" | "value" | "first" | "last" | "type" | "dyn"
-        ),
-    }));
-    fold(code, fixed)
-}
-
-fn binary(operator: Operator, left: &Expr, right: &Expr) -> Code {
-    if operator == Operator::Add {
-        let mut parts = Vec::new();
-        summands(left, &mut parts);
-        parts.push(right);
-        if parts.iter().any(|part| matches!(part, Expr::Literal(Literal::Text(_)))) {
-            return Code::Concat(parts.into_iter().map(lower).collect());
-        }
-        if parts.len() > 2 {
-            return Code::Sum(parts.into_iter().map(lower).collect());
-        }
-    }
-    if let (Operator::In, Some(name)) = (operator, text_of(left)) {
-        let range = lower(right);
-        if !matches!(range, Code::Fixed(_)) {
-            return Code::NameIn(Box::new((name, range)));
-        }
-    }
-    let wanted = operator == Operator::Equal;
-    match (lower(left), lower(right)) {
-        (left @ Code::Fixed(_), right @ Code::Fixed(_)) => fold(Code::Binary(operator, Box::new((left, right))), true),
-        (code, Code::Fixed(value)) | (Code::Fixed(value), code)
-            if matches!(operator, Operator::Equal | Operator::NotEqual) =>
-        {
-            Code::Is(Box::new((code, value)), wanted)
-        }
-        (code, Code::Fixed(Cel::List(items))) if operator == Operator::In => Code::OneOf(Box::new((code, items))),
-        both => Code::Binary(operator, Box::new(both)),
     }
 }
 
@@ -228,7 +269,7 @@ impl<'a> Scope<'a> for Nothing {
         None
     }
 
-    fn variable(&self, _: &mut Evaluator<'_, 'a>, _: &Name) -> Option<Result<Cel<'a>, Fault>> {
+    fn variable(&self, _: &mut Evaluator<'_, 'a>, _: &Variable) -> Option<Result<Cel<'a>, Fault>> {
         None
     }
 }

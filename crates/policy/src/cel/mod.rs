@@ -27,6 +27,7 @@ mod operators;
 mod parser;
 mod resolve;
 mod select;
+mod seq;
 mod signatures;
 mod text;
 mod truth;
@@ -37,7 +38,7 @@ mod wire;
 use std::sync::{Arc, OnceLock};
 
 pub(crate) use check::{CheckError, check};
-pub(crate) use code::{Global, Root};
+pub(crate) use code::{Beginning, Global, Root, Variable};
 pub(crate) use descriptor::{Field, FieldKind, Shape, Types};
 pub(crate) use env::Env;
 pub(crate) use eval::{Evaluator, Fault, Scope};
@@ -58,21 +59,31 @@ pub(crate) struct Program {
 impl Program {
     /// Compiles an expression of a policy: any name may be looked up, and messages become objects.
     pub(crate) fn parse(text: &str) -> Result<Program, SyntaxError> {
+        Program::parse_among(text, &[])
+    }
+
+    /// The same for a policy whose variables are known: they are found by their place. Whoever evaluates may have
+    /// other variables, or these in another order; then they are found by their names.
+    pub(crate) fn parse_among(text: &str, variables: &[&str]) -> Result<Program, SyntaxError> {
         static OPEN: OnceLock<Env> = OnceLock::new();
         let env = OPEN.get_or_init(|| Env {
             open_messages: true,
             types: Arc::new(Types::read_all(&[])),
             ..Env::default()
         });
-        Program::compile(text, env)
+        Program::compile_among(text, env, variables)
     }
 
     /// Compiles an expression against an environment.
     pub(crate) fn compile(text: &str, env: &Env) -> Result<Program, SyntaxError> {
+        Program::compile_among(text, env, &[])
+    }
+
+    fn compile_among(text: &str, env: &Env, variables: &[&str]) -> Result<Program, SyntaxError> {
         let ast = parser::parse(text)?;
         let ast = resolve::resolve(ast, env).map_err(|why| SyntaxError::new(text, 0, &why))?;
         Ok(Program {
-            code: Arc::new(lower::lower(&ast)),
+            code: Arc::new(lower::lower(&ast, variables)),
             ast: Arc::new(ast),
         })
     }

@@ -26,7 +26,7 @@ pub(super) fn negate<'a>(value: &Cel<'a>) -> Answer<'a> {
 }
 
 fn whole<'a>(value: Option<Cel<'a>>) -> Answer<'a> {
-    value.ok_or_else(|| Fault::Invalid("integer overflow".into()))
+    value.ok_or_else(|| Fault::invalid("integer overflow"))
 }
 
 pub(super) fn binary<'a>(operator: Operator, left: &Cel<'a>, right: &Cel<'a>) -> Answer<'a> {

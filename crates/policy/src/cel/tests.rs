@@ -4,7 +4,6 @@ use ridgeway_doc::{Doc, parse_json};
 
 use super::*;
 use crate::budget::Fuel;
-use crate::name::Name;
 use crate::request::NoData;
 
 struct Root<'a>(&'a Doc);
@@ -14,8 +13,8 @@ impl<'a> Scope<'a> for Root<'a> {
         self.0.root().get(&name.name).map(Cel::of)
     }
 
-    fn variable(&self, _: &mut Evaluator<'_, 'a>, name: &Name) -> Option<Result<Cel<'a>, Fault>> {
-        (&*name.text == "seven").then_some(Ok(Cel::Int(7)))
+    fn variable(&self, _: &mut Evaluator<'_, 'a>, variable: &Variable) -> Option<Result<Cel<'a>, Fault>> {
+        (&*variable.name.text == "seven").then_some(Ok(Cel::Int(7)))
     }
 }
 

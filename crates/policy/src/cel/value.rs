@@ -10,6 +10,7 @@ use ridgeway_krm::{GoDuration, Quantity};
 use super::library::Semver;
 use super::library::time;
 use super::message::Message;
+use super::seq::Seq;
 use super::text::Text;
 use crate::image::Image;
 
@@ -26,8 +27,8 @@ pub(crate) enum Cel<'a> {
     Double(f64),
     Text(Text<'a>),
     Bytes(Arc<[u8]>),
-    List(Arc<Vec<Cel<'a>>>),
-    Map(Arc<Vec<(Cel<'a>, Cel<'a>)>>),
+    List(Seq<'a, Cel<'a>>),
+    Map(Seq<'a, (Cel<'a>, Cel<'a>)>),
     /// A container of a document.
     Node(Node<'a>),
     Optional(Option<Arc<Cel<'a>>>),
@@ -94,11 +95,11 @@ impl<'a> Cel<'a> {
     }
 
     pub(crate) fn list(items: Vec<Cel<'a>>) -> Cel<'a> {
-        Cel::List(Arc::new(items))
+        Cel::List(items.into())
     }
 
     pub(crate) fn map(members: Vec<(Cel<'a>, Cel<'a>)>) -> Cel<'a> {
-        Cel::Map(Arc::new(members))
+        Cel::Map(members.into())
     }
 
     /// An object of named members.
@@ -110,11 +111,13 @@ impl<'a> Cel<'a> {
         Cel::Optional(Some(Arc::new(value)))
     }
 
-    /// The same value, its text borrowed.
+    /// The same value, its text and its elements borrowed.
     #[inline]
     pub(super) fn view(&'a self) -> Cel<'a> {
         match self {
             Cel::Text(text) => Cel::str(text),
+            Cel::List(items) => Cel::List(Seq::Fixed(items)),
+            Cel::Map(members) => Cel::Map(Seq::Fixed(members)),
             other => other.clone(),
         }
     }
@@ -213,6 +216,15 @@ impl<'a> Cel<'a> {
             Cel::Node(node) => node.items().map(Cel::of).collect(),
             Cel::List(items) => items.to_vec(),
             _ => Vec::new(),
+        }
+    }
+
+    /// Adds its items to others.
+    pub(super) fn extend(&self, out: &mut Vec<Cel<'a>>) {
+        match self {
+            Cel::Node(node) => out.extend(node.items().map(Cel::of)),
+            Cel::List(items) => out.extend_from_slice(items),
+            _ => {}
         }
     }
 

@@ -56,7 +56,7 @@ pub(super) fn read<'a>(
     types: &Arc<Types>,
     strong_enums: bool,
 ) -> Result<Message<'a>, Fault> {
-    let broken = || Fault::Invalid(format!("the bytes are no message {}", descriptor.name));
+    let broken = || Fault::invalid(format!("the bytes are no message {}", descriptor.name));
     let mut out = Message::new(types, descriptor, strong_enums);
     while !bytes.is_empty() {
         let (number, raw) = raw(&mut bytes).ok_or_else(broken)?;

@@ -55,7 +55,7 @@ impl Existing {
             Some(targets) => Some(Constraints::compile(Some(targets), path)?.of_any_operation()),
             None => None,
         };
-        let conditions = expressions::conditions(spec.get("targetMatchConditions"), "spec.targetMatchConditions")?;
+        let conditions = expressions::conditions(spec.get("targetMatchConditions"), &[], "spec.targetMatchConditions")?;
         Ok(Some(Existing {
             own,
             resources: resources(from, path)?,

@@ -1,13 +1,14 @@
 //! What every policy in CEL is made of: conditions, variables, validations, and the names its expressions see.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 
-use ridgeway_doc::Node;
+use ridgeway_doc::{Key, Node};
+use smallvec::SmallVec;
 
 use super::constraints::plural;
 use super::typing::Typing;
 use crate::budget::Fuel;
-use crate::cel::{Cel, Evaluator, Fault, Global, Program, Root, Scope, Type, authorizer};
+use crate::cel::{Beginning, Cel, Evaluator, Fault, Global, Program, Root, Scope, Type, Variable, authorizer};
 use crate::kyverno::Place;
 use crate::name::Name;
 use crate::request::{Operation, Request};
@@ -15,11 +16,12 @@ use crate::request::{Operation, Request};
 /// A program with its name.
 pub(crate) type Named = (Name, Program);
 
-/// Compiles a list of `{name, expression}`.
-pub(crate) fn named_programs(list: Option<Node<'_>>, path: &str) -> Result<Vec<Named>, Place> {
+/// Compiles a list of `{name, expression}` that may read these variables.
+pub(crate) fn named_programs(list: Option<Node<'_>>, variables: &[&str], path: &str) -> Result<Vec<Named>, Place> {
     let compile = |(i, item): (usize, Node<'_>)| {
         let text = item.str_at(&["expression"]).unwrap_or_default();
-        let program = Program::parse(text).map_err(|e| Place::new(format!("{path}[{i}].expression"), e.to_string()))?;
+        let program = Program::parse_among(text, variables)
+            .map_err(|e| Place::new(format!("{path}[{i}].expression"), e.to_string()))?;
         Ok((item.text_at(&["name"]).into(), program))
     };
     list.into_iter()
@@ -29,9 +31,21 @@ pub(crate) fn named_programs(list: Option<Node<'_>>, path: &str) -> Result<Vec<N
         .collect()
 }
 
+/// Compiles variables, which may read each other.
+pub(crate) fn variables(list: Option<Node<'_>>, path: &str) -> Result<Vec<Named>, Place> {
+    let items = list.into_iter().flat_map(Node::items);
+    let names: Vec<&str> = items.map(|item| item.text_at(&["name"])).collect();
+    named_programs(list, &names, path)
+}
+
+/// The names of variables, for expressions that read them.
+pub(crate) fn names(variables: &[Named]) -> Vec<&str> {
+    variables.iter().map(|(name, _)| &*name.text).collect()
+}
+
 /// Compiles match conditions, which must be booleans.
-pub(crate) fn conditions(list: Option<Node<'_>>, path: &str) -> Result<Vec<Program>, Place> {
-    Ok(named_programs(list, path)?
+pub(crate) fn conditions(list: Option<Node<'_>>, variables: &[&str], path: &str) -> Result<Vec<Program>, Place> {
+    Ok(named_programs(list, variables, path)?
         .into_iter()
         .map(|(_, program)| program)
         .collect())
@@ -81,11 +95,13 @@ pub(crate) enum Verdict {
 impl CelCheck {
     /// Compiles `variables` and the validations under `key` of a node.
     pub(crate) fn compile(node: Node<'_>, key: &str, path: &str, message: &str) -> Result<CelCheck, Place> {
-        let variables = named_programs(node.get("variables"), &format!("{path}.variables"))?;
+        let variables = self::variables(node.get("variables"), &format!("{path}.variables"))?;
+        let known = names(&variables);
         let typing = Typing::of(&variables, &format!("{path}.variables"))?;
         let compile = |(i, item): (usize, Node<'_>)| {
             let program = |field: &str| {
-                let parsed = item.str_at(&[field]).map(Program::parse).transpose();
+                let parsed = item.str_at(&[field]).map(|text| Program::parse_among(text, &known));
+                let parsed = parsed.transpose();
                 parsed.map_err(|e| Place::new(format!("{path}.{key}[{i}].{field}"), e.to_string()))
             };
             let missing = || Place::new(format!("{path}.{key}[{i}]"), "a validation needs an `expression`");
@@ -186,27 +202,34 @@ fn options<'a>(request: &Request<'a>) -> Cel<'a> {
     Cel::map(members)
 }
 
-enum Slot<'a> {
-    Unread,
-    Busy,
-    Read(Result<Cel<'a>, Fault>),
+/// A variable of a policy, evaluated when it is first read.
+struct Slot<'a> {
+    value: OnceCell<Result<Cel<'a>, Fault>>,
+    /// Whether it is being evaluated.
+    busy: Cell<bool>,
 }
 
 /// The names that expressions see.
 pub(crate) struct CelScope<'a> {
     request: &'a Request<'a>,
     variables: &'a [Named],
-    slots: RefCell<Vec<Slot<'a>>>,
+    slots: SmallVec<[Slot<'a>; 4]>,
     /// `request`, made when it is first read.
     review: OnceCell<Cel<'a>>,
     /// A namespace of which nothing is known still has its name.
     named_namespace: bool,
     allowed: Option<&'a Allowed>,
+    /// `object.spec` and `object.metadata`, once they were asked for.
+    beginnings: [OnceCell<Option<Node<'a>>>; 2],
 }
 
 impl<'a> CelScope<'a> {
     pub(crate) fn new(request: &'a Request<'a>, variables: &'a [Named], named_namespace: bool) -> CelScope<'a> {
-        let slots = RefCell::new(variables.iter().map(|_| Slot::Unread).collect());
+        let unread = |_| Slot {
+            value: OnceCell::new(),
+            busy: Cell::new(false),
+        };
+        let slots = variables.iter().map(unread).collect();
         CelScope {
             request,
             variables,
@@ -214,6 +237,7 @@ impl<'a> CelScope<'a> {
             review: OnceCell::new(),
             named_namespace,
             allowed: None,
+            beginnings: Default::default(),
         }
     }
 
@@ -328,8 +352,13 @@ impl<'a> CelScope<'a> {
             .filter(|_| self.request.operation != Operation::Delete)
     }
 
-    fn place(&self, name: &Name) -> Option<usize> {
-        self.variables.iter().position(|(known, _)| known == name)
+    #[inline]
+    fn place(&self, variable: &Variable) -> Option<usize> {
+        let is = |(known, _): &Named| *known == variable.name;
+        match self.variables.get(variable.place) {
+            Some(hinted) if is(hinted) => Some(variable.place),
+            _ => self.variables.iter().position(is),
+        }
     }
 }
 
@@ -359,6 +388,14 @@ impl<'a> Scope<'a> for CelScope<'a> {
         found.filter(|node| node.is_object() || node.is_array())
     }
 
+    fn beginning(&self, place: Beginning) -> Option<Node<'a>> {
+        let (cell, key) = match place {
+            Beginning::Spec => (&self.beginnings[0], Key::new("spec")),
+            Beginning::Metadata => (&self.beginnings[1], Key::new("metadata")),
+        };
+        *cell.get_or_init(|| self.object()?.member(key))
+    }
+
     fn part(&self, name: &Global, field: &Name) -> Option<Cel<'a>> {
         if name.root != Root::Request {
             return None;
@@ -376,28 +413,22 @@ impl<'a> Scope<'a> for CelScope<'a> {
         })
     }
 
-    fn variable_node(&self, name: &Name) -> Option<Node<'a>> {
-        match &self.slots.borrow()[self.place(name)?] {
-            Slot::Read(Ok(Cel::Node(node))) => Some(*node),
-            _ => None,
-        }
+    fn known(&self, variable: &Variable) -> Option<&Cel<'a>> {
+        self.slots[self.place(variable)?].value.get()?.as_ref().ok()
     }
 
-    fn variable(&self, evaluator: &mut Evaluator<'_, 'a>, name: &Name) -> Option<Result<Cel<'a>, Fault>> {
-        let at = self.place(name)?;
-        {
-            let mut slots = self.slots.borrow_mut();
-            match &slots[at] {
-                Slot::Read(value) => return Some(value.clone()),
-                Slot::Busy => {
-                    let name = &name.text;
-                    return Some(Err(Fault::Invalid(format!("the variable {name} is defined by itself"))));
-                }
-                Slot::Unread => slots[at] = Slot::Busy,
-            }
+    fn variable(&self, evaluator: &mut Evaluator<'_, 'a>, variable: &Variable) -> Option<Result<Cel<'a>, Fault>> {
+        let at = self.place(variable)?;
+        let slot = &self.slots[at];
+        if let Some(known) = slot.value.get() {
+            return Some(known.clone());
+        }
+        if slot.busy.replace(true) {
+            let name = &variable.name.text;
+            return Some(Err(Fault::invalid(format!("the variable {name} is defined by itself"))));
         }
         let value = evaluator.run_apart(&self.variables[at].1);
-        self.slots.borrow_mut()[at] = Slot::Read(value.clone());
-        Some(value)
+        slot.busy.set(false);
+        Some(slot.value.get_or_init(|| value).clone())
     }
 }

@@ -16,7 +16,7 @@ pub(crate) enum Mutation {
 }
 
 impl Mutation {
-    pub(super) fn compile(node: Node<'_>, path: &str) -> Result<Mutation, Place> {
+    pub(super) fn compile(node: Node<'_>, variables: &[&str], path: &str) -> Result<Mutation, Place> {
         let (key, make): (_, fn(Program) -> Mutation) = match node.str_at(&["patchType"]) {
             Some("JSONPatch") => ("jsonPatch", Mutation::Patch),
             Some("ApplyConfiguration") => ("applyConfiguration", Mutation::Apply),
@@ -28,7 +28,7 @@ impl Mutation {
             }
         };
         let text = node.str_at(&[key, "expression"]).unwrap_or_default();
-        let program = Program::parse(text);
+        let program = Program::parse_among(text, variables);
         Ok(make(program.map_err(|e| {
             Place::new(format!("{path}.{key}.expression"), e.to_string())
         })?))
@@ -59,7 +59,7 @@ pub(super) fn run(
         match mutation {
             Mutation::Apply(_) => work = apply_configuration(work.node(), made.node()),
             Mutation::Patch(_) => {
-                apply_json_patch(&mut work, made.node()).map_err(|why| Fault::Invalid(why.to_string()))?
+                apply_json_patch(&mut work, made.node()).map_err(|why| Fault::invalid(why.to_string()))?
             }
         }
     }

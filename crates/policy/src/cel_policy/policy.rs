@@ -205,19 +205,22 @@ impl CelPolicy {
 impl Variant {
     fn compile(kind: &str, spec: Node<'_>, path: &str, rule: &str, json: bool) -> Result<Variant, Place> {
         let at = |key: &str| format!("{path}.{key}");
+        let variables = expressions::variables(spec.get("variables"), &at("variables"))?;
+        let known = expressions::names(&variables);
         let body = match kind {
             "ValidatingPolicy" => CelBody::Validate(CelCheck::compile(spec, "validations", path, "")?),
             "MutatingPolicy" => {
                 let list = spec.get("mutations").into_iter().flat_map(Node::items).enumerate();
-                let compile = |(i, item)| Mutation::compile(item, &format!("{path}.mutations[{i}]"));
+                let compile = |(i, item)| Mutation::compile(item, &known, &format!("{path}.mutations[{i}]"));
                 CelBody::Mutate(list.map(compile).collect::<Result<_, _>>()?)
             }
-            "GeneratingPolicy" => CelBody::Generate(expressions::conditions(spec.get("generate"), &at("generate"))?),
+            "GeneratingPolicy" => {
+                CelBody::Generate(expressions::conditions(spec.get("generate"), &known, &at("generate"))?)
+            }
             other => return Err(Place::new("kind", format!("{other} is not evaluated by this version"))),
         };
-        let variables = expressions::named_programs(spec.get("variables"), &at("variables"))?;
         let typing = Typing::of(&variables, &at("variables"))?;
-        let conditions = expressions::conditions(spec.get("matchConditions"), &at("matchConditions"))?;
+        let conditions = expressions::conditions(spec.get("matchConditions"), &known, &at("matchConditions"))?;
         for (i, condition) in conditions.iter().enumerate() {
             typing.expect(condition, &Type::Bool, || {
                 format!("{path}.matchConditions[{i}].expression")

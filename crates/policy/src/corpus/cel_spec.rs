@@ -12,8 +12,7 @@ use super::cel_spec_types::table;
 use super::cel_spec_values::{declare, equal, kind_of, unknown_message, value};
 use super::{Files, Report, RowOutcome};
 use crate::budget::Fuel;
-use crate::cel::{Cel, Env, Evaluator, Fault, Global, Program, Scope, Type, Types, check};
-use crate::name::Name;
+use crate::cel::{Cel, Env, Evaluator, Fault, Global, Program, Scope, Type, Types, Variable, check};
 use crate::request::NoData;
 
 /// Runs every `.textproto` file of a folder.
@@ -73,7 +72,7 @@ impl<'a> Scope<'a> for Bindings {
         self.0.get(&*name.name).cloned()
     }
 
-    fn variable(&self, _: &mut Evaluator<'_, 'a>, _: &Name) -> Option<Result<Cel<'a>, Fault>> {
+    fn variable(&self, _: &mut Evaluator<'_, 'a>, _: &Variable) -> Option<Result<Cel<'a>, Fault>> {
         None
     }
 }

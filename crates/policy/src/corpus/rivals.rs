@@ -3,7 +3,7 @@
 use ridgeway_doc::{Node, Value as Document, parse_json};
 
 use crate::budget::Fuel;
-use crate::cel::{Cel, Evaluator, Fault, Global, Program, Scope};
+use crate::cel::{Beginning, Cel, Evaluator, Fault, Global, Program, Root, Scope, Variable};
 use crate::name::Name;
 use crate::rego::{Engine, Request, Value, Version};
 use crate::request::NoData;
@@ -68,47 +68,77 @@ pub struct Expression(Program);
 
 /// The members of an object as names.
 pub struct Names<'a> {
-    roots: Vec<(&'a str, Node<'a>)>,
-    variables: Vec<(&'a str, Node<'a>)>,
+    object: Option<Node<'a>>,
+    old_object: Option<Node<'a>>,
+    params: Option<Node<'a>>,
+    request: Option<Node<'a>>,
+    namespace_object: Option<Node<'a>>,
+    spec: Option<Node<'a>>,
+    metadata: Option<Node<'a>>,
+    all: Node<'a>,
+    variables: Vec<(Name, Cel<'a>)>,
 }
 
 impl<'a> Names<'a> {
     /// Reads the names once.
     pub fn of(all: Node<'a>) -> Names<'a> {
         let variables = all.get("variables").into_iter().flat_map(Node::members);
+        let container = |name: &str| all.get(name).filter(|node| node.is_object() || node.is_array());
         Names {
-            roots: all.members().collect(),
-            variables: variables.collect(),
+            object: container("object"),
+            old_object: container("oldObject"),
+            params: container("params"),
+            request: container("request"),
+            namespace_object: container("namespaceObject"),
+            spec: all.at(&["object", "spec"]),
+            metadata: all.at(&["object", "metadata"]),
+            all,
+            variables: variables.map(|(name, node)| (name.into(), Cel::of(node))).collect(),
         }
     }
 }
 
-fn named<'a>(list: &[(&'a str, Node<'a>)], name: &str) -> Option<Node<'a>> {
-    list.iter().find(|(known, _)| *known == name).map(|(_, node)| *node)
-}
-
 impl<'a> Scope<'a> for Names<'a> {
     fn lookup(&self, name: &Global) -> Option<Cel<'a>> {
-        named(&self.roots, &name.name).map(Cel::of)
+        self.all.get(&name.name).map(Cel::of)
     }
 
     fn node(&self, name: &Global) -> Option<Node<'a>> {
-        named(&self.roots, &name.name).filter(|node| node.is_object() || node.is_array())
+        match name.root {
+            Root::Object => self.object,
+            Root::OldObject => self.old_object,
+            Root::Params => self.params,
+            Root::Request => self.request,
+            Root::NamespaceObject => self.namespace_object,
+            Root::Other => None,
+        }
     }
 
-    fn variable(&self, _: &mut Evaluator<'_, 'a>, name: &Name) -> Option<Result<Cel<'a>, Fault>> {
-        named(&self.variables, &name.text).map(|node| Ok(Cel::of(node)))
+    fn beginning(&self, place: Beginning) -> Option<Node<'a>> {
+        match place {
+            Beginning::Spec => self.spec,
+            Beginning::Metadata => self.metadata,
+        }
     }
 
-    fn variable_node(&self, name: &Name) -> Option<Node<'a>> {
-        named(&self.variables, &name.text).filter(|node| node.is_object() || node.is_array())
+    fn known(&self, variable: &Variable) -> Option<&Cel<'a>> {
+        let is = |(known, _): &&(Name, Cel<'a>)| *known == variable.name;
+        let hinted = self.variables.get(variable.place).filter(is);
+        hinted
+            .or_else(|| self.variables.iter().find(is))
+            .map(|(_, value)| value)
+    }
+
+    fn variable(&self, _: &mut Evaluator<'_, 'a>, variable: &Variable) -> Option<Result<Cel<'a>, Fault>> {
+        self.known(variable).cloned().map(Ok)
     }
 }
 
 impl Expression {
-    /// Compiles an expression of a policy.
-    pub fn compile(text: &str) -> Result<Expression, String> {
-        Program::parse(text).map(Expression).map_err(|error| error.to_string())
+    /// Compiles an expression of a policy with these variables.
+    pub fn compile(text: &str, variables: &[&str]) -> Result<Expression, String> {
+        let program = Program::parse_among(text, variables);
+        program.map(Expression).map_err(|error| error.to_string())
     }
 
     /// Its value over names: the members of an object.
@@ -119,10 +149,19 @@ impl Expression {
         made.map_err(|fault| fault.to_string())
     }
 
-    /// Evaluates, and says whether there is a value.
+    /// Whether it has a value.
     pub fn runs(&self, names: &Names<'_>) -> bool {
+        self.repeat(names, 1)
+    }
+
+    /// Evaluates so many times, as the expressions of a policy are: one evaluator for all, a budget for each.
+    pub fn repeat(&self, names: &Names<'_>, times: usize) -> bool {
         let fuel = Fuel::default();
-        Evaluator::new(names, &fuel, None, &NoData).run(&self.0).is_ok()
+        let mut evaluator = Evaluator::new(names, &fuel, None, &NoData);
+        (0..times).fold(true, |_, _| {
+            fuel.refill();
+            std::hint::black_box(evaluator.run(std::hint::black_box(&self.0))).is_ok()
+        })
     }
 }
 
@@ -142,10 +181,10 @@ mod tests {
         assert_eq!(rego.count(doc.root(), None), Ok(1));
         let answer = rego.answer(doc.root(), None).unwrap().unwrap();
         assert_eq!(answer.to_json(), r#"[{"msg":"few"}]"#);
-        let cel = Expression::compile("object.n + variables.limit").unwrap();
+        let cel = Expression::compile("object.n + variables.limit", &["limit"]).unwrap();
         assert_eq!(cel.answer(&Names::of(doc.root())).unwrap().to_json(), "5");
         assert!(
-            !Expression::compile("object.missing")
+            !Expression::compile("object.missing", &[])
                 .unwrap()
                 .runs(&Names::of(doc.root()))
         );

@@ -141,7 +141,7 @@ impl CelException {
         Ok(CelException {
             name: name_of(node),
             policies,
-            conditions: cel_policy::conditions(node.at(&["spec", "matchConditions"]), "spec.matchConditions")
+            conditions: cel_policy::conditions(node.at(&["spec", "matchConditions"]), &[], "spec.matchConditions")
                 .map_err(|place| fault(node, &place.path, place.message))?,
             passes: node.str_at(&["spec", "reportResult"]) == Some("pass"),
             allowed: Allowed {

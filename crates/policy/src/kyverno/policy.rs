@@ -332,7 +332,7 @@ impl Rule {
             exclude,
             context,
             preconditions,
-            cel_preconditions: cel_policy::conditions(node.get("celPreconditions"), &at("celPreconditions"))?,
+            cel_preconditions: cel_policy::conditions(node.get("celPreconditions"), &[], &at("celPreconditions"))?,
             body,
             action: own_action,
             overrides: own_overrides,

@@ -3,15 +3,19 @@
 use std::cmp::Ordering;
 
 use crate::cel::eval::{Answer, Fault, fail};
+use crate::cel::text::Joined;
 use crate::cel::value::Cel;
 
 use super::overload;
 
 pub(super) fn method<'a>(list: &Cel<'a>, name: &str, arguments: &[Cel<'a>]) -> Answer<'a> {
+    match (name, arguments) {
+        ("join", []) => return join(list, ""),
+        ("join", [Cel::Text(glue)]) => return join(list, glue),
+        _ => {}
+    }
     let items = list.items();
     Ok(match (name, arguments) {
-        ("join", []) => return join(&items, ""),
-        ("join", [Cel::Text(glue)]) => return join(&items, glue),
         ("includes", [value]) => Cel::Bool(items.iter().any(|item| item.same(value))),
         ("unwrapOpt", []) => return unwrap(&items),
         ("isSorted", []) => Cel::Bool(items.windows(2).all(|w| w[0].order(&w[1]).is_some_and(Ordering::is_le))),
@@ -59,15 +63,33 @@ fn place<'a>(found: Option<usize>) -> Cel<'a> {
     Cel::Int(found.map_or(-1, |at| at as i64))
 }
 
-fn join<'a>(items: &[Cel<'a>], glue: &str) -> Answer<'a> {
-    let mut parts = Vec::with_capacity(items.len());
-    for item in items {
-        match item.as_str() {
-            Some(text) => parts.push(text),
-            None => return fail(format!("join is for lists of strings, not of {}", item.type_name())),
+fn join<'a>(list: &Cel<'a>, glue: &str) -> Answer<'a> {
+    let mut out = Joined::take();
+    let mut add = |at: usize, text: Option<&str>| {
+        if at > 0 {
+            out.push_str(glue);
         }
+        match text {
+            Some(text) => out.push_str(text),
+            None => {
+                let item = list.item(at).unwrap_or(Cel::Null);
+                return fail(format!("join is for lists of strings, not of {}", item.type_name()));
+            }
+        }
+        Ok(())
+    };
+    match list {
+        Cel::Node(node) => node
+            .items()
+            .enumerate()
+            .try_for_each(|(at, item)| add(at, item.as_str()))?,
+        Cel::List(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, item)| add(at, item.as_str()))?,
+        _ => {}
     }
-    Ok(Cel::text(parts.join(glue)))
+    Ok(Cel::text(&**out))
 }
 
 /// The values of the optionals that have one.
@@ -95,7 +117,7 @@ fn flat<'a>(items: Vec<Cel<'a>>, depth: i64) -> Vec<Cel<'a>> {
 }
 
 fn sum<'a>(items: &[Cel<'a>]) -> Answer<'a> {
-    let overflow = || Fault::Invalid("the sum overflows".into());
+    let overflow = || Fault::invalid("the sum overflows");
     let mut total: Option<Cel<'a>> = None;
     for item in items {
         total = Some(match (total, item) {

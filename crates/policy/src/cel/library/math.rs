@@ -8,7 +8,7 @@ use crate::cel::value::Cel;
 use super::overload;
 
 pub(super) fn call<'a>(name: &str, arguments: &[Cel<'a>]) -> Answer<'a> {
-    let overflow = || Fault::Invalid("integer overflow".into());
+    let overflow = || Fault::invalid("integer overflow");
     Ok(match (name, arguments) {
         ("greatest" | "least", [list]) if list.is_list() => return extreme(name, &list.items()),
         ("greatest" | "least", values) => return extreme(name, values),

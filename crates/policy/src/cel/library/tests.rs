@@ -3,8 +3,8 @@
 use ridgeway_doc::parse_json;
 
 use crate::budget::Fuel;
+use crate::cel::Variable;
 use crate::cel::{Cel, Env, Evaluator, Fault, Global, Program, Scope, Type, check};
-use crate::name::Name;
 use crate::request::NoData;
 
 struct Nothing;
@@ -21,7 +21,7 @@ impl<'a> Scope<'a> for Nothing {
         (&*name.name == "authorizer").then(|| super::authorizer(asked.map(|(key, value)| (key, Cel::str(value)))))
     }
 
-    fn variable(&self, _: &mut Evaluator<'_, 'a>, _: &Name) -> Option<Result<Cel<'a>, Fault>> {
+    fn variable(&self, _: &mut Evaluator<'_, 'a>, _: &Variable) -> Option<Result<Cel<'a>, Fault>> {
         None
     }
 }

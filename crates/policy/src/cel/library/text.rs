@@ -14,7 +14,7 @@ fn regex(source: &str, text: &str) -> Result<Arc<regex::Regex>, Fault> {
     if text.len() > MAX_REGEX_TEXT {
         return fail(format!("a text longer than {MAX_REGEX_TEXT} bytes is not searched"));
     }
-    pattern_text::regex(source).map_err(Fault::Invalid)
+    pattern_text::regex(source).map_err(Fault::invalid)
 }
 
 /// The place of a found byte offset, in characters.

@@ -160,7 +160,7 @@ fn zone(nanos: i128, name: &str) -> Result<i64, Fault> {
         return Ok(seconds);
     }
     let unknown = || {
-        Fault::Invalid(format!(
+        Fault::invalid(format!(
             "{name:?} is neither a time zone such as Europe/Berlin nor an offset"
         ))
     };
