@@ -4,20 +4,20 @@ mod cel;
 mod exceptions;
 mod existing;
 mod fingerprint;
+mod scan;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use ridgeway_doc::{Node, Value};
 
-use crate::admission_policy::{AdmissionPolicies, Record, is_admission_policy};
+use crate::admission_policy::{AdmissionPolicies, is_admission_policy};
 use crate::budget::Fuel;
 use crate::cel_policy::{CelBody, CelPolicy, Ruling};
 use crate::explain::Trace;
 use crate::gatekeeper::{Constraints, Gatekeeper, Point, is_gatekeeper};
 use crate::jmespath::Fault;
 use crate::kyverno::{Body, CelException, Env, Exception, Finding, Policy, Rule, Violation};
-use crate::pod_security;
 use crate::refine::{self, Refined};
 use crate::request::Request;
 use crate::verdict::{Action, CompileError, Dialect, Generated, Outcome, RuleResult, Verdicts};
@@ -302,13 +302,6 @@ impl RuleSet {
         verdicts
     }
 
-    /// Judges a stored object: only rules that may be judged in the background.
-    pub fn scan(&self, request: &Request<'_>) -> Vec<RuleResult> {
-        let mut results = Vec::new();
-        self.validate(request, true, &mut results);
-        results
-    }
-
     pub(crate) fn mutate(&self, request: &Request<'_>, results: &mut Vec<RuleResult>) -> Option<Value> {
         let subject = request.subject()?;
         let mut work: Option<Value> = None;
@@ -354,47 +347,6 @@ impl RuleSet {
         self.mutate_cel(request, &mut work, results);
         self.admission.mutate_again(request, &mut work, results, rounds);
         work
-    }
-
-    /// Adds what validating rules say; what is to be recorded comes back.
-    pub(crate) fn validate(
-        &self,
-        request: &Request<'_>,
-        background: bool,
-        results: &mut Vec<RuleResult>,
-    ) -> Vec<(String, String)> {
-        let mut record = Record::default();
-        self.admission.judge(request, background, results, &mut record);
-        let Some(subject) = request.subject() else {
-            return record.finish();
-        };
-        let mut done: Option<&str> = None;
-        for (policy, rule) in self.candidates(&request.gvk.kind) {
-            let Body::Validate(_) = &rule.body else { continue };
-            if background && !(policy.background && rule.in_background()) {
-                continue;
-            }
-            if policy.apply_one && done == Some(&policy.name) || !rule.applies(policy, request, subject) {
-                continue;
-            }
-            if let Some(result) = self.judge(policy, rule, request, subject) {
-                if matches!(result.outcome, Outcome::Pass | Outcome::Fail | Outcome::Warn) {
-                    done = Some(&policy.name);
-                }
-                results.push(result);
-            }
-        }
-        self.judge_cel(request, background, results);
-        let point = match (background, self.point) {
-            (true, Point::Admission) => Point::Audit,
-            (_, Point::Admission) if request.dry_run => Point::Plan,
-            (_, point) => point,
-        };
-        self.gatekeeper.judge(request, background, point, results);
-        if !background {
-            pod_security::judge(request, results);
-        }
-        record.finish()
     }
 
     pub(crate) fn judge(

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use ridgeway_doc::{Doc, Node, Value};
 use ridgeway_krm::Gvk;
+use smallvec::SmallVec;
 
 use crate::request::{Operation, Request};
 use crate::ruleset::PolicyInfo;
@@ -47,7 +48,7 @@ pub(crate) struct Gatekeeper {
     exempt: Vec<Arc<Exempt>>,
 }
 
-/// The objects beside the one at hand, read once for each request when a template first asks for them.
+/// The objects beside those at hand, read once for each block of requests when a template first asks for them.
 type Inventory = OnceCell<Option<Value>>;
 
 /// What Gatekeeper's objects compile to.
@@ -197,17 +198,39 @@ impl Constraints {
         }
     }
 
-    /// Adds what the constraints say about a request, and about what will follow from it.
-    pub(crate) fn judge(&self, request: &Request<'_>, background: bool, point: Point, results: &mut Vec<RuleResult>) {
-        let process = if background { Process::Audit } else { Process::Webhook };
-        if self.list.is_empty() || self.exempts(process, request) {
+    /// Adds what the constraints say about objects, and about what will follow from them.
+    pub(crate) fn judge(
+        &self,
+        requests: &[Request<'_>],
+        background: bool,
+        point: impl Fn(&Request<'_>) -> Point,
+        results: &mut [Vec<RuleResult>],
+    ) {
+        if self.list.is_empty() {
             return;
         }
+        let process = if background { Process::Audit } else { Process::Webhook };
+        let asked = requests.iter().zip(results.iter_mut());
+        let mut all: Looking<'_, '_> = asked
+            .filter(|(request, _)| !self.exempts(process, request))
+            .filter_map(|(request, results)| {
+                let at = (background, point(request));
+                Looked::new(request, at, Origin::Original, results)
+            })
+            .collect();
         let objects = OnceCell::new();
-        self.look(request, background, point, Origin::Original, &objects, results);
-        let Some(object) = request.object.filter(|_| !self.expansions.is_empty()) else {
+        self.look(&mut all, &objects);
+        if self.expansions.is_empty() {
             return;
-        };
+        }
+        for looked in all {
+            self.follow(looked.request, looked.point, &objects, looked.results);
+        }
+    }
+
+    /// Adds what the constraints say about what will follow from an object.
+    fn follow(&self, request: &Request<'_>, point: Point, objects: &Inventory, results: &mut Vec<RuleResult>) {
+        let Some(object) = request.object else { return };
         if request.operation == Operation::Delete || !request.subresource.is_empty() {
             return;
         }
@@ -224,7 +247,7 @@ impl Constraints {
         {
             Ok(made) => made
                 .iter()
-                .for_each(|made| results.extend(self.implied(request, made, point, &objects))),
+                .for_each(|made| results.extend(self.implied(request, made, point, objects))),
             Err((name, why)) => {
                 let policy = format!("ExpansionTemplate/{name}");
                 let action = Action::Enforce;
@@ -248,7 +271,8 @@ impl Constraints {
     fn implied(&self, request: &Request<'_>, made: &Made, point: Point, objects: &Inventory) -> Vec<RuleResult> {
         let mut results = Vec::new();
         let of = generated(request, &made.gvk, made.object.node());
-        self.look(&of, true, point, Origin::Generated, objects, &mut results);
+        let looked = Looked::new(&of, (true, point), Origin::Generated, &mut results);
+        self.look(&mut looked.into_iter().collect::<Looking<'_, '_>>(), objects);
         for result in &mut results {
             if let Some(action) = made.template.action {
                 result.action = action;
@@ -263,42 +287,71 @@ impl Constraints {
         results
     }
 
-    fn look(
-        &self,
-        request: &Request<'_>,
-        background: bool,
-        point: Point,
-        origin: Origin,
-        objects: &Inventory,
-        results: &mut Vec<RuleResult>,
-    ) {
-        let Some(subject) = request.subject() else { return };
-        let review = std::cell::LazyCell::new(|| native::review(request, background));
+    /// Asks every constraint about every object.
+    fn look(&self, all: &mut [Looked<'_, '_>], objects: &Inventory) {
         for constraint in &self.list {
-            if !constraint.matches.selects(request, subject, origin) {
-                continue;
-            }
-            let Some(action) = constraint.action_at(point) else {
-                continue;
-            };
-            let template = &constraint.template;
-            // Templates look at what is about to be; a deletion is only put before those that name the operation.
-            if request.operation == Operation::Delete && !background && !template.names_operations {
-                continue;
-            }
-            let all = || objects.get_or_init(|| request.data.inventory());
-            let answer = match &template.code {
-                Code::Cel(code) => Ok(in_cel(code.violations(&constraint.cel_parameters, request))),
-                Code::Rego(code) => {
-                    let inventory = template.reads_inventory.then(|| match all() {
-                        Some(all) => crate::rego::Value::from_node(all.node()),
-                        None => crate::rego::Value::object(Vec::new()),
-                    });
-                    code.run(&review, &constraint.parameters, inventory)
+            for looked in all.iter_mut() {
+                let request = looked.request;
+                if !constraint.matches.selects(request, looked.subject, looked.origin) {
+                    continue;
                 }
-            };
-            tell(constraint, action, answer, results);
+                let Some(action) = constraint.action_at(looked.point) else {
+                    continue;
+                };
+                let template = &constraint.template;
+                // Templates look at what is about to be; a deletion is only put before those that name the operation.
+                if request.operation == Operation::Delete && !looked.background && !template.names_operations {
+                    continue;
+                }
+                let others = || objects.get_or_init(|| request.data.inventory());
+                let answer = match &template.code {
+                    Code::Cel(code) => Ok(in_cel(code.violations(&constraint.cel_parameters, request))),
+                    Code::Rego(code) => {
+                        let inventory = template.reads_inventory.then(|| match others() {
+                            Some(all) => crate::rego::Value::from_node(all.node()),
+                            None => crate::rego::Value::object(Vec::new()),
+                        });
+                        let review = looked.review.get_or_init(|| native::review(request, looked.background));
+                        code.run(review, &constraint.parameters, inventory)
+                    }
+                };
+                tell(constraint, action, answer, looked.results);
+            }
         }
+    }
+}
+
+/// One object that constraints are asked about.
+struct Looked<'r, 'd> {
+    request: &'r Request<'d>,
+    subject: Node<'d>,
+    background: bool,
+    point: Point,
+    origin: Origin,
+    /// The object as templates see it.
+    review: OnceCell<crate::rego::Value<'d>>,
+    results: &'r mut Vec<RuleResult>,
+}
+
+type Looking<'r, 'd> = SmallVec<[Looked<'r, 'd>; 1]>;
+
+impl<'r, 'd> Looked<'r, 'd> {
+    /// Nothing, where there is no object.
+    fn new(
+        request: &'r Request<'d>,
+        (background, point): (bool, Point),
+        origin: Origin,
+        results: &'r mut Vec<RuleResult>,
+    ) -> Option<Looked<'r, 'd>> {
+        Some(Looked {
+            request,
+            subject: request.subject()?,
+            background,
+            point,
+            origin,
+            review: OnceCell::new(),
+            results,
+        })
     }
 }
 

@@ -36,7 +36,7 @@ impl RuleSet {
         }
     }
 
-    pub(super) fn judge_cel(&self, request: &Request<'_>, background: bool, results: &mut Vec<RuleResult>) {
+    pub(super) fn judge_cel(&self, requests: &[Request<'_>], background: bool, results: &mut [Vec<RuleResult>]) {
         let asked = |policy: &CelPolicy| {
             if background {
                 policy.background
@@ -50,9 +50,13 @@ impl RuleSet {
                 .iter()
                 .filter(|v| matches!(v.body, CelBody::Validate(_)))
             {
-                match self.excepted(policy, variant, request) {
-                    Err(excepted) => results.extend(excepted),
-                    Ok(allowed) => results.extend(policy.result(variant, variant.rule_on(policy, request, &allowed))),
+                for (request, results) in requests.iter().zip(results.iter_mut()) {
+                    match self.excepted(policy, variant, request) {
+                        Err(excepted) => results.extend(excepted),
+                        Ok(allowed) => {
+                            results.extend(policy.result(variant, variant.rule_on(policy, request, &allowed)));
+                        }
+                    }
                 }
             }
         }
