@@ -471,7 +471,7 @@ impl<'a> Scope<'a> for Env<'a> {
                     self.object
                 };
                 let images = image::of_object(&self.request.gvk.kind, object?)?;
-                return Some(Ok(Val::copy(images.node())));
+                return Some(images.map(|images| Val::copy(images.node())).map_err(Fault::Invalid));
             }
             _ => {}
         }
