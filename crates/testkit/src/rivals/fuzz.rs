@@ -389,7 +389,9 @@ fn ours(batch: &[Suite], mutants: &[(Value, String)]) -> Result<Verdicts> {
         if request.namespace.is_empty() {
             request.namespace = "default";
         }
-        for result in rules.admit(&request).results {
+        // What is generated is told beside what is judged.
+        let (_, generated) = rules.generate(&request);
+        for result in rules.admit(&request).results.into_iter().chain(generated) {
             let verdict = match result.outcome {
                 Outcome::Pass => "pass",
                 Outcome::Fail => "fail",
