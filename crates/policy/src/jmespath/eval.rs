@@ -65,7 +65,12 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                     .scope
                     .lookup(name)
                     .unwrap_or_else(|| Err(Fault::NotFound(name.to_string()))),
-                other => other.get(name).ok_or_else(|| Fault::NotFound(name.to_string())),
+                // Only what has keys can lack one: with Kyverno, a field of anything else is null.
+                other => match other.get(name) {
+                    Some(value) => Ok(value),
+                    None if other.is_object() => Err(Fault::NotFound(name.to_string())),
+                    None => Ok(Val::Null),
+                },
             },
             Ast::Index(index) => Ok(current.item(*index).unwrap_or(Val::Null)),
             Ast::Slice(start, stop, step) => Ok(slice(current, *start, *stop, *step)),
