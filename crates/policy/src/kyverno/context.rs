@@ -315,6 +315,10 @@ impl<'a> Env<'a> {
                 };
                 match (found, default) {
                     (Ok(Val::Null) | Err(Fault::NotFound(_)), Some(default)) => default.val(self),
+                    // A query that cannot be answered has the default, too.
+                    (Err(Fault::Invalid(_)), Some(default)) if matches!(query, Some(Template::Whole(_))) => {
+                        default.val(self)
+                    }
                     (found, _) => found,
                 }
             }
