@@ -11,6 +11,9 @@ use ridgeway_store::{Entry, Revision};
 
 use crate::fault;
 
+/// How many bytes stand before the JSON.
+pub(crate) const HEAD: usize = 4;
+
 /// The stored form of an object. A `metadata.resourceVersion` in it is left out.
 pub(crate) fn encode(object: Node<'_>) -> Bytes {
     let mut out = Vec::with_capacity(1024);

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+
+use ridgeway_ledger::journal;
 
 /// Upper bounds of the duration buckets in seconds.
 const BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
@@ -15,6 +17,7 @@ pub struct Metrics {
     counts: Mutex<Counts>,
     in_flight: AtomicI64,
     watches: AtomicI64,
+    journal: OnceLock<Arc<journal::Counts>>,
 }
 
 /// What has been counted so far.
@@ -107,6 +110,11 @@ impl Metrics {
         Gauge::up(&self.watches)
     }
 
+    /// Tells what a journal of admissions has done, too.
+    pub(crate) fn watch_journal(&self, counts: Arc<journal::Counts>) {
+        let _ = self.journal.set(counts);
+    }
+
     /// A copy of the counts.
     pub fn counts(&self) -> Counts {
         self.lock().clone()
@@ -135,6 +143,23 @@ impl Metrics {
             "Changes tried again after losing a race.",
         );
         text.sample("ridgeway_change_retries_total", &[], counts.retries);
+        if let Some(journal) = self.journal.get() {
+            for (name, about, n) in [
+                (
+                    "ridgeway_admissions_recorded_total",
+                    "Admissions written to the journal.",
+                    journal.written(),
+                ),
+                (
+                    "ridgeway_admissions_missed_total",
+                    "Admissions left out of the journal.",
+                    journal.missed(),
+                ),
+            ] {
+                text.family(name, "counter", about);
+                text.sample(name, &[], n);
+            }
+        }
         text.family(
             "apiserver_request_total",
             "counter",

@@ -1,7 +1,7 @@
 //! [`ControlPlane`]: the shared state of the embedded control plane, and its snapshots.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use ridgeway_authz::Rules;
 use ridgeway_cluster::{Clock, Cluster, Gate, GateAnswer, GateRequest, Identity, Reason, Status};
 use ridgeway_doc::Doc;
 use ridgeway_krm::{Gvk, Kind, KindTable};
-use ridgeway_ledger::Ledger;
+use ridgeway_ledger::{Journal, Ledger};
 use ridgeway_store::{Entry, MemoryStore, Revision, Store};
 
 use crate::audit::Told;
@@ -68,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) logs: Logs,
     /// What was written down about refused reads.
     pub(crate) told: Told,
+    /// Where admissions are kept so that other policies can be asked about them.
+    journal: OnceLock<Arc<Journal>>,
     /// Groups whose objects are computed when they are read.
     views: RwLock<HashMap<String, View>>,
 }
@@ -119,6 +121,7 @@ impl ControlPlane {
             metrics: Metrics::default(),
             logs: Logs::default(),
             told: Told::default(),
+            journal: OnceLock::new(),
             views: RwLock::default(),
         };
         ControlPlane { inner: Arc::new(inner) }
@@ -141,6 +144,16 @@ impl ControlPlane {
     /// Puts the policy plane in front of every change.
     pub fn set_gate(&self, gate: Arc<dyn Gate>) {
         *self.inner.gate.write().unwrap_or_else(PoisonError::into_inner) = gate;
+    }
+
+    /// Keeps the changes that policies are asked about in a journal from now on; the first journal that is set stays.
+    pub fn set_journal(&self, journal: Arc<Journal>) {
+        self.inner.metrics.watch_journal(journal.counts());
+        let _ = self.inner.journal.set(journal);
+    }
+
+    pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
+        self.inner.journal.get()
     }
 
     /// Serves the kinds of a group, which must be among the built-in ones, from a view instead of the store.

@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// Where in the data directory admissions are kept.
+pub const ADMISSIONS: &str = "admissions";
+
 /// Starts the platform and stays until Ctrl-C.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -27,6 +30,9 @@ pub struct Args {
     /// How many simulated nodes there are.
     #[arg(long, default_value_t = 3)]
     pub nodes: u32,
+    /// How many MiB of admissions are kept for `ridgeway policy replay`, the newest ones; 0 keeps none.
+    #[arg(long, env = "RIDGEWAY_ADMISSIONS_MIB", value_name = "MIB", default_value_t = 64)]
+    pub admissions_mib: u64,
     /// How logs look; they go to standard error.
     #[arg(long, env = "RIDGEWAY_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

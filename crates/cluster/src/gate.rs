@@ -90,6 +90,8 @@ pub struct GateAnswer {
     pub warnings: Vec<String>,
     /// Which rules were evaluated and what they said, for the ledger.
     pub annotations: Vec<(String, String)>,
+    /// Whether the change was put before all rules there are: it is none of those that policies have no say about.
+    pub judged: bool,
 }
 
 /// Decides on changes. Pure and synchronous: rule sets are immutable snapshots, remote data is fetched beforehand.

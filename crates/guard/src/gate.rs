@@ -198,6 +198,7 @@ impl Gate for Admission {
             data: &beside,
             variables: &[],
         });
+        answer.judged = !exempt;
         if aside {
             verdicts.results.retain(|result| result.dialect != Dialect::PodSecurity);
         }

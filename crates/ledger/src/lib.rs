@@ -16,11 +16,14 @@
 //!
 //! The one shape of entry that the platform writes lives in [`entry`]. The log stores its JSON; beside it, a small index
 //! in memory ([`query`]) answers who did what, newest first.
+//!
+//! A [`Journal`] lies beside it: bounded, unsigned, for material that is too large for the log.
 
 pub mod corpus;
 mod cursor;
 pub mod entry;
 mod error;
+pub mod journal;
 mod key;
 mod ledger;
 pub mod merkle;
@@ -36,6 +39,7 @@ mod writer;
 pub use cursor::Cursor;
 pub use entry::{Actor, Entry, ObjectId, Phase, Verdict};
 pub use error::{Corruption, Damage, LedgerError, VerifyError};
+pub use journal::Journal;
 pub use key::{KeyError, SigningKey, VerifierKey};
 pub use ledger::{Appender, Ledger};
 pub use merkle::Hash;

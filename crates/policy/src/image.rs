@@ -104,24 +104,31 @@ pub(crate) fn pod_spec_path(kind: &str) -> Option<&'static [&'static str]> {
 /// The three lists of containers of a Pod specification.
 pub(crate) const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
-/// The `images` variable: container list → container name → parts of its image.
-pub(crate) fn of_object(kind: &str, object: Node<'_>) -> Option<Value> {
+/// The `images` variable: container list → container name → parts of its image. As with Kyverno, a container without a name
+/// and an image that cannot be read are faults of whoever asks for it; a container without an image is passed over.
+pub(crate) fn of_object(kind: &str, object: Node<'_>) -> Option<Result<Value, String>> {
     let path = pod_spec_path(kind)?;
     let spec = object.at(path)?;
+    Some(of_spec(spec, &path.join("/")))
+}
+
+fn of_spec(spec: Node<'_>, path: &str) -> Result<Value, String> {
     let mut out = Value::object();
     for list in CONTAINER_LISTS {
         let Some(containers) = spec.get(list) else { continue };
         for (i, container) in containers.items().enumerate() {
-            let (Some(name), Some(image)) = (container.str_at(&["name"]), container.str_at(&["image"])) else {
+            let place = format!("{}.{list}[{i}]", path.replace('/', "."));
+            let name = container
+                .str_at(&["name"])
+                .ok_or_else(|| format!("the images cannot be told apart: {place} has no name"))?;
+            let Some(text) = container.str_at(&["image"]).filter(|text| !text.trim().is_empty()) else {
                 continue;
             };
-            if let Some(image) = parse(image) {
-                let pointer = format!("/{}/{list}/{i}/image", path.join("/"));
-                out.set(&[list, name], image.to_value(pointer));
-            }
+            let image = parse(text).ok_or_else(|| format!("{place}.image: {text:?} is no image reference"))?;
+            out.set(&[list, name], image.to_value(format!("/{path}/{list}/{i}/image")));
         }
     }
-    Some(out)
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -140,6 +147,25 @@ mod tests {
             ("UPPER", None),
         ] {
             assert_eq!(parse(text).map(|image| image.reference()).as_deref(), want, "{text}");
+        }
+    }
+    #[test]
+    fn images_of_containers_that_cannot_be_read_are_told() {
+        let images = |containers: &str| {
+            let text = format!("{{kind: Pod, spec: {{containers: {containers}}}}}");
+            let object = ridgeway_doc::parse_yaml(&text).unwrap().remove(0);
+            let images = of_object("Pod", object.root()).unwrap();
+            images.map(|images| images.to_json())
+        };
+        let read = images("[{name: a, image: 'b:1'}, {name: c}, {name: d, image: ''}]").unwrap();
+        assert!(read.contains("\"a\"") && !read.contains("\"c\""), "{read}");
+        for (containers, want) in [
+            ("[{image: b}]", "spec.containers[0] has no name"),
+            ("[{name: true, image: b}]", "has no name"),
+            ("[{name: a, image: 'A b'}]", "spec.containers[0].image: \"A b\""),
+        ] {
+            let why = images(containers).unwrap_err();
+            assert!(why.contains(want), "{why}");
         }
     }
 }

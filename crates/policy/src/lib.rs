@@ -56,6 +56,6 @@ pub mod terms {
 }
 pub use jmespath::{Evaluator, Expression, Fault, Scope, SyntaxError, Val};
 pub use pattern_text::wildcard;
-pub use request::{Data, Decision, Given, Global, NoData, Operation, Question, Request, User, only_releases};
+pub use request::{Answer, Data, Decision, Given, Global, NoData, Operation, Question, Request, User, only_releases};
 pub use ruleset::{PolicyInfo, RuleSet};
 pub use verdict::{Action, CompileError, Dialect, Generated, Mutated, Outcome, RuleResult, Verdicts};

@@ -102,6 +102,13 @@ pub trait Data: Send + Sync {
         None
     }
 
+    /// What a call is answered, of a service or, where `url` is a path, of the API server; `None` where nothing is known of
+    /// it. Nobody is asked here: test files give answers.
+    fn call(&self, method: &str, url: &str) -> Option<Answer> {
+        let _ = (method, url);
+        None
+    }
+
     /// What a global context entry holds; `None` where there is none of that name.
     fn global(&self, name: &str) -> Option<Result<Global, String>> {
         let _ = name;
@@ -153,6 +160,15 @@ pub trait Data: Send + Sync {
     fn inventory(&self) -> Option<Value> {
         None
     }
+}
+
+/// The answer to a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Value,
 }
 
 /// What a global context entry holds.

@@ -7,12 +7,12 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use ridgeway_apiserver::{Authenticator, ControlPlane, Parts, SystemRandomness, bind, pki, router, serve};
 use ridgeway_cli::client::{ACCESS_FILE, Access};
-use ridgeway_cli::up::Args;
+use ridgeway_cli::up::{ADMISSIONS, Args};
 use ridgeway_cluster::{Clock, Identity, SystemClock};
 use ridgeway_deliver::Deliver;
 use ridgeway_git::Repositories;
 use ridgeway_guard::Guard;
-use ridgeway_ledger::Ledger;
+use ridgeway_ledger::{Journal, Ledger};
 use ridgeway_nodes::Nodes;
 use ridgeway_server::{About, Accounts, Assets, Library};
 use ridgeway_store::SqliteStore;
@@ -82,6 +82,15 @@ async fn run(args: &Args) -> Result<()> {
     })
     .await
     .context("opening the control plane")?;
+    let journal = match args.admissions_mib {
+        0 => None,
+        mib => {
+            let journal = Journal::open(&data.join(ADMISSIONS), mib.saturating_mul(1 << 20))
+                .context("opening the journal of admissions")?;
+            Some(Arc::new(journal))
+        }
+    };
+    journal.iter().for_each(|journal| plane.set_journal(journal.clone()));
 
     let pki = pki::Pki::open(&data.join("pki"), clock.now()).context("opening the certificates")?;
     let authenticator = Arc::new(Authenticator::new(plane.clone(), pki.token_signer()));
@@ -204,6 +213,9 @@ async fn run(args: &Args) -> Result<()> {
         .is_err()
     {
         tracing::warn!("some tasks did not end in time and are cut off");
+    }
+    if let Some(journal) = journal {
+        let _ = spawn_blocking(move || journal.close()).await;
     }
     ledger.close().await.context("closing the ledger")?;
     Ok(())

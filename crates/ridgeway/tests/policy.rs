@@ -6,6 +6,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use ridgeway_testkit::kube::{As, Kube};
+use ridgeway_testkit::platform::{Platform, Start};
+
 /// Runs the binary in a folder; code, standard output, standard error.
 fn ridgeway(folder: &Path, line: &[&str], input: &str) -> (i32, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_ridgeway"))
@@ -289,4 +292,87 @@ fn bench_measures_each_engine() {
     assert_eq!(json[0]["engine"], "kyverno");
     assert_eq!(json[0]["reviews"], 3);
     assert!(json[0]["latencyMicros"]["p99"].as_f64().unwrap() > 0.0);
+}
+
+/// A policy by which ConfigMaps need a label.
+fn need(label: &str) -> String {
+    format!(
+        "
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {{name: need-{label}}}
+spec:
+  validationFailureAction: Enforce
+  rules:
+  - name: label
+    match: {{any: [{{resources: {{kinds: [ConfigMap], namespaces: [shop]}}}}]}}
+    validate: {{message: set {label}, pattern: {{metadata: {{labels: {{{label}: '?*'}}}}}}}}
+"
+    )
+}
+
+#[test]
+fn replay_puts_a_platforms_own_admissions_before_other_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let platform = Platform::start(&Start {
+        binary: Path::new(env!("CARGO_BIN_EXE_ridgeway")),
+        data: &data,
+        git: None,
+        demo: false,
+    })
+    .unwrap();
+    let kube = Kube::new(&platform.kubeconfig).unwrap();
+    let apply = |kind: &str, name: &str, labels: &str, more: &str| {
+        let place = if kind == "Namespace" { "" } else { "\n  namespace: shop" };
+        let text =
+            format!("apiVersion: v1\nkind: {kind}\nmetadata:\n  name: {name}\n  labels: {labels}{place}\n{more}");
+        kube.apply(As::Admin, &text)
+    };
+    apply("Namespace", "shop", "{team: checkout}", "").unwrap();
+    kube.apply(As::Admin, &need("team")).unwrap();
+    let mut tries = 0..200;
+    // The guard hears of a policy a moment after it is stored.
+    while apply("ConfigMap", &format!("try-{}", tries.next().unwrap()), "{stage: a}", "").is_ok() {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    apply("ConfigMap", "good", "{team: red}", "").unwrap();
+    apply("ConfigMap", "staged", "{stage: a}", "").unwrap_err();
+    apply("Secret", "key", "{}", "stringData: {password: hunter2}").unwrap();
+    std::fs::write(folder.path().join("stage.yaml"), need("stage")).unwrap();
+    let replay = ["policy", "replay", "stage.yaml", "--data", "data"];
+    let seen = |out: &str, name: &str, decision: &str| {
+        let found = out.lines().find(|line| line.contains(&format!("ConfigMap/{name} ")));
+        assert!(found.is_some_and(|line| line.contains(decision)), "{name}: {out}");
+    };
+    // While it runs, a moment later, and when it has ended.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let (code, out, err) = ridgeway(folder.path(), &replay, "");
+    assert_eq!((code, err.lines().count()), (1, 1), "{out}{err}");
+    seen(&out, "good", "allowed -> refused");
+    seen(&out, "staged", "refused -> allowed");
+    platform.stop().unwrap();
+    let (code, out, err) = ridgeway(folder.path(), &[&replay[..], &["--json"]].concat(), "");
+    assert_eq!(code, 1, "{out}{err}");
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["journal"], serde_json::json!({"missed": 0, "checked": true}));
+    let flips = json["flips"].as_array().unwrap();
+    let good = flips.iter().find(|flip| flip["object"] == "ConfigMap/good").unwrap();
+    assert_eq!((&good["team"], &good["namespace"]), (&"red".into(), &"shop".into()));
+    let teams = json["teams"].as_array().unwrap();
+    assert!(teams.iter().any(|team| team["team"] == "checkout"), "{teams:?}");
+    let files = std::fs::read_dir(data.join("admissions")).unwrap();
+    let texts: Vec<String> = files
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    assert!(texts.concat().contains("password") && !texts.concat().contains("hunter2"));
+    // Somebody who changes a record is found out.
+    let first = data.join("admissions/00000001.jsonl");
+    let changed = std::fs::read_to_string(&first)
+        .unwrap()
+        .replace("system:admin", "system:other");
+    let changed = changed.replace("\"admin\"", "\"mallory\"");
+    std::fs::write(&first, changed).unwrap();
+    let (_, _, err) = ridgeway(folder.path(), &replay, "");
+    assert!(err.contains("tells of another user"), "{err}");
 }

@@ -5,6 +5,7 @@
 mod admit;
 mod compose;
 mod delete;
+mod journal;
 mod record;
 mod refusal;
 mod service;
@@ -24,6 +25,8 @@ use ridgeway_store::{Entry, Expect, StoreError, Txn};
 use crate::access::Question;
 use crate::plane::ControlPlane;
 use crate::{codec, fault, keys};
+
+use journal::Draft;
 
 pub(crate) use delete::{FOREGROUND, ORPHAN};
 pub(crate) use strategy::{CLEANUP, is_review};
@@ -293,20 +296,23 @@ impl Change<'_> {
             Outcome::Remove => (None, false),
         };
         let deleting = operation == Operation::Delete;
+        let mut draft = None;
         // Controllers report status; policies judge what users may ask for, so status is not put before them.
         if self.write.subresource != "status" {
             let judged = if deleting { None } else { next.as_ref() };
-            if let Some(mut changed) = self
+            let (judged, changed) = self
                 .judge(operation, judged, old.as_ref(), namespace.as_ref(), &mut warnings)
-                .await?
-            {
+                .await?;
+            let mut found = None;
+            if let Some(mut changed) = changed {
                 if let Some(before) = &next {
                     self.keeps_identity(before.node(), changed.node())?;
                 }
                 // What a policy adds may leave out what has a default.
                 self.default(&mut changed)?;
-                next = Some(changed);
+                found = next.replace(changed);
             }
+            draft = self.draft(judged, operation, found, old.as_ref(), namespace.as_ref());
         }
         // What a removed object looked like at the end.
         let mut last = None;
@@ -350,7 +356,7 @@ impl Change<'_> {
             written.created = created;
             return Ok(written);
         }
-        self.commit(live, last.or(old), next, charges, warnings).await
+        self.commit(live, last.or(old), next, charges, warnings, draft).await
     }
 
     /// The namespace's object; a namespace that is missing or going away takes nothing new.
@@ -384,7 +390,8 @@ impl Change<'_> {
         Ok(Some(namespace))
     }
 
-    /// Puts the change before the policies. A refusal is recorded; a mutation comes back as the new object.
+    /// Puts the change before the policies. A refusal is recorded; a mutation comes back as the new object, after whether
+    /// all rules had a say.
     async fn judge(
         &self,
         operation: Operation,
@@ -392,7 +399,7 @@ impl Change<'_> {
         old: Option<&Doc>,
         namespace: Option<&Doc>,
         warnings: &mut Vec<String>,
-    ) -> Result<Option<Value>, Status> {
+    ) -> Result<(bool, Option<Value>), Status> {
         let answer = self.plane.gate().admit(&GateRequest {
             operation,
             gvk: &self.kind.gvk,
@@ -409,9 +416,14 @@ impl Change<'_> {
         warnings.extend(answer.warnings);
         *self.evaluated.lock().unwrap_or_else(PoisonError::into_inner) = answer.annotations;
         if !answer.refusals.is_empty() {
-            return Err(self.refused(refusal::status(self, &answer.refusals)).await);
+            let status = refusal::status(self, &answer.refusals);
+            let index = self.record_refusal(&status).await;
+            if let Some(draft) = self.draft(answer.judged, operation, next.cloned(), old, namespace) {
+                self.keep(draft.refused(&answer.refusals, &status.message, index));
+            }
+            return Err(status);
         }
-        Ok(answer.object)
+        Ok((answer.judged, answer.object))
     }
 
     /// A policy may change what an object says, not which object it is: it is stored under the name that access was
@@ -446,6 +458,7 @@ impl Change<'_> {
         next: Option<Value>,
         charges: Vec<admit::Charge>,
         warnings: Vec<String>,
+        draft: Option<Draft>,
     ) -> Result<Written, Attempt> {
         let key = keys::object(&self.kind, &self.write.namespace, &self.name);
         let encoded: Option<Bytes> = next.as_ref().map(|value| codec::encode(value.node()));
@@ -461,7 +474,7 @@ impl Change<'_> {
             let seen = Expect::ModRevision(charge.seen);
             txn = txn.expect(charge.key.clone(), seen).put(charge.key, charge.value);
         }
-        let committed = {
+        let (index, committed) = {
             let _changing = self.plane.changing(&self.kind);
             self.commit_recorded(txn, live.as_deref(), encoded.as_deref()).await?
         };
@@ -478,6 +491,9 @@ impl Change<'_> {
         };
         let created = live.is_none();
         self.plane.inner.metrics.writes(self.verb);
+        if let Some(draft) = draft {
+            self.keep(draft.stored(index, live, encoded.clone(), last.as_ref()));
+        }
         if encoded.is_none() && self.kind.plural == "namespaces" {
             self.plane.forget_namespace(&self.name);
         }

@@ -11,7 +11,7 @@ use super::Change;
 use crate::{audit, fault};
 
 /// SHA-256 as hexadecimal text.
-fn digest(bytes: &[u8]) -> String {
+pub(super) fn digest(bytes: &[u8]) -> String {
     use std::fmt::Write;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
     digest.as_ref().iter().fold(String::with_capacity(64), |mut out, b| {
@@ -75,6 +75,8 @@ impl Change<'_> {
     /// intent is on disk. Once the intent is queued, all of it happens, whether or not somebody waits: the ledger's thread hands
     /// the transaction to the store's, and that one the outcome to the ledger.
     ///
+    /// Tells the intent's index, where there is a ledger.
+    ///
     /// # Errors
     /// The intent could not be recorded; the inner error is the store's.
     pub(super) async fn commit_recorded(
@@ -82,10 +84,10 @@ impl Change<'_> {
         txn: Txn,
         before: Option<&Entry>,
         after: Option<&[u8]>,
-    ) -> Result<Result<Committed, StoreError>, Status> {
+    ) -> Result<(Option<u64>, Result<Committed, StoreError>), Status> {
         let store = &self.plane.inner.store;
         let Some(ledger) = self.plane.ledger() else {
-            return Ok(store.commit(txn).await);
+            return Ok((None, store.commit(txn).await));
         };
         let mut outcome = self.record(Phase::Outcome);
         let done_code = if before.is_some() { 200 } else { 201 };
@@ -103,7 +105,7 @@ impl Change<'_> {
                 if let Err(error) = outcomes.append_buffered(&outcome) {
                     tracing::error!(%error, intent, "the outcome of a change could not be recorded");
                 }
-                drop(reply.send(Ok(committed)));
+                drop(reply.send(Ok((Some(intent), committed))));
             };
             store.submit(txn, Box::new(done));
         };
@@ -145,13 +147,17 @@ impl Change<'_> {
 
     /// Records a refusal and hands it on.
     pub(super) async fn refused(&self, status: Status) -> Status {
+        self.record_refusal(&status).await;
+        status
+    }
+
+    /// Records a refusal, and tells the index of its entry.
+    pub(super) async fn record_refusal(&self, status: &Status) -> Option<u64> {
         if self.write.options.dry_run {
-            return status;
+            return None;
         }
         self.plane.inner.metrics.refused(self.verb);
-        let Some(ledger) = self.plane.ledger() else {
-            return status;
-        };
+        let ledger = self.plane.ledger()?;
         let mut record = self.record(Phase::Event);
         record.code = status.code();
         record.detail.extend(self.evaluated());
@@ -166,9 +172,12 @@ impl Change<'_> {
             by,
             message: status.message.clone(),
         };
-        if let Err(error) = ledger.append(&record).await {
-            tracing::error!(%error, "a refusal could not be recorded");
+        match ledger.append(&record).await {
+            Ok(index) => Some(index),
+            Err(error) => {
+                tracing::error!(%error, "a refusal could not be recorded");
+                None
+            }
         }
-        status
     }
 }

@@ -1,5 +1,7 @@
 //! `ridgeway policy replay`: which decisions flip under proposed rules.
 
+mod journal;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -7,7 +9,7 @@ use anyhow::{Context, Result};
 use ridgeway_doc::Value;
 use ridgeway_ledger::Entry;
 use ridgeway_policy::RuleSet;
-use ridgeway_policy::replay::{Admission, Flip, Replayed};
+use ridgeway_policy::replay::{Admission, Flip, RecordError, Replayed};
 use serde_json::json;
 
 use super::judge::{Bench, Prepared, Resources};
@@ -23,6 +25,10 @@ pub(super) struct Args {
     /// Recorded admissions, one JSON object a line; `-` for standard input.
     #[arg(long, value_name = "FILE")]
     admissions: Vec<PathBuf>,
+    /// The data directory of a platform, whose journal of admissions is replayed; where its ledger is there, each record is
+    /// checked against the ledger's entry about it.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// The ledger, for refusals on record. It keeps who, what and which rule, not the object: a refusal counts as
     /// passing when no rule that refused it is among the proposed ones.
     #[arg(long, value_name = "DIR")]
@@ -49,6 +55,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<()> {
     for path in &args.admissions {
         read(path, &bench, &mut replayed, &mut problems)?;
     }
+    let journal = match &args.data {
+        Some(folder) => Some(journal::replay(folder, &bench, &mut replayed, &mut problems)?),
+        None => None,
+    };
     let stored = on_all_cores(bench.resources.len(), |i| {
         let admission = recorded(&bench, &bench.resources[i]);
         let mut one = Replayed::default();
@@ -73,16 +83,17 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<()> {
         Some(folder) => Some(refusals(folder, &bench.rules, &mut replayed)?),
         None => None,
     };
-    if replayed.total == 0 && refusals.is_none() {
+    if replayed.total == 0 && refusals.is_none() && journal.is_none() {
         problems.iter().for_each(|problem| eprintln!("{problem}"));
-        let why = "nothing was recorded: name a file with --admissions, or objects with --resource or --cluster";
+        let why = "nothing was recorded: name a file with --admissions, a platform's data with --data, or objects with --resource or \
+                   --cluster";
         return Err(Exit::unusable(why).into());
     }
     if args.json {
-        serde_json::to_writer_pretty(&mut *out, &as_json(&replayed, refusals.as_ref()))?;
+        serde_json::to_writer_pretty(&mut *out, &as_json(&replayed, refusals.as_ref(), journal.as_ref()))?;
         writeln!(out)?;
     } else {
-        tell(&replayed, refusals.as_ref(), out)?;
+        tell(&replayed, refusals.as_ref(), journal.as_ref(), out)?;
     }
     problems.iter().for_each(|problem| eprintln!("{problem}"));
     if replayed.flips.iter().any(|flip| !flip.after) {
@@ -95,7 +106,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// Reads records and puts them before the rules, a chunk at a time, on all cores.
+/// Reads records and puts them before the rules.
 fn read(path: &Path, bench: &Bench, replayed: &mut Replayed, problems: &mut Vec<Problem>) -> Result<()> {
     let shown = path.display().to_string();
     let reader: Box<dyn BufRead> = if shown == "-" {
@@ -105,6 +116,21 @@ fn read(path: &Path, bench: &Bench, replayed: &mut Replayed, problems: &mut Vec<
             .map_err(|error| Exit::unusable(format!("{shown}: {error}; name a file of recorded admissions")))?;
         Box::new(BufReader::with_capacity(1 << 20, file))
     };
+    put(&shown, reader, &|_| Ok(()), bench, replayed, problems)
+}
+
+/// Whether a record is to be believed; why not.
+type Check<'c> = &'c (dyn Fn(&Admission) -> std::result::Result<(), String> + Sync);
+
+/// Puts the records of a text before the rules, a chunk at a time, on all cores.
+fn put(
+    shown: &str,
+    reader: impl BufRead,
+    check: Check<'_>,
+    bench: &Bench,
+    replayed: &mut Replayed,
+    problems: &mut Vec<Problem>,
+) -> Result<()> {
     let mut lines = reader.lines();
     let mut at = 0;
     loop {
@@ -121,7 +147,11 @@ fn read(path: &Path, bench: &Bench, replayed: &mut Replayed, problems: &mut Vec<
         let done = on_all_cores(parts.len(), |i| {
             let (mut own, mut faults) = (Replayed::default(), Vec::new());
             for (j, line) in parts[i].iter().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-                match Admission::read(line) {
+                let read = Admission::read(line).and_then(|admission| match check(&admission) {
+                    Ok(()) => Ok(admission),
+                    Err(why) => Err(RecordError::Shape(why)),
+                });
+                match read {
                     Ok(admission) => own.add(&bench.rules, &admission, &bench.world),
                     Err(error) => faults.push((i * part + j, error)),
                 }
@@ -132,11 +162,11 @@ fn read(path: &Path, bench: &Bench, replayed: &mut Replayed, problems: &mut Vec<
             replayed.append(own);
             for (line, error) in faults.into_iter().take(20) {
                 let (column, message) = match &error {
-                    ridgeway_policy::replay::RecordError::Json(e) => (e.position.column, e.message.clone()),
+                    RecordError::Json(e) => (e.position.column, e.message.clone()),
                     other => (1, other.to_string()),
                 };
                 problems.push(Problem {
-                    file: shown.clone(),
+                    file: shown.to_owned(),
                     line: (at + line + 1) as u32,
                     column,
                     message: format!("this line is no recorded admission: {message}"),
@@ -236,7 +266,12 @@ fn refuses(said: &str) -> bool {
         .any(|word| said.starts_with(word))
 }
 
-fn tell(replayed: &Replayed, refusals: Option<&Refusals>, out: &mut dyn Write) -> Result<()> {
+fn tell(
+    replayed: &Replayed,
+    refusals: Option<&Refusals>,
+    journal: Option<&journal::Told>,
+    out: &mut dyn Write,
+) -> Result<()> {
     let word = |allowed: bool| if allowed { "allowed" } else { "refused" };
     let dash = |text: &str| {
         if text.is_empty() {
@@ -281,6 +316,13 @@ fn tell(replayed: &Replayed, refusals: Option<&Refusals>, out: &mut dyn Write) -
             refusals.total, refusals.open
         )?;
     }
+    if let Some(journal) = journal.filter(|journal| journal.missed > 0) {
+        writeln!(
+            out,
+            "{} admissions were left out of the journal: it could not keep up, or could not be written",
+            journal.missed
+        )?;
+    }
     writeln!(
         out,
         "{} admissions: {} still allowed, {} still refused, {} flip, {} would be warned about",
@@ -293,7 +335,7 @@ fn tell(replayed: &Replayed, refusals: Option<&Refusals>, out: &mut dyn Write) -
     Ok(())
 }
 
-fn as_json(replayed: &Replayed, refusals: Option<&Refusals>) -> serde_json::Value {
+fn as_json(replayed: &Replayed, refusals: Option<&Refusals>, journal: Option<&journal::Told>) -> serde_json::Value {
     let flips: Vec<serde_json::Value> = replayed
         .flips
         .iter()
@@ -317,6 +359,7 @@ fn as_json(replayed: &Replayed, refusals: Option<&Refusals>) -> serde_json::Valu
         "warned": replayed.warned,
         "flips": flips,
         "teams": teams,
+        "journal": journal.map(|told| json!({"missed": told.missed, "checked": told.checked})),
         "ledger": refusals.map(|r| json!({"refusals": r.total, "open": r.open})),
     })
 }

@@ -1,16 +1,17 @@
 //! `kyverno test`: suites that say what each rule makes of each object.
 
 mod beside;
+mod keys;
+mod mocks;
+mod rows;
 
-use std::sync::LazyLock;
-
-use ridgeway_doc::{Doc, Kind, Node, Value};
-use ridgeway_krm::{Gvk, KindTable};
+use ridgeway_doc::{Doc, Node, Value};
+use ridgeway_krm::Gvk;
 
 use super::{CorpusResult, Files, Report, RowOutcome, documents, folder, join};
-use crate::request::{Given, Operation, Request, User};
-use crate::ruleset::RuleSet;
-use crate::verdict::{CompileError, Generated, Outcome, RuleResult};
+use crate::request::{Data, Given, Operation, Request, User};
+use crate::ruleset::{PolicyInfo, RuleSet};
+use crate::verdict::{CompileError, Generated, RuleResult};
 use beside::{Context, bound, kind_of};
 
 /// Runs every `kyverno-test.yaml` below a folder.
@@ -46,11 +47,29 @@ struct Response {
     generated: Vec<Generated>,
 }
 
+impl Loaded {
+    /// A response that says nothing yet.
+    fn response(&self) -> Response {
+        Response {
+            policy: self.name.clone(),
+            kind: self.kind.clone(),
+            ..Response::default()
+        }
+    }
+}
+
 struct Trigger {
     object: Doc,
     /// The file of a payload that is no object; empty for objects.
     payload: String,
-    responses: Vec<Response>,
+    /// What the policies made of it: as the suite's values say, and once more for each operation that rows name.
+    runs: Vec<(Option<Operation>, Vec<Response>)>,
+}
+
+/// A stored object that policies change because of a trigger.
+struct Target {
+    object: Doc,
+    response: Response,
 }
 
 /// Runs one suite.
@@ -72,7 +91,11 @@ pub fn run_suite(files: &dyn Files, path: &str) -> Report {
 }
 
 fn listed<'a>(node: Node<'a>, key: &str) -> Vec<&'a str> {
-    node.get(key)
+    listed_at(node, &[key])
+}
+
+fn listed_at<'a>(node: Node<'a>, path: &[&str]) -> Vec<&'a str> {
+    node.at(path)
         .into_iter()
         .flat_map(Node::items)
         .filter_map(Node::as_str)
@@ -101,6 +124,7 @@ fn load(files: &dyn Files, base: &str, paths: &[&str]) -> Result<Vec<Doc>, Strin
 }
 
 fn suite(files: &dyn Files, path: &str, test: Node<'_>, report: &mut Report) -> Result<(), String> {
+    keys::check(test)?;
     let base = folder(path);
     let exceptions = load(files, base, &listed(test, "exceptions"))?;
     let mut policies = Vec::new();
@@ -125,24 +149,48 @@ fn suite(files: &dyn Files, path: &str, test: Node<'_>, report: &mut Report) -> 
         Some(path) => load(files, base, &[path])?.into_iter().next(),
         None => None,
     };
-    let context = match test.str_at(&["context"]) {
-        Some(path) => load(files, base, &[path])?,
-        None => Vec::new(),
-    };
-    let context = Context(context, load(files, base, &listed(test, "paramResources"))?);
-    let mut triggers: Vec<Trigger> = Vec::new();
+    let mut context = Context::read(files, base, test)?;
+    let mut objects: Vec<Doc> = Vec::new();
     for object in load(files, base, &listed(test, "resources"))? {
-        let object = in_default_namespace(object);
-        let key = key_of(object.root());
-        if !triggers.iter().any(|t| key_of(t.object.root()) == key) {
-            let responses = respond(&policies, &object, &values, user.as_ref(), &context, false);
-            let payload = String::new();
-            triggers.push(Trigger {
-                object,
-                payload,
-                responses,
-            });
+        let object = in_default_namespace(object, &context);
+        if !objects
+            .iter()
+            .any(|known| key_of(known.root()) == key_of(object.root()))
+        {
+            objects.push(object);
         }
+    }
+    let stored = load(files, base, &listed(test, "targetResources"))?;
+    let stored: Vec<Doc> = stored
+        .into_iter()
+        .map(|doc| in_default_namespace(doc, &context))
+        .collect();
+    // With a cluster given, its objects are there too.
+    let there = objects.iter().filter(|_| test.get("clusterResources").is_some());
+    there.chain(&stored).for_each(|object| context.add(object.clone()));
+    let mut operations = vec![None];
+    for row in test.get("results").into_iter().flat_map(Node::items) {
+        let operation = row.str_at(&["operation"]).and_then(Operation::parse);
+        if operation.is_some() && !operations.contains(&operation) {
+            operations.push(operation);
+        }
+    }
+    let world = World {
+        policies: &policies,
+        values: &values,
+        user: user.as_ref(),
+        context: &context,
+        stored: &stored,
+    };
+    let (mut triggers, mut targets): (Vec<Trigger>, Vec<Target>) = (Vec::new(), Vec::new());
+    for object in objects {
+        let run = |operation: &Option<Operation>| (*operation, world.respond(&object, *operation, false, &mut targets));
+        let runs = operations.iter().map(run).collect();
+        triggers.push(Trigger {
+            object,
+            payload: String::new(),
+            runs,
+        });
     }
     let payloads = listed(test, "jsonPayloads")
         .into_iter()
@@ -151,29 +199,37 @@ fn suite(files: &dyn Files, path: &str, test: Node<'_>, report: &mut Report) -> 
         let full = join(base, path);
         let text = files.read(&full).ok_or_else(|| format!("{full} is not there"))?;
         for object in ridgeway_doc::parse_yaml(&text).map_err(|error| format!("{full}: {error}"))? {
-            let responses = respond(&policies, &object, &values, None, &context, true);
+            let runs = vec![(None, world.respond(&object, None, true, &mut targets))];
             triggers.push(Trigger {
                 object,
                 payload: path.to_owned(),
-                responses,
+                runs,
             });
         }
     }
+    let suite = rows::Suite {
+        files,
+        base,
+        name: path.strip_suffix("/kyverno-test.yaml").unwrap_or(path),
+        context: &context,
+        policies: &policies,
+        triggers: &triggers,
+        targets: &targets,
+    };
     for result in test.get("results").into_iter().flat_map(Node::items) {
-        rows(files, base, path, result, &policies, &triggers, report);
+        suite.judge(result, report);
     }
     Ok(())
 }
 
 /// The object in the namespace `default`, when it has none and is of a kind that needs one.
-fn in_default_namespace(object: Doc) -> Doc {
-    static KINDS: LazyLock<KindTable> = LazyLock::new(KindTable::builtin);
+fn in_default_namespace(object: Doc, context: &Context) -> Doc {
     let root = object.root();
     let named = root
         .str_at(&["metadata", "namespace"])
         .is_some_and(|namespace| !namespace.is_empty());
     let namespaced = Gvk::of(root)
-        .and_then(|gvk| KINDS.get(&gvk))
+        .and_then(|gvk| context.kind(&gvk))
         .is_none_or(|kind| kind.namespaced);
     if named || !namespaced {
         return object;
@@ -274,92 +330,120 @@ impl Values {
     }
 }
 
-fn respond(
-    policies: &[Loaded],
-    object: &Doc,
-    values: &Values,
-    user: Option<&Doc>,
-    context: &Context,
-    payload: bool,
-) -> Vec<Response> {
-    let own = Gvk::of(object.root()).filter(|_| !payload).unwrap_or_default();
-    let (gvk, subresource) = values.parent(&own).unwrap_or((own, String::new()));
-    let text = |key: &str| object.root().str_at(&["metadata", key]).unwrap_or_default();
-    let namespace = values.namespace(text("namespace"));
-    let info = UserInfo::read(user);
-    let mut current = object.root().to_value();
-    let mut responses = Vec::new();
-    let judge = |loaded: &Loaded, current: &Value, with: &mut dyn FnMut(&Request<'_>)| {
-        let variables = values.variables(&loaded.name, text("name"));
-        let operation = variables
-            .iter()
-            .find(|given| given.name == "request.operation" && given.rule.is_empty());
-        let operation = operation
-            .and_then(|given| Operation::parse(given.value.as_str()?))
-            .unwrap_or_default();
-        let node = Some(current.node());
-        with(&Request {
-            operation,
-            gvk: &gvk,
-            gvr: None,
-            subresource: &subresource,
-            namespace: text("namespace"),
-            name: text("name"),
-            object: node.filter(|_| operation != Operation::Delete),
-            old_object: node.filter(|_| matches!(operation, Operation::Delete | Operation::Update)),
-            namespace_object: namespace.as_ref().map(Value::node),
-            user: user.is_some().then(|| info.user()),
-            dry_run: false,
-            options: None,
-            now: "2026-01-01T00:00:00Z".parse().ok(),
-            data: context,
-            variables: &variables,
-        });
-    };
-    for loaded in policies
-        .iter()
-        .filter(|p| p.set.policies().iter().any(|info| info.mutates))
-    {
-        let mut response = Response {
-            policy: loaded.name.clone(),
-            kind: loaded.kind.clone(),
-            ..Response::default()
+/// What triggers are put before.
+struct World<'w> {
+    policies: &'w [Loaded],
+    values: &'w Values,
+    user: Option<&'w Doc>,
+    context: &'w Context,
+    /// The objects that a trigger may change.
+    stored: &'w [Doc],
+}
+
+impl World<'_> {
+    /// What each policy makes of an object; the stored objects that are changed because of it are added to `targets`.
+    fn respond(
+        &self,
+        object: &Doc,
+        operation: Option<Operation>,
+        payload: bool,
+        targets: &mut Vec<Target>,
+    ) -> Vec<Response> {
+        let own = Gvk::of(object.root()).filter(|_| !payload).unwrap_or_default();
+        let (gvk, subresource) = self.values.parent(&own).unwrap_or((own, String::new()));
+        let text = |key: &str| object.root().str_at(&["metadata", key]).unwrap_or_default();
+        let namespace = self.values.namespace(text("namespace"));
+        let user = self.user.filter(|_| !payload);
+        let info = UserInfo::read(user);
+        let mut current = object.root().to_value();
+        let mut responses = Vec::new();
+        let judge = |loaded: &Loaded, current: &Value, with: &mut dyn FnMut(&Request<'_>)| {
+            let variables = self.values.variables(&loaded.name, text("name"));
+            let given = variables
+                .iter()
+                .find(|given| given.name == "request.operation" && given.rule.is_empty());
+            let given = given.and_then(|given| Operation::parse(given.value.as_str()?));
+            let operation = operation.or(given).unwrap_or_default();
+            let node = Some(current.node());
+            with(&Request {
+                operation,
+                gvk: &gvk,
+                gvr: None,
+                subresource: &subresource,
+                namespace: text("namespace"),
+                name: text("name"),
+                object: node.filter(|_| operation != Operation::Delete),
+                old_object: node.filter(|_| matches!(operation, Operation::Delete | Operation::Update)),
+                namespace_object: namespace.as_ref().map(Value::node),
+                user: user.is_some().then(|| info.user()),
+                dry_run: false,
+                options: None,
+                now: "2026-01-01T00:00:00Z".parse().ok(),
+                data: self.context,
+                variables: &variables,
+            });
         };
-        let before = current.clone();
-        judge(loaded, &before, &mut |request| {
-            if let Some(mutated) = loaded.set.mutate(request, &mut response.results) {
-                current = mutated;
-            }
-        });
-        response.patched = Some(current.clone());
-        responses.push(response);
+        for loaded in self.that(|info| info.mutates) {
+            let mut response = loaded.response();
+            let before = current.clone();
+            judge(loaded, &before, &mut |request| {
+                if let Some(mutated) = loaded.set.mutate(request, &mut response.results) {
+                    current = mutated;
+                }
+                if !self.stored.is_empty() {
+                    self.change_stored(loaded, request, &mut response.results, targets);
+                }
+            });
+            response.patched = Some(current.clone());
+            responses.push(response);
+        }
+        for loaded in self.policies.iter().filter(|p| !p.set.is_empty()) {
+            let mut response = loaded.response();
+            judge(loaded, &current, &mut |request| {
+                loaded.set.validate(request, false, &mut response.results);
+            });
+            responses.push(response);
+        }
+        for loaded in self.that(|info| info.generates) {
+            let mut response = loaded.response();
+            judge(loaded, &current, &mut |request| {
+                (response.generated, response.results) = loaded.set.generate(request);
+            });
+            responses.push(response);
+        }
+        responses
     }
-    for loaded in policies.iter().filter(|p| !p.set.is_empty()) {
-        let mut response = Response {
-            policy: loaded.name.clone(),
-            kind: loaded.kind.clone(),
-            ..Response::default()
-        };
-        judge(loaded, &current, &mut |request| {
-            loaded.set.validate(request, false, &mut response.results);
-        });
-        responses.push(response);
+
+    fn that(&self, does: impl Fn(&PolicyInfo) -> bool) -> impl Iterator<Item = &Loaded> {
+        self.policies.iter().filter(move |p| p.set.policies().iter().any(&does))
     }
-    for loaded in policies
-        .iter()
-        .filter(|p| p.set.policies().iter().any(|info| info.generates))
-    {
-        let mut response = Response {
-            policy: loaded.name.clone(),
-            kind: loaded.kind.clone(),
-            ..Response::default()
-        };
-        judge(loaded, &current, &mut |request| {
-            (response.generated, response.results) = loaded.set.generate(request);
-        });
-        responses.push(response);
+
+    /// What a policy changes in the suite's stored objects because of a trigger.
+    fn change_stored(
+        &self,
+        loaded: &Loaded,
+        request: &Request<'_>,
+        results: &mut Vec<RuleResult>,
+        targets: &mut Vec<Target>,
+    ) {
+        let (changed, told) = loaded.set.mutate_existing(request);
+        for change in changed {
+            let key = key_of(change.object.node());
+            let Some(object) = self.stored.iter().find(|doc| key_of(doc.root()) == key) else {
+                continue;
+            };
+            let result = told.iter().find(|result| result.rule == change.rule);
+            targets.push(Target {
+                object: object.clone(),
+                response: Response {
+                    results: result.cloned().into_iter().collect(),
+                    patched: Some(change.object),
+                    ..loaded.response()
+                },
+            });
+        }
+        results.extend(told);
     }
-    responses
 }
 
 #[derive(Default)]
@@ -402,175 +486,5 @@ impl UserInfo {
     }
 }
 
-fn rows(
-    files: &dyn Files,
-    base: &str,
-    path: &str,
-    result: Node<'_>,
-    policies: &[Loaded],
-    triggers: &[Trigger],
-    report: &mut Report,
-) {
-    let text = |key: &str| result.str_at(&[key]).unwrap_or_default();
-    let policy = text("policy").rsplit('/').next().unwrap_or_default();
-    let (rule, expected) = (text("rule"), text("result"));
-    let mut chosen: Vec<&Trigger> = Vec::new();
-    for wanted in listed(result, "resources") {
-        chosen.extend(triggers.iter().filter(|trigger| {
-            if !trigger.payload.is_empty() {
-                return wanted == trigger.payload || trigger.payload.rsplit('/').next() == Some(wanted);
-            }
-            let (_, _, namespace, name) = key_of(trigger.object.root());
-            match wanted.split_once('/') {
-                Some((ns, n)) => ns == namespace && n == name,
-                None => wanted == name,
-            }
-        }));
-    }
-    if chosen.is_empty() {
-        chosen.extend(triggers);
-    }
-    let suite = path.strip_suffix("/kyverno-test.yaml").unwrap_or(path);
-    for trigger in chosen {
-        let (_, kind, _, name) = key_of(trigger.object.root());
-        let label = format!("{suite} {policy}/{rule} {kind} {name}");
-        let unsupported = policies
-            .iter()
-            .find(|loaded| loaded.name == policy && loaded.set.is_empty());
-        if let Some(loaded) = unsupported {
-            let why = match loaded.errors.first() {
-                Some(error) => format!("{}: {}", error.path, error.message),
-                None => format!("{} is not evaluated", loaded.kind),
-            };
-            report.row(label, RowOutcome::Failed, why);
-            continue;
-        }
-        let mut judged = 0;
-        let (mut dropped, mut known) = (false, false);
-        for response in trigger.responses.iter().filter(|response| response.policy == policy) {
-            known = true;
-            for got in &response.results {
-                let about = loaded_in_cel(&response.kind)
-                    || got.rule == rule
-                    || got.rule == format!("autogen-{rule}")
-                    || got.rule == format!("autogen-cronjob-{rule}");
-                if !rule.is_empty() && !about {
-                    continue;
-                }
-                match check(files, base, result, expected, response, got) {
-                    None => dropped = true,
-                    Some(lines) => {
-                        for (outcome, detail) in lines {
-                            judged += 1;
-                            report.row(label.as_str(), outcome, detail);
-                        }
-                    }
-                }
-            }
-        }
-        if judged == 0 && !dropped {
-            let outcome = if known { RowOutcome::Skipped } else { RowOutcome::Failed };
-            report.row(label, outcome, if known { "excluded" } else { "not found" });
-        }
-    }
-}
-
-/// Whether results of a policy's kind name no rule.
-fn loaded_in_cel(kind: &str) -> bool {
-    kind != "ClusterPolicy" && kind != "Policy"
-}
-
-/// The lines for one rule's result; `None` when the suite holds nothing to compare with.
-fn check(
-    files: &dyn Files,
-    base: &str,
-    result: Node<'_>,
-    expected: &str,
-    response: &Response,
-    got: &RuleResult,
-) -> Option<Vec<(RowOutcome, String)>> {
-    let status = || {
-        if got.outcome.as_str() == expected {
-            (RowOutcome::Passed, String::new())
-        } else {
-            let seen = if got.outcome == Outcome::Pass {
-                String::new()
-            } else {
-                format!(" ({})", got.message)
-            };
-            (
-                RowOutcome::Failed,
-                format!("want {expected}, got {}{seen}", got.outcome.as_str()),
-            )
-        }
-    };
-    let against = |file: &str, actual: &Value| -> Option<(RowOutcome, String)> {
-        let wanted = find(files, &join(base, file), actual)?;
-        if tidy(wanted.root()) == tidy(actual.node()) {
-            Some(status())
-        } else {
-            let texts = (tidy(wanted.root()).to_json(), tidy(actual.node()).to_json());
-            Some((
-                RowOutcome::Failed,
-                format!("the object differs: want {}, got {}", texts.0, texts.1),
-            ))
-        }
-    };
-    if let (Some(file), Some(patched)) = (result.str_at(&["patchedResources"]), &response.patched) {
-        return against(file, patched).map(|line| vec![line]);
-    }
-    if let Some(file) = result.str_at(&["generatedResource"]) {
-        let made: Vec<&Generated> = response.generated.iter().filter(|g| g.rule == got.rule).collect();
-        if !made.is_empty() {
-            let missing = || {
-                (
-                    RowOutcome::Failed,
-                    "the generated object is not among the expected ones".to_owned(),
-                )
-            };
-            return Some(
-                made.iter()
-                    .map(|g| against(file, &g.object).unwrap_or_else(missing))
-                    .collect(),
-            );
-        }
-    }
-    Some(vec![status()])
-}
-
-/// The object of a file that has the identity of another.
-fn find(files: &dyn Files, path: &str, like: &Value) -> Option<Doc> {
-    let key = key_of(like.node());
-    documents(files, path)
-        .ok()?
-        .into_iter()
-        .map(in_default_namespace)
-        .find(|doc| {
-            let found = key_of(doc.root());
-            found == key || found.2.is_empty() && (&found.0, &found.1, &found.3) == (&key.0, &key.1, &key.3)
-        })
-}
-
-/// The object without what does not tell objects apart: empty parts, labels of generation, time of creation.
-fn tidy(node: Node<'_>) -> Value {
-    let mut out = node.to_value();
-    if let Some(labels) = out.at_mut(&["metadata", "labels"]).and_then(Value::as_object_mut) {
-        labels.retain(|key, _| !key.starts_with("generate.kyverno.io/") && key != "app.kubernetes.io/managed-by");
-    }
-    out.remove(&["metadata", "creationTimestamp"]);
-    out.remove(&["status"]);
-    prune(&mut out);
-    out
-}
-
-fn prune(value: &mut Value) {
-    match value.kind() {
-        Kind::Object => value.make_object().retain(|_, member| {
-            prune(member);
-            let node = member.node();
-            !(node.is_null() || (node.is_object() || node.is_array()) && node.is_empty())
-        }),
-        Kind::Array => value.make_array().iter_mut().for_each(prune),
-        _ => {}
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -65,30 +65,39 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                     .scope
                     .lookup(name)
                     .unwrap_or_else(|| Err(Fault::NotFound(name.to_string()))),
-                other => other.get(name).ok_or_else(|| Fault::NotFound(name.to_string())),
+                // Only what has keys can lack one: with Kyverno, a field of anything else is null.
+                other => match other.get(name) {
+                    Some(value) => Ok(value),
+                    None if other.is_object() => Err(Fault::NotFound(name.to_string())),
+                    None => Ok(Val::Null),
+                },
             },
             Ast::Index(index) => Ok(current.item(*index).unwrap_or(Val::Null)),
             Ast::Slice(start, stop, step) => Ok(slice(current, *start, *stop, *step)),
-            Ast::Sub(left, right) | Ast::Pipe(left, right) => {
+            Ast::Sub(left, right) => {
                 let value = self.eval(left, current)?;
                 self.eval(right, &value)
             }
+            Ast::Pipe(left, right) => {
+                let value = self.or_null(left, current)?;
+                self.or_null(right, &value)
+            }
             Ast::Projection(left, right) => {
-                let value = self.eval(left, current)?;
+                let value = self.or_null(left, current)?;
                 if !value.is_array() {
                     return Ok(Val::Null);
                 }
                 self.project(value.items(), right)
             }
             Ast::ValueProjection(left, right) => {
-                let value = self.or_null(left, current)?;
+                let value = self.forgiven(left, current)?;
                 if !value.is_object() {
                     return Ok(Val::Null);
                 }
                 self.project(value.members().into_iter().map(|(_, v)| v).collect(), right)
             }
             Ast::Filter(left, condition, right) => {
-                let value = self.or_null(left, current)?;
+                let value = self.forgiven(left, current)?;
                 if !value.is_array() {
                     return Ok(Val::Null);
                 }
@@ -101,7 +110,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 self.project(kept, right)
             }
             Ast::Flatten(inner) => {
-                let value = self.or_null(inner, current)?;
+                let value = self.forgiven(inner, current)?;
                 if !value.is_array() {
                     return Ok(Val::Null);
                 }
@@ -144,7 +153,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             Ast::And(left, right) => {
                 let value = self.or_null(left, current)?;
                 if value.truthy() {
-                    self.or_null(right, current)
+                    self.eval(right, current)
                 } else {
                     Ok(value)
                 }
@@ -164,8 +173,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                     values.push(match argument {
                         // References are evaluated by the function, once per item.
                         Ast::Reference(_) => Val::Null,
-                        other if function.lenient => self.or_null(other, current)?,
-                        other => self.eval(other, current)?,
+                        other => self.or_null(other, current)?,
                     });
                 }
                 self.fuel
@@ -180,6 +188,14 @@ impl<'e, 'a> Evaluator<'e, 'a> {
     pub(super) fn or_null(&self, ast: &Ast, current: &Val<'a>) -> Result<Val<'a>, Fault> {
         match self.eval(ast, current) {
             Err(Fault::NotFound(_)) => Ok(Val::Null),
+            other => other,
+        }
+    }
+
+    /// The value, where whatever goes wrong is `null`: as in Kyverno's JMESPath, what `[]`, `[?…]` and `*` are about.
+    fn forgiven(&self, ast: &Ast, current: &Val<'a>) -> Result<Val<'a>, Fault> {
+        match self.eval(ast, current) {
+            Err(Fault::NotFound(_) | Fault::Invalid(_)) => Ok(Val::Null),
             other => other,
         }
     }

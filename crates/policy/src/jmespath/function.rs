@@ -12,8 +12,6 @@ pub(crate) type Call = for<'e, 'a> fn(&Evaluator<'e, 'a>, &[Val<'a>], &[Ast]) ->
 pub(crate) struct Function {
     pub(crate) name: &'static str,
     pub(crate) arity: RangeInclusive<usize>,
-    /// Missing keys in arguments are `null`.
-    pub(crate) lenient: bool,
     pub(crate) call: Call,
 }
 
@@ -24,12 +22,7 @@ impl fmt::Debug for Function {
 }
 
 const fn f(name: &'static str, arity: RangeInclusive<usize>, call: Call) -> Function {
-    Function {
-        name,
-        arity,
-        lenient: false,
-        call,
-    }
+    Function { name, arity, call }
 }
 
 static FUNCTIONS: &[Function] = &[
@@ -61,12 +54,7 @@ static FUNCTIONS: &[Function] = &[
     f("min_by", 2..=2, standard::min_by),
     f("modulo", 2..=2, arithmetic::modulo),
     f("multiply", 2..=2, arithmetic::multiply),
-    Function {
-        name: "not_null",
-        arity: 1..=usize::MAX,
-        lenient: true,
-        call: standard::not_null,
-    },
+    f("not_null", 1..=usize::MAX, standard::not_null),
     f("object_from_lists", 2..=2, standard::object_from_lists),
     f("parse_json", 1..=1, text::parse_json),
     f("parse_yaml", 1..=1, text::parse_yaml),
@@ -108,12 +96,7 @@ static FUNCTIONS: &[Function] = &[
     f("trim", 2..=2, text::trim),
     f("trim_prefix", 2..=2, text::trim_prefix),
     f("truncate", 2..=2, text::truncate),
-    Function {
-        name: "type",
-        arity: 1..=1,
-        lenient: true,
-        call: standard::type_of,
-    },
+    f("type", 1..=1, standard::type_of),
     f("values", 1..=1, standard::values),
     f("zip", 2..=usize::MAX, standard::zip),
 ];

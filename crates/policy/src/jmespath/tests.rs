@@ -53,6 +53,19 @@ fn grammar() {
         (r#""a-b""#, r#""dash""#),
         ("[t, `1`]", r#"["text",1]"#),
         ("missing", "fault: Unknown key \"missing\" in path"),
+        ("a.missing", "fault: Unknown key \"missing\" in path"),
+        ("t.missing", "null"),
+        ("e.missing.too", "null"),
+        ("nil.missing", "null"),
+        ("a.missing[*]", "null"),
+        ("missing[]", "null"),
+        ("missing[0]", "fault: Unknown key \"missing\" in path"),
+        ("a | missing", "null"),
+        ("missing | `1`", "1"),
+        ("a && missing", "fault: Unknown key \"missing\" in path"),
+        ("keys(t)[]", "null"),
+        ("t.keys(@)[?x]", "null"),
+        ("keys(t).*", "null"),
         ("a.missing || 'none'", r#""none""#),
         ("a.missing || missing.too || `[]`", "[]"),
         ("missing == `null`", "true"),
@@ -164,4 +177,26 @@ fn plain_paths() {
     }
     let owned: Val<'_> = Val::object(vec![(Cow::Borrowed("k"), Val::Bool(true))]);
     assert!(owned.same(&Val::of(parse_json(br#"{"k":true}"#).unwrap().root())));
+}
+
+/// As `kyverno jp query` says, version 1.19.
+#[test]
+fn a_function_of_a_missing_key_fails() {
+    let doc = parse_json(br#"{"t":"text"}"#).unwrap();
+    for expression in [
+        "length(missing) || 'x'",
+        "keys(missing) || 'x'",
+        "keys(t)[*]",
+        "to_upper(missing) || 'x'",
+        "join(',', missing) || 'x'",
+        "contains(missing, 'a') || 'x'",
+        "starts_with(missing, 'x')",
+        "add(missing, `1`) || 'x'",
+    ] {
+        let said = run(&doc, expression);
+        assert!(
+            said.starts_with("fault: ") && !said.contains("Unknown key"),
+            "{expression}: {said}"
+        );
+    }
 }

@@ -33,12 +33,18 @@ enum Source {
         name: Template,
     },
     Api {
+        method: Box<str>,
         path: Template,
         query: Option<Template>,
         default: Option<Tree>,
     },
     Global {
         name: Template,
+        query: Option<Template>,
+    },
+    Service {
+        method: Box<str>,
+        url: Template,
         query: Option<Template>,
     },
     Elsewhere(&'static str),
@@ -76,13 +82,24 @@ impl ContextEntry {
                 name: template(map, "name")?.ok_or("`configMap` needs a `name`")?,
             }
         } else if let Some(call) = node.get("apiCall") {
-            match template(call, "urlPath")? {
-                Some(path) => Source::Api {
+            let method = call.str_at(&["method"]).unwrap_or("GET").into();
+            let url = call
+                .get("service")
+                .map(|service| template(service, "url"))
+                .transpose()?;
+            match (template(call, "urlPath")?, url.flatten()) {
+                (Some(path), _) => Source::Api {
+                    method,
                     path,
                     query: query(call)?,
                     default: tree(call, "default")?,
                 },
-                None => Source::Elsewhere("a call to a service"),
+                (None, Some(url)) => Source::Service {
+                    method,
+                    url,
+                    query: query(call)?,
+                },
+                (None, None) => Source::Elsewhere("a call to a service"),
             }
         } else if let Some(reference) = node.get("globalReference") {
             Source::Global {
@@ -298,6 +315,10 @@ impl<'a> Env<'a> {
                 };
                 match (found, default) {
                     (Ok(Val::Null) | Err(Fault::NotFound(_)), Some(default)) => default.val(self),
+                    // A query that cannot be answered has the default, too.
+                    (Err(Fault::Invalid(_)), Some(default)) if matches!(query, Some(Template::Whole(_))) => {
+                        default.val(self)
+                    }
                     (found, _) => found,
                 }
             }
@@ -320,9 +341,17 @@ impl<'a> Env<'a> {
                     ))),
                 }
             }
-            Source::Api { path, query, default } => {
+            Source::Api {
+                method,
+                path,
+                query,
+                default,
+            } => {
                 let path = path.text(self)?;
-                let answer = self.request.data.api(&path).map(|value| Val::copy(value.node()));
+                let answer = match self.call(entry, method, &path)? {
+                    None => self.request.data.api(&path).map(|value| Val::copy(value.node())),
+                    answer => answer,
+                };
                 let answer = match (answer, query) {
                     (None, _) => None,
                     (Some(answer), Some(query)) => Some(self.query_within(query, answer)?),
@@ -344,9 +373,26 @@ impl<'a> Env<'a> {
                     None => Ok(value),
                 }
             }
-            Source::Elsewhere(what) => Err(Fault::Invalid(format!(
-                "the variable {} comes from {what}, which is not reachable from here",
-                entry.name
+            Source::Service { method, url, query } => {
+                let url = url.text(self)?;
+                match (self.call(entry, method, &url)?, query) {
+                    (Some(answer), Some(query)) => self.query_within(query, answer),
+                    (Some(answer), None) => Ok(answer),
+                    (None, _) => Err(elsewhere(entry, "a call to a service")),
+                }
+            }
+            Source::Elsewhere(what) => Err(elsewhere(entry, what)),
+        }
+    }
+
+    /// The body of a call's answer, where one is known. As with Kyverno, what is no success is a fault of the rule.
+    fn call(&self, entry: &ContextEntry, method: &str, url: &str) -> Result<Option<Val<'a>>, Fault> {
+        match self.request.data.call(method, url) {
+            None => Ok(None),
+            Some(answer) if (200..300).contains(&answer.status) => Ok(Some(Val::copy(answer.body.node()))),
+            Some(answer) => Err(Fault::Invalid(format!(
+                "the variable {} comes from {method} {url}, which answered with the status {}",
+                entry.name, answer.status
             ))),
         }
     }
@@ -429,12 +475,19 @@ impl<'a> Scope<'a> for Env<'a> {
                     self.object
                 };
                 let images = image::of_object(&self.request.gvk.kind, object?)?;
-                return Some(Ok(Val::copy(images.node())));
+                return Some(images.map(|images| Val::copy(images.node())).map_err(Fault::Invalid));
             }
             _ => {}
         }
         self.given(name).map(|given| Ok(Val::copy(given.node())))
     }
+}
+
+fn elsewhere(entry: &ContextEntry, what: &str) -> Fault {
+    Fault::Invalid(format!(
+        "the variable {} comes from {what}, which is not reachable from here",
+        entry.name
+    ))
 }
 
 /// Merges objects; leaves of the second win.

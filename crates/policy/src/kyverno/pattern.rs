@@ -118,19 +118,49 @@ fn entries(node: Node<'_>, at: &str, place: Place, variables: bool) -> Result<Ve
             pattern,
         });
     }
-    // Anchors decide before anything else is looked at, then what holds anchors, then the rest; by name within each.
-    out.sort_by(|a, b| a.rank().cmp(&b.rank()).then_with(|| a.key.cmp(&b.key)));
+    // Kyverno's order: anchors decide before anything else is looked at; then what holds anchors, the last first; then the
+    // rest. What skips a rule and what fails it can both be in one pattern: the first one counts.
+    out.sort_by(|a, b| {
+        a.rank().cmp(&b.rank()).then_with(|| match a.rank() {
+            FRONT => b.place().cmp(&a.place()),
+            _ => a.place().cmp(&b.place()),
+        })
+    });
     Ok(out)
 }
 
+/// The ranks of anchors, and of what holds anchors.
+const DECIDES: u8 = 0;
+const FRONT: u8 = 1;
+
 impl Entry {
+    fn decides(&self) -> bool {
+        use Anchor::{Condition, Equality, Existence, Negation};
+        matches!(self.anchor, Condition | Existence | Equality | Negation)
+    }
+
     fn rank(&self) -> u8 {
         match self.anchor {
-            Anchor::Condition | Anchor::Existence | Anchor::Equality | Anchor::Negation => 0,
-            Anchor::Global => 1,
-            Anchor::None | Anchor::AddIfMissing if self.pattern.has_anchors() => 2,
-            Anchor::None | Anchor::AddIfMissing => 3,
+            _ if self.decides() => DECIDES,
+            Anchor::Global => FRONT,
+            _ if self.pattern.has_anchors() => FRONT,
+            _ => 2,
         }
+    }
+
+    /// Sorts as the key does as it is written, mark and all.
+    fn place(&self) -> (&'static str, &str) {
+        let mark = match self.anchor {
+            // Names begin with letters, which sort behind the marks that stand beside them.
+            Anchor::None => "~",
+            Anchor::Condition => "(",
+            Anchor::AddIfMissing => "+",
+            Anchor::Global => "<",
+            Anchor::Equality => "=",
+            Anchor::Negation => "X",
+            Anchor::Existence => "^",
+        };
+        (mark, &self.key)
     }
 }
 
@@ -147,11 +177,20 @@ impl Pattern {
     }
 }
 
+/// Where the condition stands that did not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// In the map at hand, or for the whole rule.
+    Here,
+    /// Further down: what stands beside it may still apply.
+    Below,
+}
+
 /// Why a pattern does not match.
 #[derive(Debug)]
 pub(crate) enum Mismatch {
     /// A condition did not hold: the rule does not apply.
-    Skip,
+    Skip(Skip),
     /// The object violates the pattern.
     Fail(Box<Failure>),
     /// A variable could not be evaluated.
@@ -256,12 +295,12 @@ impl<'m, 'a> Matcher<'m, 'a> {
                     let mut skipped = 0;
                     for (i, pattern) in patterns.iter().enumerate() {
                         match self.value(pattern, node.item(i), path.index(i)) {
-                            Err(Mismatch::Skip) => skipped += 1,
+                            Err(Mismatch::Skip(_)) => skipped += 1,
                             other => other?,
                         }
                     }
                     if skipped > 0 && skipped == patterns.len() {
-                        Err(Mismatch::Skip)
+                        Err(Mismatch::Skip(Skip::Below))
                     } else {
                         Ok(())
                     }
@@ -323,14 +362,33 @@ impl<'m, 'a> Matcher<'m, 'a> {
     }
 
     fn map(&mut self, entries: &'a [Entry], node: Node<'_>, path: Path<'_>) -> Result<(), Mismatch> {
-        for entry in entries {
-            if entry.expand {
-                self.expanded(entry, node, path)?;
-            } else {
-                self.entry(entry, &entry.key, node, path)?;
+        let anchors = entries.iter().take_while(|entry| entry.decides()).count();
+        let (deciding, rest) = entries.split_at(anchors);
+        let (mut applied, mut skipped, mut here) = (false, false, false);
+        for entry in deciding {
+            match self.any(entry, node, path) {
+                Ok(()) => applied = true,
+                Err(Mismatch::Skip(skip)) => {
+                    skipped = true;
+                    here |= skip == Skip::Here;
+                }
+                // Where a condition does not hold, nothing is asked for.
+                Err(Mismatch::Fail(_)) if here => {}
+                Err(other) => return Err(other),
             }
         }
-        Ok(())
+        if skipped && (here || !applied) {
+            return Err(Mismatch::Skip(Skip::Below));
+        }
+        rest.iter().try_for_each(|entry| self.any(entry, node, path))
+    }
+
+    fn any(&mut self, entry: &'a Entry, node: Node<'_>, path: Path<'_>) -> Result<(), Mismatch> {
+        if entry.expand {
+            self.expanded(entry, node, path)
+        } else {
+            self.entry(entry, &entry.key, node, path)
+        }
     }
 
     /// A label key with wildcards stands for the first key of the object that matches it.
@@ -369,7 +427,7 @@ impl<'m, 'a> Matcher<'m, 'a> {
                 Some(value) => self.condition(&entry.pattern, value, here),
                 None => {
                     self.look(here, || Expected::Present, None, false);
-                    Err(Mismatch::Skip)
+                    Err(Mismatch::Skip(Skip::Here))
                 }
             },
             Anchor::Global => match found {
@@ -390,7 +448,7 @@ impl<'m, 'a> Matcher<'m, 'a> {
             all: None,
         };
         match plain.value(pattern, Some(value), path) {
-            Err(Mismatch::Fail(_) | Mismatch::Skip) => Err(Mismatch::Skip),
+            Err(Mismatch::Fail(_) | Mismatch::Skip(_)) => Err(Mismatch::Skip(Skip::Here)),
             other => other,
         }
     }
@@ -428,7 +486,7 @@ impl<'m, 'a> Matcher<'m, 'a> {
             }
             let before = self.all.as_ref().map(|all| all.len());
             match self.map(entries, item, here) {
-                Err(Mismatch::Skip) => {
+                Err(Mismatch::Skip(_)) => {
                     // What failed before the condition was met does not count.
                     if let (Some(all), Some(before)) = (&mut self.all, before) {
                         all.truncate(before);
@@ -442,7 +500,7 @@ impl<'m, 'a> Matcher<'m, 'a> {
             }
         }
         if applied == 0 && skipped > 0 {
-            Err(Mismatch::Skip)
+            Err(Mismatch::Skip(Skip::Below))
         } else {
             Ok(())
         }
@@ -459,6 +517,72 @@ fn expected(scalar: &Scalar) -> Expected {
             let raw = &*pattern.raw;
             let literal = !has_wildcard(raw) && !raw.contains(['|', '&', '!', '<', '>']);
             Expected::Leaf(raw.into(), literal.then(|| raw.into()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ridgeway_doc::parse_yaml;
+
+    use super::*;
+    use crate::budget::Fuel;
+    use crate::request::Request;
+
+    #[test]
+    fn what_skips_and_what_fails_come_in_kyvernos_order() {
+        let object = parse_yaml(
+            "{kind: Pod, metadata: {annotations: {path: ''}, name: x}, spec: {class: b, hostNetwork: true, \
+             containers: [{name: a, image: a}], initContainers: [{name: i, image: i}]}}",
+        )
+        .unwrap()
+        .remove(0);
+        let gvk = ridgeway_krm::Gvk::new("", "v1", "Pod");
+        let request = Request::create(&gvk, object.root());
+        let outcome = |pattern: &str| {
+            let pattern = parse_yaml(pattern).unwrap().remove(0);
+            let pattern = Pattern::compile(pattern.root(), "").unwrap();
+            let fuel = Fuel::default();
+            match pattern.check(&Env::bare(&request, &fuel), Some(object.root())) {
+                Ok(()) => "pass",
+                Err(Mismatch::Skip(_)) => "skip",
+                Err(Mismatch::Fail(_)) => "fail",
+                Err(Mismatch::Fault(_)) => "error",
+            }
+        };
+        for (pattern, want) in [
+            // The last of what holds anchors is looked at first.
+            (
+                "{metadata: {annotations: {=(path): '?*'}}, spec: {<(class): a}}",
+                "skip",
+            ),
+            (
+                "{metadata: {annotations: {=(path): '?*'}}, spec: {<(class): b}}",
+                "fail",
+            ),
+            ("{spec: {=(hostNetwork): false}, metadata: {(name): y}}", "fail"),
+            // A condition counts before other anchors beside it, whatever its name.
+            ("{spec: {X(class): null, (hostNetwork): false}}", "skip"),
+            ("{spec: {=(class): a, (hostNetwork): false}}", "skip"),
+            // A condition further down leaves alone what stands beside it, unless nothing else there applied.
+            (
+                "{spec: {=(initContainers): [{(name): z, image: x}], =(volumes): [{}], containers: [{image: x}]}}",
+                "fail",
+            ),
+            (
+                "{spec: {=(initContainers): [{(name): z, image: x}], containers: [{image: x}]}}",
+                "skip",
+            ),
+            (
+                "{spec: {=(initContainers): [{(name): z, image: x}], (class): b, containers: [{image: a}]}}",
+                "pass",
+            ),
+            (
+                "{spec: {=(initContainers): [{<(name): z}], =(class): b, containers: [{image: x}]}}",
+                "fail",
+            ),
+        ] {
+            assert_eq!(outcome(pattern), want, "{pattern}");
         }
     }
 }

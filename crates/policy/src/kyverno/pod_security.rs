@@ -1,9 +1,10 @@
 //! `validate.podSecurity`: a Pod Security Standard with exclusions.
 
-use ridgeway_doc::Node;
+use ridgeway_doc::{Node, Value};
 
 use super::validate::{Finding, Violation};
 use super::wildcard;
+use crate::image::pod_spec_path;
 use crate::jmespath::Val;
 use crate::pss::{self, Field, Standard};
 use crate::refine;
@@ -125,7 +126,13 @@ impl PodSecurity {
     }
 
     pub(crate) fn eval(&self, kind: &str, object: Node<'_>, excepted: &[&Exclude]) -> Finding {
-        let Some(violations) = pss::evaluate(self.standard, kind, object) else {
+        // What runs Pods and says nothing of them runs one that says nothing.
+        let silent = || {
+            let mut whole = object.to_value();
+            whole.set(pod_spec_path(kind).filter(|_| kind != "PodTemplate")?, Value::object());
+            pss::evaluate(self.standard, kind, whole.node())
+        };
+        let Some(violations) = pss::evaluate(self.standard, kind, object).or_else(silent) else {
             return Finding::Skip("the object has no Pod specification".into());
         };
         let violations = without(violations, self.exclude.iter().chain(excepted.iter().copied()));
@@ -145,5 +152,23 @@ impl PodSecurity {
             ),
             ..Violation::default()
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_pods_and_says_nothing_of_them_is_judged() {
+        let text = "{level: baseline, version: latest}";
+        let rule = PodSecurity::compile(ridgeway_doc::parse_yaml(text).unwrap()[0].root()).unwrap();
+        let judge = |kind: &str| {
+            let object = ridgeway_doc::parse_yaml("{metadata: {name: a}}").unwrap().remove(0);
+            rule.eval(kind, object.root(), &[])
+        };
+        assert!(matches!(judge("Pod"), Finding::Pass));
+        assert!(matches!(judge("CronJob"), Finding::Pass));
+        assert!(matches!(judge("ConfigMap"), Finding::Skip(_)));
     }
 }

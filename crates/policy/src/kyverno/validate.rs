@@ -219,7 +219,7 @@ impl Check {
             _ if env.request.operation == Operation::Delete && nesting == 0 => Finding::Nothing,
             Check::Pattern(pattern) => match traced(env, || pattern.check(env, object)) {
                 Ok(()) => Finding::Pass,
-                Err(Mismatch::Skip) => Finding::Skip("a condition of the pattern does not hold".into()),
+                Err(Mismatch::Skip(_)) => Finding::Skip("a condition of the pattern does not hold".into()),
                 Err(Mismatch::Fault(fault)) => Finding::Error(fault.to_string()),
                 Err(Mismatch::Fail(first)) => {
                     let mut failures = pattern.failures(env, object);
@@ -281,7 +281,7 @@ fn any_pattern<'a>(patterns: &'a [Pattern], env: &Env<'a>, object: Option<Node<'
     for pattern in patterns {
         match pattern.check(env, object) {
             Ok(()) => return Finding::Pass,
-            Err(Mismatch::Skip) => {}
+            Err(Mismatch::Skip(_)) => {}
             Err(Mismatch::Fault(fault)) => return Finding::Error(fault.to_string()),
             Err(Mismatch::Fail(_)) => {
                 failed += 1;

@@ -10,6 +10,9 @@
 //!  "decision":{"allowed":false,"by":["need-team/team"],"message":"name a team"}}
 //! ```
 //!
+//! A record of the platform's own journal names the ledger's entry about it, too: `"ledger":{"index":7,"before":"…",
+//! "after":"…"}`.
+//!
 //! `request` is the request of an AdmissionReview. In place of `decision`, `response` of an AdmissionReview is read:
 //! `allowed` and `status.message`. A record without a decision counts as allowed: what is stored was let in.
 

@@ -116,6 +116,11 @@ impl Admission {
         self.doc.root().at(&["request", key]).filter(|node| node.is_object())
     }
 
+    /// What the record says of the ledger's entry about it: `index`, and the digests `before` and `after`.
+    pub fn ledger(&self) -> Option<Node<'_>> {
+        self.doc.root().get("ledger").filter(|node| node.is_object())
+    }
+
     /// `Kind/name`.
     pub fn object_name(&self) -> String {
         format!("{}/{}", self.gvk.kind, self.name)

@@ -1,16 +1,11 @@
 //! What an entry of the ledger changed: the object before and after, from the store's history.
 
-use ridgeway_doc::{Doc, Node, Value as DocValue};
-use ridgeway_krm::Gvk;
+use ridgeway_doc::{Doc, Node};
+use ridgeway_krm::{Gvk, HIDDEN, is_secret, shown};
 use ridgeway_ledger::Record;
 use serde_json::{Value, json};
 
 use crate::Shared;
-
-/// Values that stand in a Secret.
-const HIDDEN: &str = "<hidden>";
-/// Where kubectl keeps what it applied last.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// An object at two moments.
 #[derive(Default)]
@@ -62,29 +57,6 @@ pub(crate) async fn of(shared: &Shared, record: &Record) -> Versions {
 /// YAML for people: without bookkeeping, Secret values hidden.
 pub(crate) fn yaml(doc: &Doc, gvk: &Gvk) -> String {
     shown(doc.root().to_value(), gvk).node().to_yaml()
-}
-
-/// An object as people may see it: without bookkeeping, Secret values hidden.
-pub(crate) fn shown(mut object: DocValue, gvk: &Gvk) -> DocValue {
-    object.remove(&["metadata", "managedFields"]);
-    if is_secret(gvk) {
-        for part in ["data", "stringData"] {
-            let members = object.node().get(part).map(Node::members).into_iter().flatten();
-            let keys: Vec<String> = members.map(|(key, _)| key.to_owned()).collect();
-            for key in keys {
-                object.set(&[part, &key], HIDDEN);
-            }
-        }
-        // kubectl keeps a copy of the whole object there.
-        if object.node().at(&["metadata", "annotations", LAST_APPLIED]).is_some() {
-            object.set(&["metadata", "annotations", LAST_APPLIED], HIDDEN);
-        }
-    }
-    object
-}
-
-fn is_secret(gvk: &Gvk) -> bool {
-    gvk.group.is_empty() && gvk.kind == "Secret"
 }
 
 /// Whether a change within a Secret may be shown: that of a name or label, not of a value or of what holds one.
@@ -168,6 +140,8 @@ mod tests {
     use ridgeway_doc::parse_yaml;
 
     use super::*;
+
+    const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
     #[test]
     fn secrets_are_nowhere_in_a_shown_secret_or_its_changes() {

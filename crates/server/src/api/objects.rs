@@ -6,14 +6,14 @@ use axum::Json;
 use axum::extract::{Path, Query as Parameters, State};
 use ridgeway_cluster::{ListOptions, Reason};
 use ridgeway_doc::Node;
-use ridgeway_krm::Gvk;
+use ridgeway_krm::{Gvk, shown};
 use ridgeway_ledger::Query;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Answer;
 use super::applications::{NAMESPACE, reference, refusal, text};
-use super::changes::{diff_entry, json_of, reason, shown, yaml};
+use super::changes::{diff_entry, json_of, reason, yaml};
 use super::detail::facts;
 use crate::Shared;
 use crate::error::ApiError;

@@ -150,9 +150,52 @@ struct Suite {
     resources: Vec<Value>,
 }
 
-fn suites(root: &Path) -> Vec<Suite> {
+impl Suite {
+    fn name(&self) -> &str {
+        self.policy.root().text_at(&["metadata", "name"])
+    }
+
+    /// Whether it is a policy of expressions. Kyverno's command line names no rule of those, not even derived ones.
+    fn is_of_expressions(&self) -> bool {
+        self.policy.root().text_at(&["kind"]) == "ValidatingPolicy"
+    }
+}
+
+/// Whether a policy looks at something beside the request: a cluster, a registry, a service. Here there is none.
+fn asks_elsewhere(node: Node<'_>) -> bool {
+    const SOURCES: [&str; 5] = [
+        "apiCall",
+        "configMap",
+        "globalReference",
+        "imageRegistry",
+        "verifyImages",
+    ];
+    const CALLS: [&str; 7] = [
+        "resource.get(",
+        "resource.list(",
+        "resource.post(",
+        "globalcontext.get(",
+        "image.getmetadata(",
+        "http.get(",
+        "http.post(",
+    ];
+    let calls = |text: &str| {
+        let text = text.to_lowercase();
+        let begins = |at: usize| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '.' || c == '_');
+        let mut found = CALLS.iter().flat_map(|call| text.match_indices(call));
+        found.any(|(at, _)| begins(at))
+    };
+    node.as_str().is_some_and(calls)
+        || node.items().any(asks_elsewhere)
+        || node
+            .members()
+            .any(|(key, member)| SOURCES.contains(&key) && !member.is_null() || asks_elsewhere(member))
+}
+
+/// The suites, and how many are left out because their policies ask elsewhere.
+fn suites(root: &Path) -> (Vec<Suite>, usize) {
     let root = root.join("kyverno-policies");
-    let mut out = Vec::new();
+    let (mut out, mut left_out) = (Vec::new(), 0);
     for (file, policy) in documents(&root) {
         let hidden = file.components().any(|part| part.as_os_str() == ".kyverno-test");
         let kind = policy.root().text_at(&["kind"]);
@@ -165,19 +208,43 @@ fn suites(root: &Path) -> Vec<Suite> {
             let version = resource["apiVersion"].as_str().unwrap_or_default();
             !version.is_empty() && !version.contains("kyverno.io") && resource["metadata"]["name"].is_string()
         });
-        if !resources.is_empty() {
-            out.push(Suite {
-                file,
-                policy,
-                resources,
-            });
+        if resources.is_empty() {
+            continue;
         }
+        if policy.root().get("spec").is_some_and(asks_elsewhere) {
+            left_out += 1;
+            continue;
+        }
+        out.push(Suite {
+            file,
+            policy,
+            resources,
+        });
     }
-    out
+    (out, left_out)
 }
 
 /// Verdicts by policy, rule and object.
 type Verdicts = BTreeMap<(String, String, String), String>;
+
+/// Adds a verdict. Of several under one name the worst counts.
+fn put(verdicts: &mut Verdicts, batch: &[Suite], policy: &str, rule: &str, object: &str, verdict: &str) {
+    let unnamed = batch
+        .iter()
+        .any(|suite| suite.is_of_expressions() && suite.name() == policy);
+    let rule = if unnamed { "" } else { rule };
+    let place = verdicts
+        .entry((policy.to_owned(), rule.to_owned(), object.to_owned()))
+        .or_default();
+    let rank = |verdict: &str| {
+        ["", "skip", "pass", "warn", "error", "fail"]
+            .iter()
+            .position(|v| *v == verdict)
+    };
+    if rank(verdict) > rank(place) {
+        verdict.clone_into(place);
+    }
+}
 
 /// Kyverno's policies before its command line until the time is over.
 pub fn kyverno(root: &Path, peers: &Peers, time: Duration, seed: u64, findings: &mut Findings) -> Result<()> {
@@ -186,7 +253,7 @@ pub fn kyverno(root: &Path, peers: &Peers, time: Duration, seed: u64, findings: 
     };
     let begun = Instant::now();
     let mut chance = Chance::new(seed);
-    let mut all = suites(root);
+    let (mut all, left_out) = suites(root);
     let before = (findings.compared, findings.apart);
     let (mut silent, mut runs) = (0, 0);
     while begun.elapsed() < time && !all.is_empty() {
@@ -194,11 +261,7 @@ pub fn kyverno(root: &Path, peers: &Peers, time: Duration, seed: u64, findings: 
         let mut batch: Vec<Suite> = Vec::new();
         while batch.len() < 6 && !all.is_empty() {
             let suite = all.swap_remove(chance.below(all.len()));
-            let name = suite.policy.root().text_at(&["metadata", "name"]).to_owned();
-            if batch
-                .iter()
-                .all(|other| other.policy.root().text_at(&["metadata", "name"]) != name)
-            {
+            if batch.iter().all(|other| other.name() != suite.name()) {
                 batch.push(suite);
             }
         }
@@ -228,9 +291,7 @@ pub fn kyverno(root: &Path, peers: &Peers, time: Duration, seed: u64, findings: 
             }
             let (Some((mutant, change)), Some(suite)) = (
                 mutants.iter().find(|(mutant, _)| mutant["metadata"]["name"] == *key.2),
-                batch
-                    .iter()
-                    .find(|suite| suite.policy.root().text_at(&["metadata", "name"]) == key.0),
+                batch.iter().find(|suite| suite.name() == key.0),
             ) else {
                 continue;
             };
@@ -243,7 +304,8 @@ pub fn kyverno(root: &Path, peers: &Peers, time: Duration, seed: u64, findings: 
         }
     }
     println!(
-        "Kyverno: {runs} runs, {} verdicts compared, {} disagreements, {silent} mutants it could not read, {:.0?}",
+        "Kyverno: {runs} runs, {} verdicts compared, {} disagreements, {silent} mutants it could not read, {left_out} \
+         policies left out because they ask a cluster, a registry or a service, {:.0?}",
         findings.compared - before.0,
         findings.apart - before.1,
         begun.elapsed()
@@ -306,7 +368,7 @@ fn theirs(program: &Path, batch: &[Suite], mutants: &[(Value, String)]) -> Resul
                     let text = |key: &str| result[key].as_str().unwrap_or_default().to_owned();
                     for resource in resources {
                         let name = resource["name"].as_str().unwrap_or_default();
-                        out.insert((text("policy"), text("rule"), name.to_owned()), text("result"));
+                        put(&mut out, batch, &text("policy"), &text("rule"), name, &text("result"));
                     }
                 }
             }
@@ -318,12 +380,6 @@ fn theirs(program: &Path, batch: &[Suite], mutants: &[(Value, String)]) -> Resul
 fn ours(batch: &[Suite], mutants: &[(Value, String)]) -> Result<Verdicts> {
     let policies: Vec<Node<'_>> = batch.iter().map(|suite| suite.policy.root()).collect();
     let (rules, _) = RuleSet::compile(&policies);
-    let of_expressions = policies
-        .iter()
-        .filter(|policy| policy.text_at(&["kind"]) == "ValidatingPolicy");
-    let expressions: Vec<&str> = of_expressions
-        .map(|policy| policy.text_at(&["metadata", "name"]))
-        .collect();
     let mut out = Verdicts::new();
     for (mutant, _) in mutants {
         let object = doc(mutant)?;
@@ -333,7 +389,12 @@ fn ours(batch: &[Suite], mutants: &[(Value, String)]) -> Result<Verdicts> {
         if request.namespace.is_empty() {
             request.namespace = "default";
         }
-        for result in rules.admit(&request).results {
+        // What is generated is told beside what is judged. The command line says no more than that a rule applies.
+        let (_, mut generated) = rules.generate(&request);
+        for result in generated.iter_mut().filter(|result| result.outcome == Outcome::Error) {
+            result.outcome = Outcome::Pass;
+        }
+        for result in rules.admit(&request).results.into_iter().chain(generated) {
             let verdict = match result.outcome {
                 Outcome::Pass => "pass",
                 Outcome::Fail => "fail",
@@ -341,21 +402,37 @@ fn ours(batch: &[Suite], mutants: &[(Value, String)]) -> Result<Verdicts> {
                 Outcome::Skip => "skip",
                 Outcome::Error => "error",
             };
-            let name = root.text_at(&["metadata", "name"]).to_owned();
-            // Kyverno names no rule of a ValidatingPolicy but those it derives.
-            let named = result.rule.starts_with("autogen") || !expressions.contains(&result.policy.as_str());
-            let rule = if named { result.rule.clone() } else { String::new() };
-            let place = out.entry((result.policy.clone(), rule, name)).or_default();
-            // One verdict a policy: the worst.
-            let rank = |verdict: &str| {
-                ["", "skip", "pass", "warn", "error", "fail"]
-                    .iter()
-                    .position(|v| *v == verdict)
-            };
-            if rank(verdict) > rank(place) {
-                verdict.clone_into(place);
-            }
+            let name = root.text_at(&["metadata", "name"]);
+            put(&mut out, batch, &result.policy, &result.rule, name, verdict);
         }
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_that_ask_elsewhere_are_known() {
+        let asks = |text: &str| asks_elsewhere(ridgeway_doc::parse_yaml(text).unwrap()[0].root());
+        for text in [
+            "rules: [{context: [{name: a, apiCall: {urlPath: /api}}]}]",
+            "rules: [{verifyImages: [{}]}]",
+            "variables: [{expression: \"resource.List('v1', 'pods', '').items\"}]",
+            "variables: [{expression: \"size(image.GetMetadata(object.spec.image))\"}]",
+            "validations: [{expression: \"globalContext.Get('a', 'b') > 1\"}]",
+        ] {
+            assert!(asks(text), "{text}");
+        }
+        for text in [
+            "rules: [{context: [{name: a, variable: {value: b}}]}]",
+            "validations: [{expression: object.spec.resource.List(1)}]",
+            "validations: [{expression: \"object.image.startsWith('a')\"}]",
+            "message: see http.example.org (or ask)",
+            "validations: [{expression: \"resource.name == 'a' && image.startsWith('b')\"}]",
+        ] {
+            assert!(!asks(text), "{text}");
+        }
+    }
 }

@@ -1,20 +1,76 @@
 //! What a suite gives beside its policies and resources: objects to look up, images, parameters, bindings.
 
+use std::sync::Arc;
+
 use ridgeway_doc::{Doc, Node, Value};
-use ridgeway_krm::Gvk;
+use ridgeway_krm::{Gvk, Kind, KindTable};
 
-use super::key_of;
-use crate::request::Data;
+use super::mocks::Mocks;
+use super::{key_of, listed, listed_at, load};
+use crate::corpus::Files;
+use crate::request::{Answer, Data, Global};
 
-/// Objects and images that a suite gives beside its resources, and the parameters of policies.
-pub(super) struct Context(pub(super) Vec<Doc>, pub(super) Vec<Doc>);
+/// What a suite gives to look up.
+#[derive(Default)]
+pub(super) struct Context {
+    /// Objects.
+    objects: Vec<Doc>,
+    /// What is known of images.
+    images: Vec<Doc>,
+    mocks: Mocks,
+    kinds: KindTable,
+}
 
 impl Context {
-    fn listed(&self, key: &'static str) -> impl Iterator<Item = Node<'_>> {
-        self.0
-            .iter()
-            .flat_map(move |doc| doc.root().at(&["spec", key]).into_iter().flat_map(Node::items))
-            .chain(self.1.iter().filter(move |_| key == "resources").map(Doc::root))
+    /// Reads all that a suite names beside its policies and resources.
+    pub(super) fn read(files: &dyn Files, base: &str, test: Node<'_>) -> Result<Context, String> {
+        let mut out = Context {
+            mocks: Mocks::read(files, base, test)?,
+            kinds: KindTable::builtin(),
+            ..Context::default()
+        };
+        let named = |key: &str| -> Vec<&str> { listed(test, key) };
+        let items = |doc: &Doc, key: &str| -> Vec<Doc> {
+            let list = doc.root().at(&["spec", key]).into_iter().flat_map(Node::items);
+            list.map(Node::to_doc).collect()
+        };
+        if let Some(path) = test.str_at(&["context"]) {
+            for doc in load(files, base, &[path])? {
+                out.objects.extend(items(&doc, "resources"));
+                out.images.extend(items(&doc, "images"));
+            }
+        }
+        out.objects.extend(load(files, base, &named("paramResources"))?);
+        for result in test.get("results").into_iter().flat_map(Node::items) {
+            if let Some(path) = result.str_at(&["cloneSourceResource"]).filter(|path| !path.is_empty()) {
+                out.objects.extend(load(files, base, &[path])?);
+            }
+        }
+        for doc in load(files, base, &named("clusterResources"))? {
+            out.objects.extend(items(&doc, "resources"));
+            for path in listed_at(doc.root(), &["spec", "crds"]) {
+                for crd in load(files, base, &[path])? {
+                    let kinds = Kind::from_crd(crd.root()).map_err(|error| format!("{path}: {error}"))?;
+                    kinds.into_iter().for_each(|kind| out.kinds.insert(kind));
+                    out.objects.push(crd);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Lets an object be looked up.
+    pub(super) fn add(&mut self, object: Doc) {
+        self.objects.push(object);
+    }
+
+    fn objects(&self) -> impl Iterator<Item = Node<'_>> {
+        self.objects.iter().map(Doc::root)
+    }
+
+    fn plural(&self, gvk: &Gvk) -> String {
+        let kind = self.kinds.get(gvk);
+        kind.map_or_else(|| crate::cel_policy::plural(&gvk.kind), |kind| kind.plural.clone())
     }
 }
 
@@ -26,7 +82,7 @@ impl Data for Context {
             namespace.to_owned(),
             name.to_owned(),
         );
-        self.listed("resources")
+        self.objects()
             .find(|object| key_of(*object) == wanted)
             .map(Node::to_doc)
     }
@@ -43,11 +99,10 @@ impl Data for Context {
             [plural, name @ ..] => ("", *plural, name.first()),
             [] => return None,
         };
-        let mut found = self.listed("resources").filter(|object| {
-            let (_, kind, of, _) = key_of(*object);
+        let mut found = self.objects().filter(|object| {
             object.str_at(&["apiVersion"]) == Some(&version)
-                && crate::cel_policy::plural(&kind) == plural
-                && (namespace.is_empty() || of == namespace)
+                && Gvk::of(*object).is_some_and(|gvk| self.plural(&gvk) == plural)
+                && (namespace.is_empty() || key_of(*object).2 == namespace)
         });
         match name {
             Some(name) => found.find(|object| key_of(*object).3 == **name).map(Node::to_value),
@@ -59,8 +114,22 @@ impl Data for Context {
         }
     }
 
+    fn call(&self, method: &str, url: &str) -> Option<Answer> {
+        self.mocks.call(method, url)
+    }
+
+    fn global(&self, name: &str) -> Option<Result<Global, String>> {
+        self.mocks.global(name)
+    }
+
+    fn kind(&self, gvk: &Gvk) -> Option<Arc<Kind>> {
+        self.kinds.get(gvk)
+    }
+
     fn image_metadata(&self, image: &str) -> Option<Value> {
-        self.listed("images")
+        self.images
+            .iter()
+            .map(Doc::root)
             .find(|entry| entry.str_at(&["image"]) == Some(image))
             .map(Node::to_value)
     }
