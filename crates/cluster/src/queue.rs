@@ -26,6 +26,14 @@ struct State<K> {
 }
 
 impl<K: Clone + Eq + Hash> State<K> {
+    /// Takes the first key of the line.
+    fn start(&mut self) -> Option<K> {
+        let key = self.ready.pop_front()?;
+        self.waiting.remove(&key);
+        self.running.insert(key.clone());
+        Some(key)
+    }
+
     /// Puts a key in line, unless it is there already or being worked. Says whether the line has become longer.
     fn ask(&mut self, key: K) -> bool {
         if self.running.contains(&key) {
@@ -101,6 +109,11 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         self.0.notify.notify_one();
     }
 
+    /// A key that can be worked at once. Call [`Queue::done`] with it afterwards.
+    pub fn ready(&self) -> Option<K> {
+        self.lock().start()
+    }
+
     /// The next key to work; waits for one. Call [`Queue::done`] with it afterwards.
     pub async fn next(&self) -> K {
         loop {
@@ -113,9 +126,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
                     let key = entry.remove();
                     state.ask(key);
                 }
-                if let Some(key) = state.ready.pop_front() {
-                    state.waiting.remove(&key);
-                    state.running.insert(key.clone());
+                if let Some(key) = state.start() {
                     if !state.ready.is_empty() {
                         self.0.notify.notify_one();
                     }
@@ -161,7 +172,8 @@ mod tests {
         assert_eq!(queue.len(), 2);
         assert_eq!(queue.next().await, "a");
         queue.add("a");
-        assert_eq!(queue.next().await, "b");
+        assert_eq!(queue.ready(), Some("b"));
+        assert_eq!(queue.ready(), None, "`a` is being worked");
         queue.done(&"b");
         assert!(queue.is_empty(), "`a` is being worked and waits for its end");
         queue.done(&"a");

@@ -15,7 +15,6 @@ use ridgeway_policy::{Outcome, Request, RuleResult};
 use crate::exempt;
 use crate::guard::Shared;
 use crate::interest;
-use crate::snapshot::Unit;
 use crate::source::{POD_SECURITY, reference, text};
 
 /// What one rule says about one object.
@@ -178,29 +177,39 @@ impl Scan {
         any
     }
 
-    /// Judges one object as asked and says which policies' scores have changed.
-    pub(crate) fn judge(&self, shared: &Shared, object: &ObjectRef) -> BTreeSet<String> {
-        let asked = self
-            .pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(object);
-        let Some(asked) = asked else { return BTreeSet::new() };
+    /// Judges objects as asked and says which policies' scores have changed.
+    pub(crate) fn judge(&self, shared: &Shared, objects: &[ObjectRef]) -> BTreeSet<String> {
+        let asked: Vec<Asked<'_>> = objects.iter().filter_map(|object| self.asked(shared, object)).collect();
+        let said = results(shared, &asked);
+        let told = asked.iter().zip(said);
+        told.flat_map(|(asked, results)| self.enter(shared, asked, results))
+            .collect()
+    }
+
+    /// What an object is to be judged by, and what it is now.
+    fn asked<'o>(&self, shared: &Shared, object: &'o ObjectRef) -> Option<Asked<'o>> {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let by = pending.remove(object)?;
+        drop(pending);
         let doc = shared
             .mirror
             .object(&object.group, &object.kind, &object.namespace, &object.name);
-        let concerns = |policy: &str| match &asked {
-            Pending::Everything => true,
-            Pending::Policies(policies) => policies.contains(policy),
-        };
-        let gvk = doc.as_ref().and_then(|doc| Gvk::of(doc.root()));
-        let results = match (&doc, &gvk) {
-            (Some(doc), Some(gvk)) => results(shared, object, doc, gvk, concerns),
-            _ => Vec::new(),
-        };
+        let doc = doc.and_then(|doc| Some((Gvk::of(doc.root())?, doc)));
+        let namespace = shared.mirror.namespace(&object.namespace);
+        Some(Asked {
+            object,
+            by,
+            doc,
+            namespace,
+        })
+    }
+
+    /// Enters what rules say about an object, and says which policies' scores have changed.
+    fn enter(&self, shared: &Shared, asked: &Asked<'_>, results: Vec<(String, RuleResult)>) -> BTreeSet<String> {
+        let object = asked.object;
         let now = shared.clock.now();
         let mut table = self.table();
-        let before: BTreeMap<RuleKey, Row> = table.take(object, |key| concerns(&key.0)).into_iter().collect();
+        let before: BTreeMap<RuleKey, Row> = table.take(object, |key| asked.concerns(&key.0)).into_iter().collect();
         let mut changed = BTreeSet::new();
         let mut kept = BTreeSet::new();
         for (id, result) in merged(results) {
@@ -214,7 +223,7 @@ impl Scan {
                 changed.insert(key.0.clone());
             }
             let row = Row {
-                api_version: gvk.as_ref().map(Gvk::api_version).unwrap_or_default(),
+                api_version: asked.doc.as_ref().map(|(gvk, _)| gvk.api_version()).unwrap_or_default(),
                 violation,
                 excepted: out,
                 since: same.map_or(now, |row| row.since),
@@ -245,42 +254,76 @@ fn merged(results: Vec<(String, RuleResult)>) -> Vec<(String, RuleResult)> {
     out
 }
 
-/// What the rules say that matter for the table.
-fn results(
-    shared: &Shared,
-    object: &ObjectRef,
-    doc: &Doc,
-    gvk: &Gvk,
-    concerns: impl Fn(&str) -> bool,
-) -> Vec<(String, RuleResult)> {
-    let root = doc.root();
-    // What is going away is no longer worth a report.
-    if root.at(&["metadata", "deletionTimestamp"]).is_some() {
-        return Vec::new();
-    }
-    let snapshot = shared.snapshot();
-    let namespace = shared.mirror.namespace(&object.namespace);
-    let mut request = Request::create(gvk, root);
-    request.namespace_object = namespace.as_ref().map(Doc::root);
-    request.now = Some(shared.clock.now());
-    request.data = &*shared.mirror;
-    let mut out = Vec::new();
-    if concerns(POD_SECURITY) && interest::pods().contains(&gvk.group, &gvk.kind) {
-        let results = snapshot.standards.admit(&request).results.into_iter();
-        out.extend(results.map(|result| (POD_SECURITY.to_owned(), result)));
-    }
-    let exempt = exempt::place(gvk, &object.namespace, &object.name);
-    let about = |unit: &&Arc<Unit>| unit.judges(&gvk.group, &gvk.kind) && concerns(&unit.id);
-    for unit in snapshot.units.values().filter(about) {
-        // Kubernetes' own policies are asked everywhere.
-        if !exempt || unit.is_admission() {
-            let results = unit.rules.scan(&request).into_iter();
-            out.extend(results.map(|result| (unit.id.clone(), result)));
+/// An object that waits to be judged.
+struct Asked<'o> {
+    object: &'o ObjectRef,
+    by: Pending,
+    /// The object, if there still is one.
+    doc: Option<(Gvk, Doc)>,
+    namespace: Option<Doc>,
+}
+
+impl Asked<'_> {
+    /// Whether it waits for a policy.
+    fn concerns(&self, policy: &str) -> bool {
+        match &self.by {
+            Pending::Everything => true,
+            Pending::Policies(policies) => policies.contains(policy),
         }
     }
-    out.retain(|(_, result)| {
-        matches!(result.outcome, Outcome::Pass | Outcome::Fail | Outcome::Warn) || excepted(result).is_some()
-    });
+
+    /// The object as it is put before rules; nothing for what is going away, which is no longer worth a report.
+    fn request<'r>(&'r self, shared: &'r Shared) -> Option<Request<'r>> {
+        let (gvk, doc) = self.doc.as_ref()?;
+        let root = doc.root();
+        if root.at(&["metadata", "deletionTimestamp"]).is_some() {
+            return None;
+        }
+        let mut request = Request::create(gvk, root);
+        request.namespace_object = self.namespace.as_ref().map(Doc::root);
+        request.now = Some(shared.clock.now());
+        request.data = &*shared.mirror;
+        Some(request)
+    }
+}
+
+/// What the rules say of each object that matters for the table. Each unit is asked about all of them at once.
+fn results(shared: &Shared, asked: &[Asked<'_>]) -> Vec<Vec<(String, RuleResult)>> {
+    let snapshot = shared.snapshot();
+    let mut out: Vec<Vec<(String, RuleResult)>> = asked.iter().map(|_| Vec::new()).collect();
+    let requests: Vec<Option<Request<'_>>> = asked.iter().map(|one| one.request(shared)).collect();
+    for ((one, request), out) in asked.iter().zip(&requests).zip(&mut out) {
+        if let Some(request) = request
+            && one.concerns(POD_SECURITY)
+            && interest::pods().contains(&request.gvk.group, &request.gvk.kind)
+        {
+            let results = snapshot.standards.admit(request).results.into_iter();
+            out.extend(results.map(|result| (POD_SECURITY.to_owned(), result)));
+        }
+    }
+    for unit in snapshot.units.values() {
+        let about = |(one, request): (&Asked<'_>, &Request<'_>)| {
+            let gvk = request.gvk;
+            unit.judges(&gvk.group, &gvk.kind)
+                && one.concerns(&unit.id)
+                // Kubernetes' own policies are asked everywhere.
+                && (unit.is_admission() || !exempt::place(gvk, &one.object.namespace, &one.object.name))
+        };
+        let all = asked.iter().zip(&requests).enumerate();
+        let (places, block): (Vec<usize>, Vec<Request<'_>>) = all
+            .filter_map(|(at, (one, request))| Some((at, one, request.as_ref()?)))
+            .filter(|(_, one, request)| about((one, request)))
+            .map(|(at, _, request)| (at, *request))
+            .unzip();
+        for (at, results) in places.into_iter().zip(unit.rules.scan_all(&block)) {
+            out[at].extend(results.into_iter().map(|result| (unit.id.clone(), result)));
+        }
+    }
+    for results in &mut out {
+        results.retain(|(_, result)| {
+            matches!(result.outcome, Outcome::Pass | Outcome::Fail | Outcome::Warn) || excepted(result).is_some()
+        });
+    }
     out
 }
 
@@ -299,12 +342,18 @@ pub(crate) fn objects(shared: &Shared, gvk: &Gvk, namespace: Option<&str>) -> Ve
         .collect()
 }
 
+/// How many waiting objects are judged together: rules stay in the processor's caches, and nobody waits long for the
+/// thread.
+const BLOCK: usize = 8;
+
 /// Works the queue until the future is dropped.
 pub(crate) async fn work(shared: Arc<Shared>) {
     loop {
-        let object = shared.scan.queue.next().await;
-        let changed = shared.scan.judge(&shared, &object);
-        shared.scan.queue.done(&object);
+        let queue = &shared.scan.queue;
+        let mut objects = vec![queue.next().await];
+        objects.extend(std::iter::from_fn(|| queue.ready()).take(BLOCK - 1));
+        let changed = shared.scan.judge(&shared, &objects);
+        objects.iter().for_each(|object| queue.done(object));
         for policy in changed {
             shared.tell(policy);
         }

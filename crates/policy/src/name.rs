@@ -27,6 +27,16 @@ impl Name {
     }
 }
 
+impl Name {
+    /// Whether two names are one where that is expected: by what was hashed of them, without their texts.
+    #[inline]
+    pub(crate) fn expected(&self, other: &Name) -> bool {
+        let one = self.hash == other.hash && self.text.len() == other.text.len();
+        debug_assert!(!one || self.text == other.text);
+        one
+    }
+}
+
 impl PartialEq for Name {
     #[inline]
     fn eq(&self, other: &Name) -> bool {

@@ -95,6 +95,9 @@ impl<'a> Cel<'a> {
     }
 
     pub(crate) fn list(items: Vec<Cel<'a>>) -> Cel<'a> {
+        if items.is_empty() {
+            return Cel::List(Seq::Fixed(&[]));
+        }
         Cel::List(items.into())
     }
 

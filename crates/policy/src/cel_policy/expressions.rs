@@ -356,7 +356,7 @@ impl<'a> CelScope<'a> {
     fn place(&self, variable: &Variable) -> Option<usize> {
         let is = |(known, _): &Named| *known == variable.name;
         match self.variables.get(variable.place) {
-            Some(hinted) if is(hinted) => Some(variable.place),
+            Some((known, _)) if known.expected(&variable.name) => Some(variable.place),
             _ => self.variables.iter().position(is),
         }
     }
