@@ -81,6 +81,16 @@ impl Arena {
         self.member_after(id, to as u32, key.text().as_bytes())
     }
 
+    /// The member of an object by a key that nobody has hashed: lengths tell most keys apart, and cost less than a hash.
+    pub(crate) fn named(&self, object: &Raw, key: &str) -> Option<u32> {
+        let key = key.as_bytes();
+        let members = self.nodes.get(object.a as usize..(object.a + object.b) as usize)?;
+        let found = members.iter().position(|member| {
+            member.key_len as usize == key.len() && same(self.bytes(member.key_start, member.key_len), key)
+        })?;
+        Some(object.a + found as u32)
+    }
+
     /// Whether a node lies under a key.
     #[inline(never)]
     fn is_key(&self, member: &Raw, key: &[u8]) -> bool {

@@ -308,7 +308,17 @@ impl<'a> Node<'a> {
     /// The member of that name, if the node is an object that has it.
     #[inline]
     pub fn get(self, key: &str) -> Option<Node<'a>> {
-        self.member(Key::new(key))
+        match self.repr() {
+            Repr::Arena(arena, id) => {
+                let raw = Self::raw(arena, id);
+                if raw.tag != Tag::Object {
+                    return None;
+                }
+                arena.named(raw, key).map(|id| self.beside(id))
+            }
+            Repr::Value(Inner::Object(map)) => map.get(key).map(Node::of_value),
+            Repr::Value(_) => None,
+        }
     }
 
     /// The member of a prepared key.
