@@ -27,13 +27,14 @@ impl Name {
     }
 }
 
+/// What was hashed of a name, and its length: tells names apart where the right one is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark(u32, u32);
+
 impl Name {
-    /// Whether two names are one where that is expected: by what was hashed of them, without their texts.
     #[inline]
-    pub(crate) fn expected(&self, other: &Name) -> bool {
-        let one = self.hash == other.hash && self.text.len() == other.text.len();
-        debug_assert!(!one || self.text == other.text);
-        one
+    pub(crate) fn mark(&self) -> Mark {
+        Mark(self.hash, self.text.len() as u32)
     }
 }
 

@@ -6,7 +6,7 @@ use ridgeway_doc::{Doc, Node};
 
 use super::definition::Definition;
 use crate::budget::{Fuel, RULE_STEPS};
-use crate::cel::{Beginning, Cel, Evaluator, Fault, Global, Program, Root, Scope, Variable};
+use crate::cel::{Beginning, Cel, Evaluator, Fault, Global, Program, Root, Scope, Slot, Variable};
 use crate::cel_policy::CelScope;
 use crate::name::Name;
 use crate::request::Request;
@@ -55,8 +55,8 @@ impl<'a> Scope<'a> for Names<'a> {
         self.inner.part(name, field)
     }
 
-    fn known(&self, variable: &Variable) -> Option<&Cel<'a>> {
-        self.inner.known(variable)
+    fn slots(&self) -> &[Slot<'a>] {
+        self.inner.slots()
     }
 
     fn variable(&self, evaluator: &mut Evaluator<'_, 'a>, variable: &Variable) -> Option<Result<Cel<'a>, Fault>> {

@@ -67,7 +67,7 @@ pub(crate) struct Variable {
 pub(super) struct Path {
     pub(super) root: Code,
     pub(super) steps: Box<[Step]>,
-    /// Where the path leads first, if that is where most paths do: the scope knows these places.
+    /// Where the path leads first, if that is where most paths do: each place is looked for once.
     pub(super) begins: Option<Beginning>,
 }
 
@@ -90,6 +90,8 @@ impl Path {
 /// Where most paths of expressions begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Beginning {
+    /// `object`
+    Object,
     /// `object.spec`
     Spec,
     /// `object.metadata`

@@ -8,6 +8,7 @@ use super::ast::Operator;
 use super::code::{Beginning, Code, Function, Global, MessageCode, Variable};
 use super::message::Message;
 use super::select::{Maybe, Side};
+use super::slot::Slot;
 use super::text::Joined;
 use super::{Cel, Program, operators};
 use crate::budget::{Exhausted, Fuel};
@@ -39,10 +40,9 @@ pub(crate) trait Scope<'a> {
         None
     }
 
-    /// The value of a variable, where it is known already.
-    fn known(&self, variable: &Variable) -> Option<&Cel<'a>> {
-        let _ = variable;
-        None
+    /// The variables in the order of the policy.
+    fn slots(&self) -> &[Slot<'a>] {
+        &[]
     }
 
     /// The value of a variable.
@@ -93,6 +93,10 @@ pub(crate) struct Evaluator<'e, 'a> {
     /// Where the slots of the program at hand begin.
     pub(super) base: usize,
     block: Option<Box<Block<'a>>>,
+    /// The scope's variables.
+    slots: &'e [Slot<'a>],
+    /// Where paths begin, by [`Beginning`]; the inner `None` is a place that is not there.
+    begun: [Option<Option<Node<'a>>>; 3],
     /// What code led to, where that is no node.
     pub(super) side: Side<'e, 'a>,
 }
@@ -112,8 +116,35 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             locals: SmallVec::new(),
             base: 0,
             block: None,
+            slots: scope.slots(),
+            begun: [None; 3],
             side: Side::Absent,
         }
+    }
+
+    /// The value of a variable, where it is known already.
+    #[inline(always)]
+    pub(super) fn known(&self, variable: &Variable) -> Option<&'e Cel<'a>> {
+        match self.slots.get(variable.place) {
+            Some(slot) if slot.mark == variable.name.mark() => slot.value.get()?.as_ref().ok(),
+            _ => None,
+        }
+    }
+
+    /// The node at which many paths begin.
+    #[inline(always)]
+    pub(super) fn beginning(&mut self, place: Beginning) -> Option<Node<'a>> {
+        match self.begun[place as usize] {
+            Some(known) => known,
+            None => self.begin(place),
+        }
+    }
+
+    #[inline(never)]
+    fn begin(&mut self, place: Beginning) -> Option<Node<'a>> {
+        let found = self.scope.beginning(place);
+        self.begun[place as usize] = Some(found);
+        found
     }
 
     /// The value of a program.
@@ -183,7 +214,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
 
     #[inline(never)]
     fn variable_value(&mut self, variable: &'a Variable) -> Answer<'a> {
-        match self.scope.known(variable) {
+        match self.known(variable) {
             Some(Cel::Bool(b)) => Ok(Cel::Bool(*b)),
             Some(known) => Ok(known.clone()),
             None => self.variable(variable),
@@ -397,7 +428,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
 
     fn has_variable(&mut self, variable: &'a Variable) -> Answer<'a> {
         let scope = self.scope;
-        if scope.known(variable).is_some() {
+        if self.known(variable).is_some() {
             return Ok(Cel::Bool(true));
         }
         if let Some(found) = scope.variable(self, variable) {

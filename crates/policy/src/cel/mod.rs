@@ -29,6 +29,7 @@ mod resolve;
 mod select;
 mod seq;
 mod signatures;
+mod slot;
 mod text;
 mod truth;
 mod types;
@@ -46,6 +47,7 @@ pub(crate) use library::authorizer;
 pub(crate) use message::Message;
 pub(crate) use parser::{RESERVED, SyntaxError};
 pub(crate) use signatures::Overload;
+pub(crate) use slot::Slot;
 pub(crate) use types::{Type, parameter};
 pub(crate) use value::Cel;
 

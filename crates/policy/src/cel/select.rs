@@ -7,7 +7,7 @@
 use ridgeway_doc::Node;
 
 use super::Cel;
-use super::code::{Call, Code, Function, Global, How, Index, Path, Root, Step, Variable};
+use super::code::{Beginning, Call, Code, Function, Global, How, Index, Path, Root, Step, Variable};
 use super::eval::{Answer, Evaluator, Fault, fail};
 
 /// What code led to, where it is no node of a document.
@@ -273,8 +273,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
 
     #[inline(never)]
     fn find_variable(&mut self, variable: &'a Variable) -> Option<Node<'a>> {
-        let scope = self.scope;
-        match scope.known(variable) {
+        match self.known(variable) {
             Some(Cel::Node(node)) => Some(*node),
             Some(other) => {
                 self.side = Side::Known(other);
@@ -341,14 +340,15 @@ impl<'e, 'a> Evaluator<'e, 'a> {
 
     /// The node that code is most often. Where there is none, nothing is said.
     #[inline(always)]
-    fn near(&self, code: &'a Code) -> Option<Node<'a>> {
+    fn near(&mut self, code: &'a Code) -> Option<Node<'a>> {
         match code {
+            Code::Global(name) if name.root == Root::Object => self.beginning(Beginning::Object),
             Code::Global(name) => self.scope.node(name),
             Code::Local(at) => match self.locals.get(self.base + at) {
                 Some(Cel::Node(node)) => Some(*node),
                 _ => None,
             },
-            Code::Variable(variable) => match self.scope.known(variable) {
+            Code::Variable(variable) => match self.known(variable) {
                 Some(Cel::Node(node)) => Some(*node),
                 _ => None,
             },
@@ -374,7 +374,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
     #[inline(always)]
     pub(super) fn walk(&mut self, path: &'a Path) -> Option<Node<'a>> {
         let (near, steps) = match path.begins {
-            Some(place) => (self.scope.beginning(place), &path.steps[1..]),
+            Some(place) => (self.beginning(place), &path.steps[1..]),
             None => (self.near(&path.root), &*path.steps),
         };
         let found = near.and_then(|node| node.descend(steps.iter().map(|step| step.name.key())));
@@ -424,7 +424,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
     #[inline(never)]
     pub(super) fn walk_asking(&mut self, path: &'a Path) -> Option<Node<'a>> {
         self.step(path.steps.len() as u64)?;
-        let begun = path.begins.and_then(|place| self.scope.beginning(place));
+        let begun = path.begins.and_then(|place| self.beginning(place));
         let begins = usize::from(begun.is_some());
         let near = begun.or_else(|| self.near(&path.root));
         let Some(mut node) = near.or_else(|| self.seek(&path.root)) else {

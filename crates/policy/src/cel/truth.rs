@@ -46,7 +46,7 @@ impl<'a> Evaluator<'_, 'a> {
 
     #[inline(never)]
     fn variable_holds(&mut self, code: &'a Code, variable: &Variable) -> Option<bool> {
-        match self.scope.known(variable) {
+        match self.known(variable) {
             Some(Cel::Bool(b)) => Some(*b),
             _ => self.found_truth(code),
         }
@@ -260,6 +260,20 @@ impl<'a> Evaluator<'_, 'a> {
     /// Whether a value is a constant, or with `wanted` false, is not.
     #[inline(never)]
     fn is(&mut self, code: &'a Code, fixed: &Cel<'static>, wanted: bool) -> Option<bool> {
+        if let (Code::Variable(variable), Cel::Text(text)) = (code, fixed)
+            && let Some(Cel::Text(known)) = self.known(variable)
+        {
+            return Some((**known == **text) == wanted);
+        }
+        if let Cel::Int(i) = fixed
+            && let Code::Call(_) | Code::Path(_) = code
+        {
+            let same = match self.whole(code) {
+                Some(known) => known == *i,
+                None => self.other()?.same(fixed),
+            };
+            return Some(same == wanted);
+        }
         let same = match self.find_near(code) {
             Some(node) => match fixed {
                 Cel::Text(text) => node.as_str() == Some(&**text),
@@ -295,8 +309,14 @@ impl<'a> Evaluator<'_, 'a> {
 
     /// The whole number that code leads to. Where it is none, `side` has the value.
     fn whole(&mut self, code: &'a Code) -> Option<i64> {
-        if let Code::Fixed(Cel::Int(i)) = code {
-            return Some(*i);
+        match code {
+            Code::Fixed(Cel::Int(i)) => return Some(*i),
+            Code::Call(call) if matches!(call.function, Function::Size) => {
+                if let Some(count) = self.count_of(call) {
+                    return Some(count);
+                }
+            }
+            _ => {}
         }
         match self.find_near(code) {
             Some(node) => match node.as_number() {
@@ -308,6 +328,18 @@ impl<'a> Evaluator<'_, 'a> {
             },
             None => match self.side.value() {
                 Some(Cel::Int(i)) => Some(*i),
+                _ => None,
+            },
+        }
+    }
+
+    /// How many elements a list or map has; nothing of what is neither.
+    fn count_of(&mut self, call: &'a Call) -> Option<i64> {
+        let of = call.target.as_ref().or(call.arguments.first())?;
+        match self.find_near(of) {
+            Some(node) => (node.is_array() || node.is_object()).then_some(node.len() as i64),
+            None => match self.side.value() {
+                Some(value) if value.is_list() || value.is_map() => Some(value.len() as i64),
                 _ => None,
             },
         }

@@ -1,6 +1,6 @@
 //! What every policy in CEL is made of: conditions, variables, validations, and the names its expressions see.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 
 use ridgeway_doc::{Key, Node};
 use smallvec::SmallVec;
@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::constraints::plural;
 use super::typing::Typing;
 use crate::budget::Fuel;
-use crate::cel::{Beginning, Cel, Evaluator, Fault, Global, Program, Root, Scope, Type, Variable, authorizer};
+use crate::cel::{Beginning, Cel, Evaluator, Fault, Global, Program, Root, Scope, Slot, Type, Variable, authorizer};
 use crate::kyverno::Place;
 use crate::name::Name;
 use crate::request::{Operation, Request};
@@ -202,12 +202,8 @@ fn options<'a>(request: &Request<'a>) -> Cel<'a> {
     Cel::map(members)
 }
 
-/// A variable of a policy, evaluated when it is first read.
-struct Slot<'a> {
-    value: OnceCell<Result<Cel<'a>, Fault>>,
-    /// Whether it is being evaluated.
-    busy: Cell<bool>,
-}
+const SPEC: Key<'static> = Key::new("spec");
+const METADATA: Key<'static> = Key::new("metadata");
 
 /// The names that expressions see.
 pub(crate) struct CelScope<'a> {
@@ -219,17 +215,11 @@ pub(crate) struct CelScope<'a> {
     /// A namespace of which nothing is known still has its name.
     named_namespace: bool,
     allowed: Option<&'a Allowed>,
-    /// `object.spec` and `object.metadata`, once they were asked for.
-    beginnings: [OnceCell<Option<Node<'a>>>; 2],
 }
 
 impl<'a> CelScope<'a> {
     pub(crate) fn new(request: &'a Request<'a>, variables: &'a [Named], named_namespace: bool) -> CelScope<'a> {
-        let unread = |_| Slot {
-            value: OnceCell::new(),
-            busy: Cell::new(false),
-        };
-        let slots = variables.iter().map(unread).collect();
+        let slots = variables.iter().map(|(name, _)| Slot::unread(name)).collect();
         CelScope {
             request,
             variables,
@@ -237,7 +227,6 @@ impl<'a> CelScope<'a> {
             review: OnceCell::new(),
             named_namespace,
             allowed: None,
-            beginnings: Default::default(),
         }
     }
 
@@ -356,7 +345,7 @@ impl<'a> CelScope<'a> {
     fn place(&self, variable: &Variable) -> Option<usize> {
         let is = |(known, _): &Named| *known == variable.name;
         match self.variables.get(variable.place) {
-            Some((known, _)) if known.expected(&variable.name) => Some(variable.place),
+            Some((known, _)) if known.mark() == variable.name.mark() => Some(variable.place),
             _ => self.variables.iter().position(is),
         }
     }
@@ -389,11 +378,12 @@ impl<'a> Scope<'a> for CelScope<'a> {
     }
 
     fn beginning(&self, place: Beginning) -> Option<Node<'a>> {
-        let (cell, key) = match place {
-            Beginning::Spec => (&self.beginnings[0], Key::new("spec")),
-            Beginning::Metadata => (&self.beginnings[1], Key::new("metadata")),
-        };
-        *cell.get_or_init(|| self.object()?.member(key))
+        let object = self.object()?;
+        match place {
+            Beginning::Object => Some(object).filter(|node| node.is_object() || node.is_array()),
+            Beginning::Spec => object.member(SPEC),
+            Beginning::Metadata => object.member(METADATA),
+        }
     }
 
     fn part(&self, name: &Global, field: &Name) -> Option<Cel<'a>> {
@@ -413,8 +403,8 @@ impl<'a> Scope<'a> for CelScope<'a> {
         })
     }
 
-    fn known(&self, variable: &Variable) -> Option<&Cel<'a>> {
-        self.slots[self.place(variable)?].value.get()?.as_ref().ok()
+    fn slots(&self) -> &[Slot<'a>] {
+        &self.slots
     }
 
     fn variable(&self, evaluator: &mut Evaluator<'_, 'a>, variable: &Variable) -> Option<Result<Cel<'a>, Fault>> {

@@ -3,8 +3,7 @@
 use ridgeway_doc::{Node, Value as Document, parse_json};
 
 use crate::budget::Fuel;
-use crate::cel::{Beginning, Cel, Evaluator, Fault, Global, Program, Root, Scope, Variable};
-use crate::name::Name;
+use crate::cel::{Beginning, Cel, Evaluator, Fault, Global, Program, Root, Scope, Slot, Variable};
 use crate::rego::{Engine, Request, Value, Version};
 use crate::request::NoData;
 
@@ -76,7 +75,7 @@ pub struct Names<'a> {
     spec: Option<Node<'a>>,
     metadata: Option<Node<'a>>,
     all: Node<'a>,
-    variables: Vec<(Name, Cel<'a>)>,
+    slots: Vec<Slot<'a>>,
 }
 
 impl<'a> Names<'a> {
@@ -93,9 +92,15 @@ impl<'a> Names<'a> {
             spec: all.at(&["object", "spec"]),
             metadata: all.at(&["object", "metadata"]),
             all,
-            variables: variables.map(|(name, node)| (name.into(), Cel::of(node))).collect(),
+            slots: variables.map(|(name, node)| known(name, node)).collect(),
         }
     }
+}
+
+fn known<'a>(name: &str, node: Node<'a>) -> Slot<'a> {
+    let slot = Slot::unread(&name.into());
+    slot.value.get_or_init(|| Ok(Cel::of(node)));
+    slot
 }
 
 impl<'a> Scope<'a> for Names<'a> {
@@ -116,21 +121,19 @@ impl<'a> Scope<'a> for Names<'a> {
 
     fn beginning(&self, place: Beginning) -> Option<Node<'a>> {
         match place {
+            Beginning::Object => self.object,
             Beginning::Spec => self.spec,
             Beginning::Metadata => self.metadata,
         }
     }
 
-    fn known(&self, variable: &Variable) -> Option<&Cel<'a>> {
-        let is = |(known, _): &&(Name, Cel<'a>)| *known == variable.name;
-        let hinted = self.variables.get(variable.place).filter(is);
-        hinted
-            .or_else(|| self.variables.iter().find(is))
-            .map(|(_, value)| value)
+    fn slots(&self) -> &[Slot<'a>] {
+        &self.slots
     }
 
     fn variable(&self, _: &mut Evaluator<'_, 'a>, variable: &Variable) -> Option<Result<Cel<'a>, Fault>> {
-        self.known(variable).cloned().map(Ok)
+        let value = self.all.at(&["variables", &variable.name.text])?;
+        Some(Ok(Cel::of(value)))
     }
 }
 
@@ -142,7 +145,7 @@ impl Expression {
     }
 
     /// Its value over names: the members of an object.
-    pub fn answer(&self, names: &Names<'_>) -> Result<Document, String> {
+    pub fn answer<'a>(&'a self, names: &Names<'a>) -> Result<Document, String> {
         let fuel = Fuel::default();
         let mut evaluator = Evaluator::new(names, &fuel, None, &NoData);
         let made = evaluator.run(&self.0).map(|value| value.to_value());
@@ -150,12 +153,12 @@ impl Expression {
     }
 
     /// Whether it has a value.
-    pub fn runs(&self, names: &Names<'_>) -> bool {
+    pub fn runs<'a>(&'a self, names: &Names<'a>) -> bool {
         self.repeat(names, 1)
     }
 
     /// Evaluates so many times, as the expressions of a policy are: one evaluator for all, a budget for each.
-    pub fn repeat(&self, names: &Names<'_>, times: usize) -> bool {
+    pub fn repeat<'a>(&'a self, names: &Names<'a>, times: usize) -> bool {
         let fuel = Fuel::default();
         let mut evaluator = Evaluator::new(names, &fuel, None, &NoData);
         (0..times).fold(true, |_, _| {

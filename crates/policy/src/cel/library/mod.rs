@@ -61,6 +61,7 @@ pub(super) fn global<'a>(evaluator: &Evaluator<'_, 'a>, name: &str, arguments: &
         ("size", [value]) => method(evaluator, value, "size", &[]),
         ("dyn", [value]) => Ok(value.clone()),
         ("type", [value]) => Ok(Cel::Type(value.type_name().into())),
+        ("string", [text @ Cel::Text(_)]) => Ok(text.clone()),
         ("string", [value]) => match value.print() {
             Some(text) => Ok(Cel::text(text.into_owned())),
             None if matches!(value, Cel::Bytes(_)) => fail("the bytes are not UTF-8"),
