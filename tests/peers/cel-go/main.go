@@ -5,12 +5,14 @@
 //	{"id": "a", "expression": "object.x > 1", "bindings": {"object": {"x": 2}}}
 //	{"id": "a", "nanos": 812.5, "result": true}
 //
-// The environment is that of admission policies, every variable dynamic, without the tracking of costs that Kubernetes
-// adds: the peer at its best. Times are CPU time of the whole process, the collector included.
+// The environment is that of admission policies, every variable dynamic. Without more, costs are not tracked: the peer at
+// its best. With -limits they are, as an API server has it: a budget for each evaluation, and looks at whether it is to
+// end. Times are CPU time of the whole process, the collector included.
 package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -20,6 +22,7 @@ import (
 	"time"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/ext"
 	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apiserver/pkg/cel/library"
@@ -95,7 +98,17 @@ func whole(value any) any {
 	return value
 }
 
-func run(env *cel.Env, one testCase, budget time.Duration) answer {
+// What an API server compiles programs with: k8s.io/apiserver/pkg/cel/environment and pkg/apis/cel.
+func limits() []cel.ProgramOption {
+	return []cel.ProgramOption{
+		cel.EvalOptions(cel.OptOptimize, cel.OptTrackCost),
+		cel.CostLimit(1_000_000),
+		cel.CostTracking(&library.CostEstimator{}),
+		cel.InterruptCheckFrequency(100),
+	}
+}
+
+func run(env *cel.Env, one testCase, limited bool, budget time.Duration) answer {
 	out := answer{ID: one.ID}
 	fail := func(stage string, err error) answer {
 		out.Stage, out.Error = stage, err.Error()
@@ -105,14 +118,23 @@ func run(env *cel.Env, one testCase, budget time.Duration) answer {
 	if issues.Err() != nil {
 		return fail("compile", issues.Err())
 	}
-	program, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize))
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
+	if limited {
+		options = limits()
+	}
+	program, err := env.Program(ast, options...)
 	if err != nil {
 		return fail("compile", err)
 	}
 	for name := range one.Bindings {
 		one.Bindings[name] = whole(one.Bindings[name])
 	}
-	value, _, err := program.Eval(one.Bindings)
+	evaluate := func() (ref.Val, *cel.EvalDetails, error) { return program.Eval(one.Bindings) }
+	if limited {
+		ctx := context.Background()
+		evaluate = func() (ref.Val, *cel.EvalDetails, error) { return program.ContextEval(ctx, one.Bindings) }
+	}
+	value, _, err := evaluate()
 	if err != nil {
 		return fail("evaluate", err)
 	}
@@ -130,7 +152,7 @@ func run(env *cel.Env, one testCase, budget time.Duration) answer {
 		for {
 			start, begun := spent(), time.Now()
 			for range count {
-				program.Eval(one.Bindings)
+				evaluate()
 			}
 			if took := spent() - start; time.Since(begun) >= budget/3 {
 				nanos := float64(took.Nanoseconds()) / float64(count)
@@ -148,6 +170,7 @@ func run(env *cel.Env, one testCase, budget time.Duration) answer {
 
 func main() {
 	budget := flag.Duration("budget", 30*time.Millisecond, "how long each case is measured; 0 evaluates it once")
+	limited := flag.Bool("limits", false, "evaluate within a budget, as an API server does")
 	flag.Parse()
 	env, err := environment()
 	if err != nil {
@@ -166,7 +189,7 @@ func main() {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		if err := encoder.Encode(run(env, one, *budget)); err != nil {
+		if err := encoder.Encode(run(env, one, *limited, *budget)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
