@@ -7,7 +7,7 @@ use ridgeway_krm::{GroupVersion, Gvk};
 
 use crate::cel::eval::{Answer, Evaluator, fail};
 use crate::cel::value::Cel;
-use crate::{global_context, jmespath};
+use crate::{global_context, jmespath, request};
 
 use super::{
     NAMED_FORMAT, digest, format, from_json, global, list, math, named_format, net, overload, text, time, x509,
@@ -141,6 +141,12 @@ pub(crate) fn in_module<'a>(
                 Err(fault) => fail(fault.to_string()),
             }
         }
+        ("http", "Get" | "get", [Cel::Text(url), ..]) if let Some(answer) = evaluator.data.call("GET", url) => {
+            Ok(answered(&answer))
+        }
+        ("http", "Post" | "post", [Cel::Text(url), ..]) if let Some(answer) = evaluator.data.call("POST", url) => {
+            Ok(answered(&answer))
+        }
         ("http", _, _) => fail(format!(
             "http.{name} calls a service, which no decision waits for here; let a GlobalContextEntry call it and read \
              that with globalContext.Get"
@@ -148,6 +154,14 @@ pub(crate) fn in_module<'a>(
         ("resource", _, _) => fail(format!("resource.{name} would write, which a policy cannot do here")),
         _ => overload(&format!("{module}.{name}"), None, arguments),
     }
+}
+
+/// What a service has answered, as Kyverno hands it to expressions.
+fn answered<'a>(answer: &request::Answer) -> Cel<'a> {
+    Cel::object([
+        ("body", Cel::copy(answer.body.node())),
+        ("statusCode", Cel::Int(answer.status.into())),
+    ])
 }
 
 fn gvk_of(version: &str) -> Gvk {

@@ -131,6 +131,41 @@ globalContextEntries:
 }
 
 #[test]
+fn expressions_are_answered_what_services_would_say() {
+    let policies = "
+apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: {name: asked}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}]
+  variables:
+  - name: owners
+    expression: http.Get('https://owners.example/of/' + object.metadata.name)
+  - name: checked
+    expression: \"http.Post('https://checks.example/', {'name': object.metadata.name})\"
+  validations:
+  - message: nobody owns it
+    expression: variables.owners.statusCode == 200 && 'ann' in variables.owners.body.owners
+  - message: it is not in order
+    expression: variables.checked.body.fine
+";
+    let suite = "
+kind: Test
+policies: [asked.yaml]
+resources: [maps.yaml]
+apiCallResponses:
+- {url: 'https://owners.example/of/a', response: {body: {owners: [ann]}}}
+- {url: 'https://owners.example/of/b', response: {statusCode: 404, body: {}}}
+- {url: 'https://checks.example/', method: POST, response: {body: {fine: true}}}
+results:
+- {policy: asked, isValidatingPolicy: true, kind: ConfigMap, resources: [a], result: pass}
+- {policy: asked, isValidatingPolicy: true, kind: ConfigMap, resources: [b], result: fail}
+";
+    passed(&run(&[("asked.yaml", policies)], suite), 2);
+}
+
+#[test]
 fn stored_objects_are_changed_and_clones_made() {
     let policies = "
 apiVersion: kyverno.io/v1
