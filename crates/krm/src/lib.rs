@@ -33,7 +33,7 @@ pub use labels::{LabelSelector, Operator, Requirement, SelectorError};
 pub use name::{GroupVersion, Gvk, Gvr, ObjectRef};
 pub use quantity::{Quantity, QuantityError};
 pub use schema::{ListType, MapType, Schema, SchemaError, SchemaId, SchemaRef, SchemaSet, SchemaType};
-pub use shown::{HIDDEN, is_secret, kept, shown};
+pub use shown::{HIDDEN, is_secret, kept, kept_json, shown};
 pub use table::KindTable;
 pub use validation::{
     validate_label, validate_label_key, validate_label_value, validate_path_segment, validate_subdomain,

@@ -1,6 +1,8 @@
 //! Objects as they may be seen, and kept, where their secrets may not.
 
-use ridgeway_doc::{Node, Value};
+use std::borrow::Cow;
+
+use ridgeway_doc::{Doc, Node, Value};
 
 use crate::name::Gvk;
 
@@ -40,6 +42,15 @@ pub fn kept(object: Value, gvk: &Gvk) -> Value {
     object
 }
 
+/// The same of an object's JSON text, which is mostly as it may be kept already; `None` when it is no JSON.
+pub fn kept_json<'j>(json: &'j str, gvk: &Gvk) -> Option<Cow<'j, str>> {
+    if !is_secret(gvk) && !json.contains("managedFields") && !json.contains(LAST_APPLIED) {
+        return Some(Cow::Borrowed(json));
+    }
+    let object = Doc::parse_json(json.as_bytes()).ok()?;
+    Some(Cow::Owned(kept(object.into(), gvk).to_json()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,7 +62,12 @@ mod tests {
              {LAST_APPLIED}: hunter2}}}}, stringData: {{key: hunter2}}, data: {{other: hunter2}}}}"
         );
         let object = ridgeway_doc::parse_yaml(&text).unwrap().remove(0);
-        let json = |gvk: &Gvk| kept(object.root().to_value(), gvk).to_json();
+        let json = |gvk: &Gvk| {
+            let json = kept(object.root().to_value(), gvk).to_json();
+            let text = object.root().to_json();
+            assert_eq!(kept_json(&text, gvk).as_deref(), Some(&*json));
+            json
+        };
         let secret = json(&Gvk::new("", "v1", "Secret"));
         assert!(
             !secret.contains("hunter2") && secret.contains("\"key\":\"<hidden>\""),
@@ -60,5 +76,11 @@ mod tests {
         assert!(secret.contains("\"a\":\"b\""), "{secret}");
         let other = json(&Gvk::new("", "v1", "ConfigMap"));
         assert_eq!(other.matches("hunter2").count(), 2, "{other}");
+        let plain = r#"{"kind":"ConfigMap","data":{"a":"b"}}"#;
+        assert!(matches!(
+            kept_json(plain, &Gvk::new("", "v1", "ConfigMap")),
+            Some(Cow::Borrowed(text)) if text == plain
+        ));
+        assert_eq!(kept_json("{", &Gvk::new("", "v1", "Secret")), None);
     }
 }

@@ -4,15 +4,15 @@
 //! A change costs a few copies of texts and counters here; its line is made on the journal's thread. Values of Secrets are
 //! not in it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ridgeway_cluster::{Identity, Operation, Refusal};
 use ridgeway_doc::{Doc, Node, Value};
-use ridgeway_krm::{Gvk, Kind, is_secret, kept};
-use ridgeway_store::Entry;
+use ridgeway_krm::{Gvk, Kind, is_secret, kept, kept_json};
 
-use super::record::digest;
+use super::record::Logged;
 use super::{Change, text};
 use crate::codec;
 
@@ -30,9 +30,8 @@ pub(super) struct Draft {
     namespace_object: Option<Doc>,
     refusal: Option<(Vec<String>, String)>,
     /// The ledger's entry about it.
-    index: Option<u64>,
-    /// The stored forms, for the digests that the ledger has of them.
-    before: Option<Arc<Entry>>,
+    logged: Option<Logged>,
+    /// The stored form.
     after: Option<Bytes>,
 }
 
@@ -69,8 +68,7 @@ impl Draft {
             old: old.cloned(),
             namespace_object: namespace.cloned(),
             refusal: None,
-            index: None,
-            before: None,
+            logged: None,
             after: None,
         }
     }
@@ -84,23 +82,20 @@ impl Draft {
         let mut by: Vec<String> = by.collect();
         by.dedup();
         self.refusal = Some((by, message.to_owned()));
-        self.index = index;
+        self.logged = index.map(|index| Logged {
+            index,
+            before: String::new(),
+            after: String::new(),
+        });
         self
     }
 
     /// What is known once it is stored; `last` is what a removed object looked like at the end.
-    pub(super) fn stored(
-        mut self,
-        index: Option<u64>,
-        before: Option<Arc<Entry>>,
-        after: Option<Bytes>,
-        last: Option<&Doc>,
-    ) -> Draft {
+    pub(super) fn stored(mut self, logged: Option<Logged>, after: Option<Bytes>, last: Option<&Doc>) -> Draft {
         if let (Some(Object::Stored), None, Some(last)) = (&self.object, &after, last) {
             self.object = Some(Object::Found(last.clone().into()));
         }
-        self.index = index;
-        self.before = before;
+        self.logged = logged;
         self.after = after;
         self
     }
@@ -110,42 +105,12 @@ impl Draft {
         let gvk = &self.kind.gvk;
         let mut out = Value::object();
         out.set(&["time"], self.time.as_str());
-        if let Some(index) = self.index.and_then(|index| i64::try_from(index).ok()) {
-            out.set(&["ledger", "index"], index);
-        }
-        for (key, bytes) in [
-            ("before", self.before.as_ref().map(|entry| &entry.value)),
-            ("after", self.after.as_ref()),
-        ] {
-            if let Some(bytes) = bytes {
-                out.set(&["ledger", key], digest(bytes.get(codec::HEAD..).unwrap_or_default()));
-            }
-        }
-        let request = out.object_at(&["request"]);
-        request.insert("operation", self.operation.as_str());
-        request.insert("kind", named(gvk));
-        for (key, text) in [
-            ("subResource", &self.subresource),
-            ("namespace", &self.namespace),
-            ("name", &self.name),
-        ] {
-            if !text.is_empty() {
-                request.insert(key, text.as_str());
-            }
-        }
-        request.insert("userInfo", crate::review::user_info(&self.user));
-        let object = match self.object {
-            Some(Object::Found(found)) => Some(found),
-            Some(Object::Stored) => self.after.as_ref().and_then(|bytes| stored(bytes)),
-            None => None,
-        };
-        let old = self.old.map(Value::from);
-        if object.is_none() && old.is_none() {
-            return None;
-        }
-        for (key, value) in [("object", object), ("oldObject", old)] {
-            if let Some(value) = value {
-                request.insert(key, kept(value, gvk));
+        if let Some(logged) = &self.logged {
+            out.set(&["ledger", "index"], i64::try_from(logged.index).unwrap_or(i64::MAX));
+            for (key, digest) in [("before", &logged.before), ("after", &logged.after)] {
+                if !digest.is_empty() {
+                    out.set(&["ledger", key], digest.as_str());
+                }
             }
         }
         if let Some(namespace) = &self.namespace_object {
@@ -159,8 +124,45 @@ impl Draft {
                 out.set(&["decision", "message"], message);
             }
         }
-        Some(out.to_json().into_bytes())
+        let mut request = Value::object();
+        request.set(&["operation"], self.operation.as_str());
+        request.set(&["kind"], named(gvk));
+        for (key, text) in [
+            ("subResource", &self.subresource),
+            ("namespace", &self.namespace),
+            ("name", &self.name),
+        ] {
+            if !text.is_empty() {
+                request.set(&[key], text.as_str());
+            }
+        }
+        request.set(&["userInfo"], crate::review::user_info(&self.user));
+        // Stored forms are JSON already: most are written as they are.
+        let object = match self.object {
+            Some(Object::Found(found)) => Some(Cow::Owned(kept(found, gvk).to_json())),
+            Some(Object::Stored) => stored(self.after.as_deref()).and_then(|json| kept_json(json, gvk)),
+            None => None,
+        };
+        let old = self.old.map(|old| kept(old.into(), gvk).to_json());
+        if object.is_none() && old.is_none() {
+            return None;
+        }
+        let mut request = request.to_json();
+        for (key, json) in [("object", object.as_deref()), ("oldObject", old.as_deref())] {
+            if let Some(json) = json {
+                member(&mut request, key, json);
+            }
+        }
+        let mut line = out.to_json();
+        member(&mut line, "request", &request);
+        Some(line.into_bytes())
     }
+}
+
+/// Adds a member to the text of an object that has some.
+fn member(object: &mut String, key: &str, json: &str) {
+    object.pop();
+    object.extend([",\"", key, "\":", json, "}"]);
 }
 
 fn named(gvk: &Gvk) -> Value {
@@ -171,9 +173,9 @@ fn named(gvk: &Gvk) -> Value {
     out
 }
 
-/// An object from its stored form.
-fn stored(bytes: &[u8]) -> Option<Value> {
-    Doc::parse_json(bytes.get(codec::HEAD..)?).ok().map(Value::from)
+/// The JSON of a stored form.
+fn stored(bytes: Option<&[u8]>) -> Option<&str> {
+    std::str::from_utf8(bytes?.get(codec::HEAD..)?).ok()
 }
 
 /// What rules read of a namespace.

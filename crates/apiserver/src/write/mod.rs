@@ -474,7 +474,7 @@ impl Change<'_> {
             let seen = Expect::ModRevision(charge.seen);
             txn = txn.expect(charge.key.clone(), seen).put(charge.key, charge.value);
         }
-        let (index, committed) = {
+        let (logged, committed) = {
             let _changing = self.plane.changing(&self.kind);
             self.commit_recorded(txn, live.as_deref(), encoded.as_deref()).await?
         };
@@ -492,7 +492,7 @@ impl Change<'_> {
         let created = live.is_none();
         self.plane.inner.metrics.writes(self.verb);
         if let Some(draft) = draft {
-            self.keep(draft.stored(index, live, encoded.clone(), last.as_ref()));
+            self.keep(draft.stored(logged, encoded.clone(), last.as_ref()));
         }
         if encoded.is_none() && self.kind.plural == "namespaces" {
             self.plane.forget_namespace(&self.name);

@@ -11,13 +11,21 @@ use super::Change;
 use crate::{audit, fault};
 
 /// SHA-256 as hexadecimal text.
-pub(super) fn digest(bytes: &[u8]) -> String {
+fn digest(bytes: &[u8]) -> String {
     use std::fmt::Write;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
     digest.as_ref().iter().fold(String::with_capacity(64), |mut out, b| {
         write!(out, "{b:02x}").expect("writing to a String cannot fail");
         out
     })
+}
+
+/// What the ledger's entry about a change says of it.
+pub(super) struct Logged {
+    pub(super) index: u64,
+    /// The digests of the stored forms; empty where there is none.
+    pub(super) before: String,
+    pub(super) after: String,
 }
 
 /// What came of a change, in its outcome's record.
@@ -75,7 +83,7 @@ impl Change<'_> {
     /// intent is on disk. Once the intent is queued, all of it happens, whether or not somebody waits: the ledger's thread hands
     /// the transaction to the store's, and that one the outcome to the ledger.
     ///
-    /// Tells the intent's index, where there is a ledger.
+    /// Tells the intent, where there is a ledger.
     ///
     /// # Errors
     /// The intent could not be recorded; the inner error is the store's.
@@ -84,11 +92,13 @@ impl Change<'_> {
         txn: Txn,
         before: Option<&Entry>,
         after: Option<&[u8]>,
-    ) -> Result<(Option<u64>, Result<Committed, StoreError>), Status> {
+    ) -> Result<(Option<Logged>, Result<Committed, StoreError>), Status> {
         let store = &self.plane.inner.store;
         let Some(ledger) = self.plane.ledger() else {
             return Ok((None, store.commit(txn).await));
         };
+        let record = self.intent(before, after);
+        let (before_digest, after_digest) = (record.before.clone(), record.after.clone());
         let mut outcome = self.record(Phase::Outcome);
         let done_code = if before.is_some() { 200 } else { 201 };
         let (reply, answer) = oneshot::channel();
@@ -105,11 +115,16 @@ impl Change<'_> {
                 if let Err(error) = outcomes.append_buffered(&outcome) {
                     tracing::error!(%error, intent, "the outcome of a change could not be recorded");
                 }
-                drop(reply.send(Ok((Some(intent), committed))));
+                let logged = Logged {
+                    index: intent,
+                    before: before_digest,
+                    after: after_digest,
+                };
+                drop(reply.send(Ok((Some(logged), committed))));
             };
             store.submit(txn, Box::new(done));
         };
-        let queued = ledger.append_then(&self.intent(before, after), then).await;
+        let queued = ledger.append_then(&record, then).await;
         let committed = match queued {
             Ok(()) => answer.await.unwrap_or(Err(LedgerError::Closed)),
             Err(error) => Err(error),
