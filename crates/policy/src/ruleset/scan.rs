@@ -10,6 +10,9 @@ use crate::pod_security;
 use crate::request::Request;
 use crate::verdict::{Outcome, RuleResult};
 
+/// How many results are made room for at most.
+const MOST: usize = 128;
+
 impl RuleSet {
     /// Judges a stored object: only rules that may be judged in the background.
     pub fn scan(&self, request: &Request<'_>) -> Vec<RuleResult> {
@@ -60,6 +63,10 @@ impl RuleSet {
     /// Asks every rule about objects of one kind, and adds what it says about each to the results of that one.
     fn ask(&self, requests: &[Request<'_>], background: bool, results: &mut [Vec<RuleResult>]) {
         let Some(first) = requests.first() else { return };
+        // Most rules that could say something do; a list that grows bit by bit is copied each time.
+        let named = self.by_kind.get(&first.gvk.kind).map_or(0, Vec::len);
+        let rules = named + self.any_kind.len() + self.cel.len() + self.gatekeeper.len();
+        results.iter_mut().for_each(|results| results.reserve(rules.min(MOST)));
         // Where one result of a policy is enough: the policy that has said something last.
         let mut done: Vec<Option<&str>> = Vec::new();
         for (policy, rule) in self.candidates(&first.gvk.kind) {
