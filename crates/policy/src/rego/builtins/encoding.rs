@@ -15,13 +15,13 @@ use super::{Answer, Builtin, Env, builtin, object, text, wrong};
 pub(super) const BUILTINS: &[Builtin] = &[
     builtin("base64.encode", 1, |_, a| Ok(Value::str(STANDARD.encode(text(a, 0)?)))),
     builtin("base64.decode", 1, |_, a| {
-        let bytes = decode_base64(text(a, 0)?, &STANDARD, &STANDARD_NO_PAD)?;
+        let bytes = decode_base64(text(a, 0)?, &STANDARD, &STANDARD)?;
         Ok(lossy(&bytes))
     }),
     builtin("base64.is_valid", 1, |_, a| {
         let valid = a[0]
             .as_str()
-            .is_some_and(|t| decode_base64(t, &STANDARD, &STANDARD_NO_PAD).is_ok());
+            .is_some_and(|t| decode_base64(t, &STANDARD, &STANDARD).is_ok());
         Ok(Value::Bool(valid))
     }),
     builtin("base64url.encode", 1, |_, a| {
@@ -42,6 +42,9 @@ pub(super) const BUILTINS: &[Builtin] = &[
     builtin("urlquery.decode_object", 1, |_, a| {
         let mut out: Vec<(String, Vec<Value<'_>>)> = Vec::new();
         for pair in text(a, 0)?.split('&').filter(|pair| !pair.is_empty()) {
+            if pair.contains(';') {
+                return Err(Fault::value("invalid semicolon separator in query"));
+            }
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let key = String::from_utf8_lossy(&query_unescape(key)?).into_owned();
             let value = lossy(&query_unescape(value)?);
@@ -54,7 +57,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         Ok(Value::object(members.collect()))
     }),
     builtin("json.marshal", 1, |env, a| {
-        let out = a[0].to_json();
+        let out = escape_html(&a[0].to_json());
         env.work(out.len())?;
         Ok(Value::str(out))
     }),
@@ -247,10 +250,28 @@ fn marshal_with_options<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
         out.push_str(&prefix);
         write_pretty(&a[0], &prefix, &indent, 0, &mut out);
     } else {
-        a[0].write_json(&mut out);
+        out = escape_html(&a[0].to_json());
     }
     env.work(out.len())?;
     Ok(Value::str(out))
+}
+
+/// JSON that may stand in HTML, as Go writes it.
+pub(super) fn escape_html(json: &str) -> String {
+    if !json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+        return json.to_owned();
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match c {
+            // Such characters stand in texts only.
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 fn write_pretty(value: &Value<'_>, prefix: &str, indent: &str, depth: usize, out: &mut String) {
@@ -277,13 +298,15 @@ fn write_pretty(value: &Value<'_>, prefix: &str, indent: &str, depth: usize, out
                 out.push(',');
             }
             line(out, depth + 1);
-            quote(&key.json_key(), out);
+            let mut name = String::new();
+            quote(&key.json_key(), &mut name);
+            out.push_str(&escape_html(&name));
             out.push_str(": ");
             write_pretty(value, prefix, indent, depth + 1, out);
         }
         line(out, depth);
         out.push('}');
     } else {
-        value.write_json(out);
+        out.push_str(&escape_html(&value.to_json()));
     }
 }

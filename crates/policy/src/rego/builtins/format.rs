@@ -18,41 +18,6 @@ struct Spec {
     precision: Option<usize>,
 }
 
-/// A value as Go prints it within a template.
-pub(super) fn go_value(value: &Value<'_>, out: &mut String) {
-    match value {
-        Value::Null => out.push_str("<no value>"),
-        other => match (other.as_str(), other.as_list(), other.as_object()) {
-            (Some(text), ..) => out.push_str(text),
-            (_, Some(items), _) => {
-                out.push('[');
-                for (i, item) in items.iter().enumerate() {
-                    if i > 0 {
-                        out.push(' ');
-                    }
-                    go_value(item, out);
-                }
-                out.push(']');
-            }
-            (_, _, Some(members)) => {
-                out.push_str("map[");
-                for (i, (key, value)) in members.iter().enumerate() {
-                    if i > 0 {
-                        out.push(' ');
-                    }
-                    go_value(key, out);
-                    out.push(':');
-                    go_value(value, out);
-                }
-                out.push(']');
-            }
-            _ => {
-                let _ = write!(out, "{other}");
-            }
-        },
-    }
-}
-
 pub(super) fn sprintf(format: &str, args: &[Value<'_>]) -> Result<String, Fault> {
     const WIDEST: usize = 10_000;
     let mut out = String::new();
@@ -150,7 +115,7 @@ pub(super) fn sprintf(format: &str, args: &[Value<'_>]) -> Result<String, Fault>
 }
 
 /// A value as text: strings without quotes, all else as terms.
-fn plain(value: &Value<'_>) -> String {
+pub(super) fn plain(value: &Value<'_>) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::error::Fault;
 use super::super::value::{Type, Value};
-use super::{Answer, Builtin, Env, array, builtin, format, integer, list, num, object, text, wrong};
+use super::{Answer, Builtin, Env, array, builtin, format, integer, list, num, object, template, text, wrong};
 
 pub(super) const BUILTINS: &[Builtin] = &[
     builtin("concat", 2, |env, a| {
@@ -61,13 +61,9 @@ pub(super) const BUILTINS: &[Builtin] = &[
     builtin("split", 2, |env, a| {
         let (whole, by) = (text(a, 0)?, text(a, 1)?);
         env.work(whole.len())?;
-        let parts: Vec<_> = if by.is_empty() {
-            whole.chars().map(|c| Value::str(c.to_string())).collect()
-        } else {
-            whole.split(by).map(Value::str).collect()
-        };
-        Ok(Value::array(parts))
+        Ok(Value::array(parts(whole, by).into_iter().map(Value::str).collect()))
     }),
+    builtin("strings.split_n", 3, split_n),
     builtin("replace", 3, |env, a| {
         let (whole, old, new) = (text(a, 0)?, text(a, 1)?, text(a, 2)?);
         env.work(whole.len() * (1 + new.len()))?;
@@ -94,7 +90,9 @@ pub(super) const BUILTINS: &[Builtin] = &[
         any_match(env, a, |s, p| s.ends_with(p))
     }),
     builtin("strings.render_template", 2, |env, a| {
-        let out = super::strings::render(text(a, 0)?, &a[1])?;
+        let template = text(a, 0)?;
+        object(a, 1)?;
+        let out = template::render(env, template, &a[1])?;
         env.work(out.len())?;
         Ok(Value::str(out))
     }),
@@ -149,6 +147,31 @@ pub(super) const BUILTINS: &[Builtin] = &[
         Ok(Value::str(out))
     }),
 ];
+
+/// What lies between separators; without one, the characters.
+fn parts<'t>(whole: &'t str, by: &'t str) -> Vec<&'t str> {
+    if by.is_empty() {
+        whole.split("").filter(|c| !c.is_empty()).collect()
+    } else {
+        whole.split(by).collect()
+    }
+}
+
+/// The first parts, or with a negative count the last.
+fn split_n<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
+    let (whole, by, count) = (text(a, 0)?, text(a, 1)?, integer(a, 2)?);
+    env.work(whole.len())?;
+    let parts = parts(whole, by);
+    let wanted = usize::try_from(count.unsigned_abs())
+        .unwrap_or(usize::MAX)
+        .min(parts.len());
+    let kept = if count < 0 {
+        &parts[parts.len() - wanted..]
+    } else {
+        &parts[..wanted]
+    };
+    Ok(Value::array(kept.iter().map(|part| Value::str(*part)).collect()))
+}
 
 fn mapped<'d>(env: &Env<'_>, a: &[Value<'d>], map: fn(&str) -> String) -> Answer<'d> {
     let whole = text(a, 0)?;
@@ -213,32 +236,4 @@ fn replace_n<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
         }
     }
     Ok(Value::str(out))
-}
-
-/// Fills `{{.name}}` in, and repeats `{{range}}` blocks.
-pub(super) fn render(template: &str, vars: &Value<'_>) -> Result<String, Fault> {
-    let mut out = String::new();
-    let mut rest = template;
-    while let Some(at) = rest.find("{{") {
-        out.push_str(&rest[..at]);
-        let inner = &rest[at + 2..];
-        let end = inner
-            .find("}}")
-            .ok_or_else(|| Fault::value("template: unclosed action"))?;
-        let action = inner[..end].trim();
-        rest = &inner[end + 2..];
-        let path = action
-            .strip_prefix('.')
-            .ok_or_else(|| Fault::value(format!("template: function {action:?} not defined")))?;
-        let mut found = Some(vars.clone());
-        for name in path.split('.').filter(|name| !name.is_empty()) {
-            found = found.and_then(|value| value.field(name));
-        }
-        let Some(found) = found else {
-            return Err(Fault::value(format!("map has no entry for key {path:?}")));
-        };
-        format::go_value(&found, &mut out);
-    }
-    out.push_str(rest);
-    Ok(out)
 }

@@ -70,7 +70,7 @@ impl<'t> Lower<'t> {
     /// Compiles a body, its lines in the first order in which each has what it needs.
     pub(crate) fn body(&mut self, body: &Body) -> Result<Steps, Error> {
         let mut left: Vec<Literal> = Vec::new();
-        for literal in body {
+        for literal in body.iter().filter(|literal| !is_print(literal)) {
             self.split(literal.clone(), &mut left)?;
         }
         let mut steps = Steps::new();
@@ -145,12 +145,12 @@ impl<'t> Lower<'t> {
         if let Some((_, arity)) = self.tree.function(&call.target) {
             return Ok(arity);
         }
+        if is_print_call(call) {
+            return Err(Error::type_error(call.pos, "print(…) used as value"));
+        }
         let name = call.target.dotted().unwrap_or_default();
         if let Some(builtin) = builtins::find(&name) {
-            return Ok(match builtin.arity {
-                Some(arity) => arity,
-                None => call.args.len(),
-            });
+            return Ok(builtin.arity);
         }
         Err(Error::type_error(call.pos, format!("undefined function {name}")))
     }
@@ -490,6 +490,15 @@ impl<'t> Lower<'t> {
             term => Ok(Pattern::Equal(self.expr(term, steps, pos)?)),
         }
     }
+}
+
+/// `print` tells nobody here: such a line is passed over, whatever stands in it.
+fn is_print(literal: &Literal) -> bool {
+    matches!(&literal.kind, LiteralKind::Term(Term::Call(call)) if is_print_call(call))
+}
+
+fn is_print_call(call: &Call) -> bool {
+    matches!(&call.target, Term::Var(name) if &**name == "print")
 }
 
 fn is_walk(call: &Call) -> bool {
