@@ -324,6 +324,7 @@ fn kind_needs(tree: &Tree, kind: &LiteralKind, out: &mut Vec<usize>) {
                 .chain([value, domain])
                 .for_each(|term| needs(tree, term, out));
         }
+        LiteralKind::Any(bodies) => bodies.iter().for_each(|closure| body_needs(tree, &closure.body, out)),
         LiteralKind::Every { domain, body, .. } => {
             needs(tree, domain, out);
             body_needs(tree, &body.body, out);

@@ -224,6 +224,7 @@ impl<'g> Resolver<'g> {
                 self.declare_all(value);
                 LiteralKind::SomeIn(key.as_ref().map(|key| self.term(key)), self.term(value), domain)
             }
+            LiteralKind::Any(bodies) => LiteralKind::Any(bodies.iter().map(|body| self.closure(&[], body).1).collect()),
             LiteralKind::Every {
                 key,
                 value,
@@ -433,6 +434,7 @@ fn kind_names(kind: &LiteralKind, used: &mut Vec<Name>, declared: &mut Vec<Name>
             pattern_names(value, declared);
         }
         LiteralKind::Every { domain, .. } => names(domain, used),
+        LiteralKind::Any(_) => {}
     }
 }
 

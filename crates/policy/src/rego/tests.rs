@@ -77,6 +77,132 @@ fn parts_of_texts_from_either_end() {
 }
 
 #[test]
+fn functions_in_their_corners() {
+    for (call, told) in [
+        (r#"upper("straße ǆ")"#, r#""STRAßE Ǆ""#),
+        (r#"lower("ΑΣ İ")"#, r#""ασ i""#),
+        (r#"strings.replace_n({"": "x"}, "ab")"#, r#""xaxbx""#),
+        (r#"strings.replace_n({"a": "1", "": "-"}, "ba")"#, r#""-b-1-""#),
+        (r#"json.marshal("<&>")"#, r#""\"\\u003c\\u0026\\u003e\"""#),
+        (r#"base64.is_valid("YQ")"#, "false"),
+        (r#"semver.compare("v1.0.0", "1.0.0")"#, "0"),
+        (r#"semver.is_valid("99999999999999999999.0.0")"#, "false"),
+        (
+            r#"uuid.parse("00000000-0000-0000-0000-000000000000").variant"#,
+            r#""Reserved""#,
+        ),
+        (
+            r#"uuid.parse("6ba7b810-9dad-21d1-80b4-00c04fd430c8").domain"#,
+            r#""Domain180""#,
+        ),
+        ("time.clock(1e18)", "[1, 46, 40]"),
+        ("time.clock(-1.5)", "eval_builtin_error: time.clock: timestamp too big"),
+        ("time.diff(1577836800000000001, 1577836799999999999)[5]", "1"),
+        (r#"time.parse_duration_ns("1d2h")"#, "93600000000000"),
+        (r#"time.format([1577836800000000000, "UTC", "_2 __2"])"#, r#"" 1   1""#),
+        (r#"regex.split("", "abc")"#, r#"["a", "b", "c"]"#),
+        (r#"regex.split("a", "aXa")"#, r#"["", "X", ""]"#),
+        (r#"regex.split(",", "")"#, r#"[""]"#),
+        (
+            r#"regex.template_match("a{b}c}", "abc", "{", "}")"#,
+            r#"eval_builtin_error: regex.template_match: unbalanced braces in "a{b}c}""#,
+        ),
+        (
+            r#"json.patch({"a": [1]}, [{"op": "remove", "path": "/b"}])"#,
+            "eval_builtin_error: json.patch: the path does not exist",
+        ),
+        (
+            r#"json.patch({}, [{"op": "add", "path": "/a"}])"#,
+            "eval_builtin_error: json.patch: missing required attribute 'value'",
+        ),
+        (r#"json.filter({"a": 1}, [""])"#, "{}"),
+        (r#"net.cidr_contains_matches(input.nope2, "10.1.1.1")"#, "undefined"),
+        (
+            "net.cidr_merge({1})",
+            "eval_builtin_error: net.cidr_merge: element must be string",
+        ),
+        (
+            r#"graph.reachable_paths({"a": ["b", "x"], "b": ["a"]}, ["a"])"#,
+            r#"{["a"], ["a", "b"]}"#,
+        ),
+        (
+            r#"urlquery.decode_object("a=1;b")"#,
+            "eval_builtin_error: urlquery.decode_object: invalid semicolon separator in query",
+        ),
+        (
+            r#"to_number("1e400")"#,
+            r#"eval_builtin_error: to_number: strconv.ParseFloat: parsing "1e400": invalid syntax"#,
+        ),
+        (r#"{lower("A"): 1, "a": 2}"#, r#"{"a": 1}"#),
+    ] {
+        assert_eq!(value_of(call), told, "{call}");
+    }
+}
+
+#[test]
+fn a_whole_value_has_no_other_below_it() {
+    for (module, x) in [
+        (
+            "p[y] := z if { y := \"a\"; z := {\"b\": 1} }\np.a.c := 2",
+            "eval_conflict_error",
+        ),
+        (
+            "p[y] := z if { y := \"a\"; z := 1 }\np.b.c := 2",
+            r#"{"a": 1, "b": {"c": 2}}"#,
+        ),
+        (
+            "p[y].b := 1 if { y := \"a\" }\np.a.c := 2",
+            r#"{"a": {"b": 1, "c": 2}}"#,
+        ),
+        ("p := y if { y := 1 with input.roles[0] as 2 }", "eval_conflict_error"),
+    ] {
+        let module = format!("package t\n{module}");
+        assert_eq!(answer(&[&module], "x = data.t.p", Version::V1), x, "{module}");
+    }
+}
+
+#[test]
+fn bodies_with_and_or_not() {
+    for (module, x) in [
+        ("p if false or true", "true"),
+        ("p if { false or true and false }", "undefined"),
+        ("p if { true or true and false }", "true"),
+        ("p if { (true or true) and false }", "undefined"),
+        ("p if { ((false or true)) }", "true"),
+        ("p if { { y := 1; y == 1 } or false }", "true"),
+        ("p if { { y := 1; y == 2 } and true }", "undefined"),
+        ("p if not { input.user == \"bob\"; true }", "true"),
+        ("p if not (input.user == \"amy\" or false)", "undefined"),
+        ("p if { not input.nope and not { false } }", "true"),
+        // All of a negated line is within its body.
+        ("p if not count(input.nope) == 0", "true"),
+        ("p contains y if { some y in [1, 2, 3]; y == 1 or y == 3 }", "{1, 3}"),
+        (
+            "p if { input.user == 1 or input.user == 2 with input.user as 2 }",
+            "true",
+        ),
+        (
+            "p if { input.user == 1 with input.user as 1 or false }",
+            "rego_parse_error",
+        ),
+        ("p if { (input.user == 1 with input.user as 1) or false }", "true"),
+        ("p := or({1}, and({2}, {2}))", "{1, 2}"),
+        ("p if { y == 1 or y == 2 }", "rego_unsafe_var_error"),
+        ("p if { y := 1 or 2 }", "rego_compile_error"),
+        ("p if { true or numbers.range(1, 1000000000) == [] }", "true"),
+        ("or := 1", "rego_parse_error"),
+        ("p := {\"or\": 1}.or", "1"),
+    ] {
+        let module = format!("package t\nimport rego.v2\n{module}");
+        assert_eq!(answer(&[&module], "x = data.t.p", Version::V1), x, "{module}");
+    }
+    let plain = "package t\np := or if { or := and(2) }\nand(x) := x + 1";
+    assert_eq!(answer(&[plain], "x = data.t.p", Version::V1), "3");
+    let own = "package t\nimport future.keywords.or\np if { false or true }";
+    assert_eq!(answer(&[own], "x = data.t.p", Version::V1), "true");
+}
+
+#[test]
 fn printing_is_passed_over() {
     for (module, x) in [
         ("p := 1 if { print(\"a\", input.nope, {1}) }", "1"),

@@ -16,6 +16,7 @@ mod net;
 mod numbers;
 mod objects;
 mod patterns;
+mod re2;
 mod schemas;
 mod strings;
 mod system;
@@ -110,7 +111,9 @@ impl<'p> Env<'p> {
     fn compiled(&self, text: &str) -> Result<Arc<regex::Regex>, Fault> {
         const KEPT: usize = 256;
         let compile = || {
-            regex::RegexBuilder::new(&patterns::in_our_syntax(text))
+            let ours = re2::translated(text);
+            let ours = ours.map_err(|why| Fault::value(format!("error parsing regexp: {why}")))?;
+            regex::RegexBuilder::new(&ours)
                 .size_limit(1 << 20)
                 .build()
                 .map(Arc::new)

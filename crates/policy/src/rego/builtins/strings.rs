@@ -35,8 +35,8 @@ pub(super) const BUILTINS: &[Builtin] = &[
     builtin("endswith", 2, |_, a| {
         Ok(Value::Bool(text(a, 0)?.ends_with(text(a, 1)?)))
     }),
-    builtin("lower", 1, |env, a| mapped(env, a, str::to_lowercase)),
-    builtin("upper", 1, |env, a| mapped(env, a, str::to_uppercase)),
+    builtin("lower", 1, |env, a| mapped(env, a, |c| single(c, c.to_lowercase()))),
+    builtin("upper", 1, |env, a| mapped(env, a, |c| single(c, c.to_uppercase()))),
     builtin("trim", 2, |_, a| {
         let cut = text(a, 1)?;
         Ok(Value::str(text(a, 0)?.trim_matches(|c| cut.contains(c))))
@@ -173,10 +173,19 @@ fn split_n<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
     Ok(Value::array(kept.iter().map(|part| Value::str(*part)).collect()))
 }
 
-fn mapped<'d>(env: &Env<'_>, a: &[Value<'d>], map: fn(&str) -> String) -> Answer<'d> {
+fn mapped<'d>(env: &Env<'_>, a: &[Value<'d>], map: fn(char) -> char) -> Answer<'d> {
     let whole = text(a, 0)?;
     env.work(whole.len())?;
-    Ok(Value::str(map(whole)))
+    Ok(Value::str(whole.chars().map(map).collect::<String>()))
+}
+
+/// The one character that another becomes; where that takes several, it stays.
+fn single(c: char, mut mapped: impl ExactSizeIterator<Item = char>) -> char {
+    match (mapped.len(), mapped.next()) {
+        (1, Some(one)) => one,
+        (_, Some('i')) => 'i',
+        _ => c,
+    }
 }
 
 fn any_match<'d>(env: &Env<'_>, a: &[Value<'d>], fits: fn(&str, &str) -> bool) -> Answer<'d> {
@@ -223,17 +232,23 @@ fn replace_n<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
     env.work(whole.len() * (1 + pairs.len()))?;
     let mut out = String::new();
     let mut rest = whole;
-    while let Some(c) = rest.chars().next() {
-        match pairs.iter().find(|(old, _)| !old.is_empty() && rest.starts_with(old)) {
-            Some((old, new)) => {
-                out.push_str(new);
-                rest = &rest[old.len()..];
-            }
-            None => {
-                out.push(c);
-                rest = &rest[c.len_utf8()..];
-            }
+    // The empty pattern fits everywhere, but not twice in one place.
+    let mut empty = false;
+    loop {
+        let found = pairs
+            .iter()
+            .find(|(old, _)| rest.starts_with(old) && !(empty && old.is_empty()));
+        if let Some((old, new)) = found {
+            out.push_str(new);
+            rest = &rest[old.len()..];
+            empty = old.is_empty();
+            continue;
         }
+        empty = false;
+        let Some(c) = rest.chars().next() else {
+            return Ok(Value::str(out));
+        };
+        out.push(c);
+        rest = &rest[c.len_utf8()..];
     }
-    Ok(Value::str(out))
 }

@@ -57,6 +57,7 @@ fn template<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
 
 /// The outline of a module: its package, imports and the names of its rules.
 fn read_module<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
+    text(a, 0)?;
     let source = text(a, 1)?;
     env.work(source.len() * 16)?;
     let module = parse_module(source, Version::V1).map_err(|error| Fault::value(error.to_string()))?;

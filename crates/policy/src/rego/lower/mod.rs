@@ -294,6 +294,18 @@ impl<'t> Lower<'t> {
                 steps.push(Step::Iterate { domain, key, value });
                 Ok(())
             }
+            LiteralKind::Any(bodies) => {
+                // Any holds where it is not so that none does.
+                let known = self.known.clone();
+                let mut none = Steps::new();
+                for body in bodies {
+                    let steps = self.body(&body.body)?;
+                    self.set_known(known.clone());
+                    none.push(Step::Not(steps));
+                }
+                steps.push(Step::Not(none));
+                Ok(())
+            }
             LiteralKind::Every {
                 key,
                 value,

@@ -60,6 +60,8 @@ impl Lower<'_> {
                 for (key, value) in members {
                     out.push((self.expr(key, steps, pos)?, self.expr(value, steps, pos)?));
                 }
+                // Of members with one key the computed ones count.
+                out.sort_by_key(|(key, _)| !matches!(key, Expr::Const(_)));
                 let constant: Option<Vec<_>> = out
                     .iter()
                     .map(|(key, value)| match (key, value) {

@@ -1,10 +1,11 @@
 //! Modules, rules and bodies from tokens, in both versions of the language.
 
+mod logic;
 mod term;
 
-use super::ast::{Body, Closure, HeadKind, Import, Literal, LiteralKind, Module, Name, Pos, Rule, Term, With};
+use super::ast::{Body, Closure, HeadKind, Import, LiteralKind, Module, Name, Pos, Rule, Term};
 use super::error::Error;
-use super::lexer::{FUTURE, Lexer, Tok, Token};
+use super::lexer::{FUTURE, Lexer, OF_VERSION_1, Tok, Token};
 
 /// Which version of the language a module is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,9 @@ pub(crate) struct Parser {
     at: usize,
     v1: bool,
     /// Which of the later words are words here.
-    words: [bool; 4],
+    words: [bool; FUTURE.len()],
+    /// Where something that could have been more than a term was not.
+    terms: Vec<Pos>,
     depth: u32,
     /// How often something was read again in another way.
     retries: u32,
@@ -61,7 +64,8 @@ impl Parser {
             tokens,
             at: 0,
             v1,
-            words: [v1; 4],
+            words: std::array::from_fn(|i| v1 && i < OF_VERSION_1),
+            terms: Vec::new(),
             depth: 0,
             retries: 0,
             blanks: 0,
@@ -144,10 +148,14 @@ impl Parser {
         found
     }
 
-    /// One of the words that only later versions know, where it is one. Before `(` and `.` it is a name.
+    /// Whether one of the words that only later versions know is one here.
+    fn has_word(&self, word: &str) -> bool {
+        FUTURE.iter().position(|w| *w == word).is_some_and(|i| self.words[i])
+    }
+
+    /// Whether such a word comes next. Before `(` and `.` it is a name.
     fn is_word(&self, word: &str) -> bool {
-        let known = FUTURE.iter().position(|w| *w == word).is_some_and(|i| self.words[i]);
-        if !known || !matches!(self.peek(), Tok::Ident(found) if found == word) {
+        if !self.has_word(word) || !matches!(self.peek(), Tok::Ident(found) if found == word) {
             return false;
         }
         let touched = self.touches_at(1);
@@ -244,12 +252,26 @@ impl Parser {
         self.at += 1;
         let path = self.path()?;
         let alias = if self.key("as") { Some(self.ident()?) } else { None };
-        match path.iter().map(|name| &**name).collect::<Vec<_>>()[..] {
+        let shown: Vec<&str> = path.iter().map(|name| &**name).collect();
+        if let (Some(alias), [root, ..]) = (&alias, &shown[..]) {
+            if matches!(*root, "rego" | "future") {
+                return Err(Error::parse(pos, format!("`{root}` imports cannot be aliased")));
+            }
+            if matches!(&**alias, "data" | "input") {
+                let why = format!("unexpected import alias, must not be a reserved name, got: {alias}");
+                return Err(Error::parse(pos, why));
+            }
+        }
+        match shown[..] {
             ["rego", "v1"] => {
                 self.v1 = true;
-                self.words = [true; 4];
+                self.words[..OF_VERSION_1].fill(true);
             }
-            ["future", "keywords"] => self.words = [true; 4],
+            ["rego", "v2"] => {
+                self.v1 = true;
+                self.words.fill(true);
+            }
+            ["future", "keywords"] => self.words.fill(true),
             ["future", "keywords", word] => match FUTURE.iter().position(|w| *w == word) {
                 Some(i) => {
                     self.words[i] = true;
@@ -397,6 +419,11 @@ impl Parser {
     fn ident_of_head(&mut self) -> Result<Name, Error> {
         match self.peek() {
             Tok::Ident(name) => {
+                let goes_on = self.touches_at(1) && matches!(self.peek_at(1), Tok::Op("." | "["));
+                if !goes_on && self.has_word(name) {
+                    let why = format!("{name} keyword cannot be used for rule name");
+                    return Err(Error::parse(self.pos(), why));
+                }
                 let name: Name = name.as_str().into();
                 self.at += 1;
                 Ok(name)
@@ -463,34 +490,6 @@ impl Parser {
                 out.push(p.literal()?);
             }
         })
-    }
-
-    fn literal(&mut self) -> Result<Literal, Error> {
-        let pos = self.pos();
-        let negated = self.key("not");
-        let mut kind = if self.key("some") {
-            self.some()?
-        } else if self.word("every") {
-            self.every()?
-        } else {
-            self.statement()?
-        };
-        if negated {
-            if matches!(kind, LiteralKind::Some(_) | LiteralKind::SomeIn(..)) {
-                return Err(Error::parse(pos, "`some` cannot be negated"));
-            }
-            kind = LiteralKind::Not(Box::new(kind));
-        }
-        let mut with = Vec::new();
-        while self.key("with") {
-            let target = self.primary()?;
-            if !self.key("as") {
-                return self.error("`as`");
-            }
-            let value = self.expression()?;
-            with.push(With { target, value });
-        }
-        Ok(Literal { kind, with, pos })
     }
 
     fn statement(&mut self) -> Result<LiteralKind, Error> {
