@@ -118,7 +118,7 @@ fn functions_in_their_corners() {
         (r#"json.filter({"a": 1}, [""])"#, "{}"),
         (r#"net.cidr_contains_matches(input.nope2, "10.1.1.1")"#, "undefined"),
         (
-            "net.cidr_merge({1})",
+            "net.cidr_merge(object.get({0: {1}}, 0, 0))",
             "eval_builtin_error: net.cidr_merge: element must be string",
         ),
         (
@@ -136,6 +136,53 @@ fn functions_in_their_corners() {
         (r#"{lower("A"): 1, "a": 2}"#, r#"{"a": 1}"#),
     ] {
         assert_eq!(value_of(call), told, "{call}");
+    }
+}
+
+#[test]
+fn what_is_wrong_before_evaluation() {
+    for (module, x) in [
+        ("p := count(1)", "rego_type_error"),
+        ("p := upper(count([1]))", "rego_type_error"),
+        ("p := concat(\",\", [1])", "rego_type_error"),
+        ("p := concat(\",\", [\"a\", input.user])", "\"a,amy\""),
+        ("p := sum([\"a\" | true])", "rego_type_error"),
+        ("p := sum([y | y := data.numbers[_]])", "6"),
+        ("p := time.clock([1])", "rego_type_error"),
+        ("p := \"a\" + 1", "rego_type_error"),
+        (
+            "p := net.cidr_contains_matches(\"1.1.1.0/24\", {\"x\": \"1.1.1.1\"})",
+            "{[\"1.1.1.0/24\", \"x\"]}",
+        ),
+        ("p if 1 == \"a\"", "rego_type_error"),
+        ("p := 1 == \"a\"", "false"),
+        ("p if input.user == 1", "undefined"),
+        ("p if { y := 1; y := 2 }", "rego_compile_error"),
+        ("p if { some y; y := 2 }", "rego_compile_error"),
+        ("p if { some y; true }", "rego_compile_error"),
+        ("p if { some y in [1]; some y in [2] }", "rego_compile_error"),
+        ("p if { y = 1; some y; y = 2 }", "rego_compile_error"),
+        ("p if { input := 1 }", "rego_compile_error"),
+        ("p if { 1 := 1 }", "rego_compile_error"),
+        ("p if { input.user := 1 }", "rego_compile_error"),
+        ("input := 1", "rego_compile_error"),
+        ("p := {\"b\": 1}\np.c := 1", "rego_type_error"),
+        ("p contains 1\np.b := 1", "rego_type_error"),
+        ("p.b := 1\np[y] := 2 if y := \"c\"", "{\"b\": 1, \"c\": 2}"),
+        ("default p := input.user", "rego_parse_error"),
+        ("default p contains 1", "rego_parse_error"),
+        ("default p := [y | y := 1]", "[1]"),
+        ("p contains 1 if false else := 2", "rego_parse_error"),
+        ("p[y] := 1 if { y := 1 } else := 2", "rego_parse_error"),
+        ("p := 1 else := 2", "rego_parse_error"),
+        ("p", "rego_parse_error"),
+        ("p.q", "rego_parse_error"),
+        ("p if { every [y] in [[1]] { y } }", "rego_parse_error"),
+        ("p if { not every y in [1] { y } }", "rego_parse_error"),
+        ("p := \"a\", 1 in {\"a\": 1}", "true"),
+    ] {
+        let module = format!("package t\n{module}");
+        assert_eq!(answer(&[&module], "x = data.t.p", Version::V1), x, "{module}");
     }
 }
 
@@ -276,7 +323,7 @@ fn rules_of_version_1() {
         ("p := nothing.such(1)", "rego_type_error"),
         ("p := 1 / 0", "undefined"),
         ("p := [x, y] if { [x, {\"a\": y}] = [1, {\"a\": 2}] }", "[1, 2]"),
-        ("p := x if { y := x + 1; x := 2; y == 3 }", "rego_unsafe_var_error"),
+        ("p := x if { y := x + 1; x := 2; y == 3 }", "rego_compile_error"),
         ("p := x if { walk({\"a\": [5]}, [[\"a\", 0], x]) }", "5"),
         (
             "p := $\"{input.user} has {count(input.roles)}, {input.absent}\"",

@@ -18,6 +18,7 @@ mod objects;
 mod patterns;
 mod re2;
 mod schemas;
+pub(super) mod signatures;
 mod strings;
 mod system;
 mod template;

@@ -392,6 +392,12 @@ impl<'t> Lower<'t> {
             return self.walk(head, path, Pattern::True, steps, pos);
         }
         let expr = self.expr(term, steps, pos)?;
+        if let Expr::Builtin(builtin, args, _) = &expr
+            && let ("equal", [a, b]) = (builtin.name, &args[..])
+            && let Some((a, b)) = builtins::signatures::apart(a, b)
+        {
+            return Err(Error::type_error(pos, format!("match error: {a} and {b}")));
+        }
         if !matches!(&expr, Expr::Const(value) if !value.is_false()) {
             steps.push(Step::Test(expr));
         }

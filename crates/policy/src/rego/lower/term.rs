@@ -1,7 +1,7 @@
 //! Terms to expressions; what has many values becomes a step before.
 
 use super::super::ast::{Body, Call, Part, Pos, Term};
-use super::super::builtins;
+use super::super::builtins::{self, signatures};
 use super::super::error::Error;
 use super::super::need::Need;
 use super::super::plan::{At, Base, Expr, PathKey, Pattern, RuleKind, Step, Steps, TemplatePart};
@@ -170,7 +170,14 @@ impl Lower<'_> {
         }
         let args = self.exprs(&call.args, steps, pos)?;
         match builtins::find(&name) {
-            Some(builtin) => Ok(Expr::Builtin(builtin, args, At(pos))),
+            Some(builtin) => {
+                if let Some((at, wanted, found)) = signatures::unfit(&name, &args) {
+                    let at = at + 1;
+                    let why = format!("{name}: invalid argument(s): argument {at} must be {wanted} but is {found}");
+                    return Err(Error::type_error(pos, why));
+                }
+                Ok(Expr::Builtin(builtin, args, At(pos)))
+            }
             None => Err(Error::type_error(pos, format!("undefined function {name}"))),
         }
     }

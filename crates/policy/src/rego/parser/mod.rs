@@ -57,6 +57,28 @@ pub(crate) fn parse_term(text: &str) -> Result<Term, Error> {
     Ok(term)
 }
 
+/// A default is a value that needs nothing to be known.
+fn check_default(rule: &Rule) -> Result<(), Error> {
+    match &rule.head {
+        HeadKind::Contains(_) => Err(Error::parse(rule.pos, "illegal default rule (must have a value)")),
+        HeadKind::Value(value) if !is_constant(value) => {
+            let why = "illegal default rule (value cannot contain ref, var or call)";
+            Err(Error::parse(rule.pos, why))
+        }
+        HeadKind::Value(_) => Ok(()),
+    }
+}
+
+/// Whether a term has one value whatever else is; comprehensions are judged by themselves.
+fn is_constant(term: &Term) -> bool {
+    match term {
+        Term::Array(items) | Term::Set(items) => items.iter().all(is_constant),
+        Term::Object(members) => members.iter().all(|(k, v)| is_constant(k) && is_constant(v)),
+        Term::Var(_) | Term::Local(_) | Term::Input | Term::Data | Term::Ref(..) | Term::Call(_) => false,
+        _ => true,
+    }
+}
+
 impl Parser {
     fn new(tokens: Vec<Token>, version: Version) -> Parser {
         let v1 = version == Version::V1;
@@ -299,8 +321,9 @@ impl Parser {
     fn rule(&mut self, out: &mut Vec<Rule>) -> Result<(), Error> {
         let pos = self.pos();
         let default = self.key("default");
-        let mut rule = self.head(pos, default)?;
+        let (mut rule, valued) = self.head(pos, default)?;
         if default {
+            check_default(&rule)?;
             if self.is_word("if") || self.is_op("{") {
                 return self.error("no body for a default rule");
             }
@@ -317,6 +340,10 @@ impl Parser {
             }
             rule.body = self.braced_body()?;
         }
+        if self.v1 && !valued && !conditional && !braced {
+            let why = "a rule needs a value or a body; `contains` keyword is required for partial set rules";
+            return Err(Error::parse(pos, why));
+        }
         // Without a value, version 0 reads `p[x] { … }` as a set, and all else is true.
         if matches!(rule.head, HeadKind::Value(Term::Input)) {
             rule.head = match rule.path.pop() {
@@ -328,6 +355,7 @@ impl Parser {
             };
         }
         while self.key("else") {
+            self.check_else(&rule, conditional || braced)?;
             let value = if self.op(":=") || self.op("=") {
                 self.expression()?
             } else {
@@ -359,7 +387,23 @@ impl Parser {
         Ok(())
     }
 
-    fn head(&mut self, pos: Pos, default: bool) -> Result<Rule, Error> {
+    /// Whether a rule may have an alternative.
+    fn check_else(&self, rule: &Rule, has_body: bool) -> Result<(), Error> {
+        let wrong = |why: &str| Err(Error::parse(rule.pos, why));
+        if !has_body {
+            return wrong("unexpected else keyword");
+        }
+        if self.v1 && matches!(rule.head, HeadKind::Contains(_)) {
+            return wrong("else keyword cannot be used on multi-value rules");
+        }
+        if self.v1 && rule.path.iter().any(|key| !is_constant(key)) {
+            return wrong("else keyword cannot be used on rules with variables in head");
+        }
+        Ok(())
+    }
+
+    /// The rule so far, and whether it says what its value or element is.
+    fn head(&mut self, pos: Pos, default: bool) -> Result<(Rule, bool), Error> {
         let name = self.ident_of_head()?;
         let mut path = Vec::new();
         let mut dotted = false;
@@ -397,14 +441,17 @@ impl Parser {
         } else {
             Term::Input
         });
+        let mut valued = true;
         if self.word("contains") {
             head = HeadKind::Contains(self.expression()?);
         } else if self.op(":=") || self.op("=") {
-            head = HeadKind::Value(self.expression()?);
+            head = HeadKind::Value(self.listed_expression()?);
         } else if default {
             return self.error("a value");
+        } else {
+            valued = false;
         }
-        Ok(Rule {
+        let rule = Rule {
             default,
             name,
             path,
@@ -413,7 +460,8 @@ impl Parser {
             body: Vec::new(),
             elses: Vec::new(),
             pos,
-        })
+        };
+        Ok((rule, valued))
     }
 
     fn ident_of_head(&mut self) -> Result<Name, Error> {
@@ -542,6 +590,10 @@ impl Parser {
     fn every(&mut self) -> Result<LiteralKind, Error> {
         let first = self.primary()?;
         let second = if self.op(",") { Some(self.primary()?) } else { None };
+        let names = [Some(&first), second.as_ref()];
+        if names.into_iter().flatten().any(|name| !matches!(name, Term::Var(_))) {
+            return self.error("value to be a variable");
+        }
         if !self.word("in") {
             return self.error("`in`");
         }

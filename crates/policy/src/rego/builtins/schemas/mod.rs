@@ -105,7 +105,7 @@ mod tests {
 
     fn types_of(document: &str, schema: &str) -> String {
         value_of(&format!(
-            "[sprintf(\"%s %s\", [e.field, e.type]) | e := json.match_schema({document}, {schema})[1][_]]"
+            "[sprintf(\"%s %s\", [e.field, e.type]) | e := json.match_schema(object.get({{0: {document}}}, 0, 0), {schema})[1][_]]"
         ))
     }
 
@@ -192,7 +192,7 @@ mod tests {
             ("1", "wrong type, expected string or object"),
             ("\"{\"", "invalid JSON string"),
         ] {
-            let told = value_of(&format!("json.verify_schema({schema})[1]"));
+            let told = value_of(&format!("json.verify_schema(object.get({{0: {schema}}}, 0, 0))[1]"));
             assert_eq!(told, format!("{:?}", format!("jsonschema: {why}")));
         }
         assert_eq!(
