@@ -140,6 +140,94 @@ fn functions_in_their_corners() {
 }
 
 #[test]
+fn numbers_keep_what_doubles_cannot_hold() {
+    for (expression, shown) in [
+        (
+            "sprintf(\"%v %s %d\", [2e308, 2e308, 2e308])",
+            r#""2e308 2e308 %!d(string=2e308)""#,
+        ),
+        ("json.marshal(json.unmarshal(\"[1e400]\"))", r#""[1e400]""#),
+        ("2e308 > 1e308", "true"),
+        ("2e308 == 20e307", "true"),
+        ("2e308 - 1.9e308 > 0", "true"),
+        ("1e400 / 1e399", "10"),
+    ] {
+        assert_eq!(value_of(expression), shown, "{expression}");
+    }
+}
+
+#[test]
+fn formats_with_flags_and_widths() {
+    for (format, args, shown) in [
+        (
+            "%5d|%-5d|%05d|%+d|% d|%6.3d|",
+            "[1, 2, -3, 4, 5, 6]",
+            "    1|2    |-0003|+4| 5|   006|",
+        ),
+        (
+            "%5s|%-5s|%05s|%.2s|",
+            r#"["a", "b", "c", "déf"]"#,
+            "    a|b    |0000c|dé|",
+        ),
+        (
+            "%v %v %v %v",
+            "[1.0, 1234567.5, 1e21, 0.00001]",
+            "1 1.2345675e+06 1e+21 1e-05",
+        ),
+        (
+            "%g %.3g %.2e %8.2f|",
+            "[1e20, 1234.5678, 12345.678, 3.14159]",
+            "1e+20 1.23e+03 1.23e+04     3.14|",
+        ),
+        (
+            "%d %f %e %5g",
+            "[2.0, 3, 4, 5]",
+            "%!d(float64=2) %!f(int64=3) %!e(int64=4) %!g(int64=    5)",
+        ),
+        (
+            "%x % x %#x %X %x",
+            r#"["hi", "hi", "hi", "hi", [1]]"#,
+            "6869 68 69 0x6869 6869 5b315d",
+        ),
+        (
+            "%t %v %q %d",
+            r#"[true, null, [1], {}]"#,
+            "%!t(string=true) null \"[1]\" %!d(string={})",
+        ),
+        (
+            "%q %#q %+q %q",
+            r#"["é\u0001", "ab", "é", 955]"#,
+            "\"é\\x01\" `ab` \"\\u00e9\" 'λ'",
+        ),
+        ("%[2]v %[1]v|%[3]v|%[x]v", "[1, 2]", "2 1|%!v(BADINDEX)|%!v(BADINDEX)"),
+        (
+            "%*d|%-*d|%.*f|%*d",
+            r#"[3, 1, 3, 2, 1, 2.55, "a", 4]"#,
+            "  1|2  |2.5|%!(BADWIDTH)4",
+        ),
+        ("%#o %O %#U %b", "[8, 8, 955, 5]", "010 0o10 U+03BB 'λ' 101"),
+        (
+            "%v %e",
+            "[12345678901234567890, 12345678901234567890]",
+            "12345678901234567890 %!e(big.Int=12345678901234567890)",
+        ),
+    ] {
+        let told = value_of(&format!("sprintf({format:?}, {args})"));
+        let mut wanted = String::new();
+        super::value::quote(shown, &mut wanted);
+        assert_eq!(told, wanted, "{format}");
+    }
+}
+
+#[test]
+fn yaml_has_two_words_for_a_boolean() {
+    assert_eq!(
+        value_of(r#"yaml.unmarshal("a: yes\nb: y\nc: true\nd: 0x10")"#),
+        r#"{"a": "yes", "b": "y", "c": true, "d": 16}"#
+    );
+}
+
+#[test]
 fn what_is_wrong_before_evaluation() {
     for (module, x) in [
         ("p := count(1)", "rego_type_error"),

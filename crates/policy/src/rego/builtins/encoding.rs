@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use ridgeway_doc::{parse_json, parse_yaml};
+use ridgeway_doc::parse_json;
+use ridgeway_doc::yaml::{Reading, parse_yaml_as};
 
 use super::super::error::Fault;
 use super::super::json_text;
@@ -217,7 +218,7 @@ pub(super) fn from_json<'d>(text: &str) -> Answer<'d> {
 }
 
 fn from_yaml<'d>(text: &str) -> Answer<'d> {
-    let docs = parse_yaml(text).map_err(|error| Fault::value(format!("yaml: {error}")))?;
+    let docs = parse_yaml_as(text, Reading::GoYaml3).map_err(|error| Fault::value(format!("yaml: {error}")))?;
     Ok(docs
         .first()
         .map_or(Value::Null, |doc| Value::from_node(doc.root()).to_owned()))
