@@ -134,6 +134,10 @@ fn functions_in_their_corners() {
             r#"eval_builtin_error: to_number: strconv.ParseFloat: parsing "1e400": invalid syntax"#,
         ),
         (r#"{lower("A"): 1, "a": 2}"#, r#"{"a": 1}"#),
+        (
+            r#"rego.parse_module("a.rego", "package a")"#,
+            r#"{"package": {"path": [{"type": "var", "value": "data"}, {"type": "string", "value": "a"}]}}"#,
+        ),
     ] {
         assert_eq!(value_of(call), told, "{call}");
     }
@@ -265,6 +269,8 @@ fn what_is_wrong_before_evaluation() {
         ("p := 1 else := 2", "rego_parse_error"),
         ("p", "rego_parse_error"),
         ("p.q", "rego_parse_error"),
+        ("f(y) := y\np := f", "rego_type_error"),
+        ("f(y) := y\np := z if { z := f(1) with f as g }\ng(y) := y + 1", "2"),
         ("p if { every [y] in [[1]] { y } }", "rego_parse_error"),
         ("p if { not every y in [1] { y } }", "rego_parse_error"),
         ("p := \"a\", 1 in {\"a\": 1}", "true"),

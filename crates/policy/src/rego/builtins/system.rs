@@ -85,9 +85,11 @@ fn read_module<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
         ]);
         Value::named([("head", head)])
     });
-    Ok(Value::named([
-        ("package", Value::named([("path", path(&package))])),
-        ("imports", Value::array(imports.collect())),
-        ("rules", Value::array(rules.collect())),
-    ]))
+    let package = Value::named([("path", path(&package))]);
+    let mut members = vec![(Value::str("package"), package)];
+    let lists: [(&str, Vec<Value<'d>>); 2] = [("imports", imports.collect()), ("rules", rules.collect())];
+    for (name, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+        members.push((Value::str(name), Value::array(list)));
+    }
+    Ok(Value::object(members))
 }

@@ -35,6 +35,11 @@ impl Lower<'_> {
                 match &**head {
                     Term::Data => {
                         let (node, used) = self.tree.follow(path);
+                        if used == path.len() && self.tree.function(term).is_some() {
+                            let name = term.dotted().unwrap_or_default();
+                            let why = format!("function {name} used as reference, not called");
+                            return Err(Error::type_error(pos, why));
+                        }
                         let keys = self.exprs(&path[used..], steps, pos)?;
                         match self.tree.nodes[node].rule {
                             Some(rule)
