@@ -224,6 +224,15 @@ fn formats_with_flags_and_widths() {
 }
 
 #[test]
+fn yaml_as_it_is_written() {
+    assert_eq!(
+        value_of(r#"yaml.marshal({"b": [1, {"c": "x\ny", "d": [[], {}]}], "a": {"e": "true", "1": null}})"#),
+        r#""a:\n  \"1\": null\n  e: \"true\"\nb:\n  - 1\n  - c: |-\n      x\n      y\n    d:\n      - []\n      - {}\n""#
+    );
+    assert_eq!(value_of(r#"yaml.marshal(["a", "b c"])"#), r#""- a\n- b c\n""#);
+}
+
+#[test]
 fn yaml_has_two_words_for_a_boolean() {
     assert_eq!(
         value_of(r#"yaml.unmarshal("a: yes\nb: y\nc: true\nd: 0x10")"#),

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use ridgeway_doc::parse_json;
 use ridgeway_doc::yaml::{Reading, parse_yaml_as};
+use ridgeway_doc::{Node, parse_json};
 
 use super::super::error::Fault;
 use super::super::json_text;
@@ -78,7 +78,9 @@ pub(super) const BUILTINS: &[Builtin] = &[
         let json = a[0].to_json();
         env.work(json.len())?;
         let doc = parse_json(json.as_bytes()).map_err(|error| Fault::value(error.to_string()))?;
-        Ok(Value::str(doc.root().to_yaml()))
+        let mut out = String::new();
+        write_yaml(doc.root(), 0, &mut out);
+        Ok(Value::str(out))
     }),
     builtin("yaml.unmarshal", 1, |env, a| {
         env.work(text(a, 0)?.len())?;
@@ -222,6 +224,56 @@ fn from_yaml<'d>(text: &str) -> Answer<'d> {
     Ok(docs
         .first()
         .map_or(Value::Null, |doc| Value::from_node(doc.root()).to_owned()))
+}
+
+/// Writes a value as go-yaml's third version does: lists stand further in than the key they belong to.
+fn write_yaml(node: Node<'_>, indent: usize, out: &mut String) {
+    let next = |out: &mut String, i: usize| {
+        if i > 0 {
+            out.push_str(&" ".repeat(indent));
+        }
+    };
+    if node.is_object() && !node.is_empty() {
+        let mut members: Vec<_> = node.members().collect();
+        members.sort_by(|a, b| a.0.cmp(b.0));
+        for (i, (key, value)) in members.into_iter().enumerate() {
+            next(out, i);
+            let name = parse_json(Value::str(key).to_json().as_bytes());
+            out.push_str(
+                name.map_or_else(|_| key.to_owned(), |doc| doc.root().to_yaml())
+                    .trim_end(),
+            );
+            if (value.is_object() || value.is_array()) && !value.is_empty() {
+                out.push_str(":\n");
+                out.push_str(&" ".repeat(indent + 2));
+                write_yaml(value, indent + 2, out);
+            } else {
+                out.push_str(": ");
+                write_yaml(value, indent, out);
+            }
+        }
+    } else if node.is_array() && !node.is_empty() {
+        for (i, item) in node.items().enumerate() {
+            next(out, i);
+            out.push_str("- ");
+            let within = (item.is_object() || item.is_array()) && !item.is_empty();
+            write_yaml(item, indent + if within { 2 } else { 0 }, out);
+        }
+    } else {
+        // Further lines of a text stand as far in as what it belongs to.
+        let mut text = node.to_yaml();
+        // Long texts are not folded.
+        if !text.starts_with(['|', '>', '"']) && !text.contains("\n\n") {
+            let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+            text = lines.join(" ") + "\n";
+        }
+        for (i, line) in text.split_inclusive('\n').enumerate() {
+            if !line.trim_end_matches('\n').is_empty() {
+                next(out, i);
+            }
+            out.push_str(line);
+        }
+    }
 }
 
 fn marshal_with_options<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
