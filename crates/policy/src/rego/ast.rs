@@ -72,6 +72,8 @@ pub(crate) enum LiteralKind {
     Not(Box<LiteralKind>),
     Unify(Term, Term),
     Assign(Term, Term),
+    /// Any of these bodies, the later ones only where those before do not hold. It gives nothing.
+    Any(Vec<Closure>),
     Some(Vec<Name>),
     SomeIn(Option<Term>, Term, Term),
     Every {

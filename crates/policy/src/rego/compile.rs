@@ -123,8 +123,15 @@ pub(crate) fn compile(modules: &[Module]) -> Result<Program, Error> {
             package = tree.child(package, name);
         }
         for rule in &module.rules {
+            if matches!(&*rule.name, "input" | "data") {
+                let why = format!("rules must not shadow {} (use a different rule name)", rule.name);
+                return Err(Error::compile(rule.pos, why));
+            }
             let mut resolver = Resolver::new(&globals);
             let mut rule = resolver.rule(rule);
+            if let Some(error) = resolver.error {
+                return Err(error);
+            }
             let names = resolver.names;
             let mut node = tree.child(package, &rule.name);
             let fixed = rule.path.iter().take_while(|step| step.as_text().is_some()).count();
@@ -169,6 +176,7 @@ pub(crate) fn compile(modules: &[Module]) -> Result<Program, Error> {
             });
         }
     }
+    check_names(&tree, &sets)?;
     check_recursion(&tree, &sets)?;
     narrow(&mut tree, &mut sets);
     let mut rules = Vec::new();
@@ -241,6 +249,22 @@ fn clause(tree: &Tree, resolved: Resolved) -> Result<Clause, Error> {
         element,
         pos: rule.pos,
     })
+}
+
+/// Below a rule that gives one value, a set or a function there is no other rule.
+fn check_names(tree: &Tree, sets: &Sets) -> Result<(), Error> {
+    for (index, (node, pos, _)) in sets.iter().enumerate() {
+        let mut below = Vec::new();
+        tree.below(*node, &mut below);
+        let other = below.into_iter().find(|rule| *rule != index);
+        if let Some(other) = other.filter(|_| tree.kinds[index] != RuleKind::Object) {
+            let name = |node: usize| tree.nodes[node].path.join(".");
+            let (name, other) = (name(*node), name(sets[other].0));
+            let why = format!("rule data.{name} conflicts with: rule data.{other}");
+            return Err(Error::type_error(*pos, why));
+        }
+    }
+    Ok(())
 }
 
 /// No rule may need itself.
@@ -324,6 +348,7 @@ fn kind_needs(tree: &Tree, kind: &LiteralKind, out: &mut Vec<usize>) {
                 .chain([value, domain])
                 .for_each(|term| needs(tree, term, out));
         }
+        LiteralKind::Any(bodies) => bodies.iter().for_each(|closure| body_needs(tree, &closure.body, out)),
         LiteralKind::Every { domain, body, .. } => {
             needs(tree, domain, out);
             body_needs(tree, &body.body, out);

@@ -96,6 +96,9 @@ impl Engine {
         let globals = Globals::none();
         let mut resolver = Resolver::new(&globals);
         let body = resolver.query(&body);
+        if let Some(error) = resolver.error {
+            return Err(error);
+        }
         let names = resolver.top();
         let mut lower = Lower::new(&self.program.tree, resolver.names.len(), resolver.names);
         let steps = lower.body(&body)?;

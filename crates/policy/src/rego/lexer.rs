@@ -39,8 +39,11 @@ const WORDS: [&str; 11] = [
     "package", "import", "as", "default", "else", "not", "with", "null", "true", "false", "some",
 ];
 
-/// The words that version 1 reserves, or an import.
-pub(crate) const FUTURE: [&str; 4] = ["in", "if", "contains", "every"];
+/// The words that version 1 reserves, or an import. `not` is always one; the import lets it stand before bodies.
+pub(crate) const FUTURE: [&str; 7] = ["in", "if", "contains", "every", "and", "or", "not"];
+
+/// How many of them version 1 reserves.
+pub(crate) const OF_VERSION_1: usize = 4;
 
 const OPS: [&str; 24] = [
     ":=", "==", "!=", "<=", ">=", "<", ">", "=", "+", "-", "*", "/", "%", "&", "|", "(", ")", "[", "]", "{", "}", ",",

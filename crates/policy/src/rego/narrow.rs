@@ -173,6 +173,7 @@ fn line(kind: &mut LiteralKind, visit: &mut dyn FnMut(&mut Term)) {
             term(value, visit);
             term(domain, visit);
         }
+        LiteralKind::Any(bodies) => bodies.iter_mut().for_each(|closure| body(&mut closure.body, visit)),
         LiteralKind::Every {
             key,
             value,

@@ -100,6 +100,7 @@ impl Need {
                 key.iter().for_each(|key| need.pattern(key));
                 need.pattern(value);
             }
+            LiteralKind::Any(bodies) => bodies.iter().for_each(|body| need.closure(&[], body)),
             LiteralKind::Every {
                 key,
                 value,
@@ -135,7 +136,7 @@ fn kind_locals(kind: &LiteralKind, out: &mut Vec<u32>) {
         LiteralKind::SomeIn(key, value, domain) => {
             key.iter().chain([value, domain]).for_each(|term| locals(term, out));
         }
-        LiteralKind::Every { .. } => {
+        LiteralKind::Every { .. } | LiteralKind::Any(_) => {
             let need = Need::literal(kind);
             out.extend(need.required);
             out.extend(need.given);

@@ -14,6 +14,8 @@ pub(crate) enum Num {
     Int(i64),
     Big(Arc<BigInt>),
     Float(f64),
+    /// An integer beyond doubles that was written with an exponent, and how.
+    Far(Arc<(BigInt, Box<str>)>),
 }
 
 /// Digits and a power of ten.
@@ -44,7 +46,8 @@ impl Num {
                 return None;
             }
             let digits = format!("{whole}{fraction}{}", "0".repeat(usize::try_from(zeros).ok()?));
-            return BigInt::from_str(&digits).ok().map(Num::big);
+            let value = BigInt::from_str(&digits).ok()?;
+            return Some(Num::Far(Arc::new((value, text.into()))));
         }
         Some(Num::Float(float))
     }
@@ -74,6 +77,7 @@ impl Num {
         match self {
             Num::Int(int) => *int as f64,
             Num::Big(big) => big.to_string().parse().unwrap_or(f64::NAN),
+            Num::Far(far) => far.1.parse().unwrap_or(f64::NAN),
             Num::Float(float) => *float,
         }
     }
@@ -83,6 +87,7 @@ impl Num {
         match self {
             Num::Int(int) => Some(BigInt::from(*int)),
             Num::Big(big) => Some(big.as_ref().clone()),
+            Num::Far(far) => Some(far.0.clone()),
             Num::Float(float) if float.fract() == 0.0 && float.is_finite() => {
                 BigInt::from_str(&format!("{float:.0}")).ok()
             }
@@ -93,7 +98,7 @@ impl Num {
     pub(crate) fn as_i64(&self) -> Option<i64> {
         match self {
             Num::Int(int) => Some(*int),
-            Num::Big(_) => None,
+            Num::Big(_) | Num::Far(_) => None,
             Num::Float(float) => (float.fract() == 0.0 && float.abs() < 9.2e18).then_some(*float as i64),
         }
     }
@@ -101,7 +106,7 @@ impl Num {
     fn decimal(&self) -> Option<Decimal> {
         match self {
             Num::Int(int) => Some((i128::from(*int), 0)),
-            Num::Big(_) => None,
+            Num::Big(_) | Num::Far(_) => None,
             Num::Float(float) => {
                 let text = format!("{float:e}");
                 let (mantissa, exponent) = text.split_once('e')?;
@@ -212,7 +217,7 @@ impl Num {
 
     pub(crate) fn is_integer(&self) -> bool {
         match self {
-            Num::Int(_) | Num::Big(_) => true,
+            Num::Int(_) | Num::Big(_) | Num::Far(_) => true,
             Num::Float(float) => float.fract() == 0.0,
         }
     }
@@ -258,6 +263,7 @@ impl fmt::Display for Num {
         match self {
             Num::Int(int) => int.fmt(f),
             Num::Big(big) => big.fmt(f),
+            Num::Far(far) => f.write_str(&far.1),
             Num::Float(float) => {
                 let size = float.abs();
                 if size != 0.0 && !(1e-6..1e21).contains(&size) {

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::ast::{Body, Call, Closure, HeadKind, Literal, LiteralKind, Module, Name, Part, Rule, Term, With};
+use super::ast::{Body, Call, Closure, HeadKind, Literal, LiteralKind, Module, Name, Part, Pos, Rule, Term, With};
+use super::error::Error;
 
 /// What the names of a module stand for.
 pub(crate) struct Globals(HashMap<Name, Term>);
@@ -54,6 +55,14 @@ pub(crate) struct Resolver<'g> {
     globals: &'g Globals,
     scopes: Vec<HashMap<Name, u32>>,
     pub(crate) names: Vec<Name>,
+    /// Which variables are read.
+    read: HashSet<u32>,
+    /// Those that are declared to be read.
+    promised: Vec<u32>,
+    /// Where the line stands that is read.
+    pos: Pos,
+    /// The first fault of the names.
+    pub(crate) error: Option<Error>,
 }
 
 impl<'g> Resolver<'g> {
@@ -62,7 +71,29 @@ impl<'g> Resolver<'g> {
             globals,
             scopes: Vec::new(),
             names: Vec::new(),
+            read: HashSet::new(),
+            promised: Vec::new(),
+            pos: Pos::default(),
+            error: None,
         }
+    }
+
+    fn fault(&mut self, why: String) {
+        let pos = self.pos;
+        self.error.get_or_insert_with(|| Error::compile(pos, why));
+    }
+
+    /// Declares a variable in a line; a body declares each once, and does not read it before.
+    fn introduce(&mut self, name: &Name) {
+        if matches!(&**name, "input" | "data") {
+            self.fault(format!(
+                "variables must not shadow {name} (use a different variable name)"
+            ));
+        }
+        if self.scopes.last().is_some_and(|scope| scope.contains_key(name)) {
+            self.fault(format!("var {name} declared, assigned or referenced above"));
+        }
+        self.declare(name);
     }
 
     fn fresh(&mut self, name: &Name) -> u32 {
@@ -156,6 +187,12 @@ impl<'g> Resolver<'g> {
             *args = args.iter().map(|arg| self.term(arg)).collect();
         }
         self.scopes.pop();
+        let unused = self.promised.iter().find(|id| !self.read.contains(id)).copied();
+        if let Some(name) = unused.and_then(|id| self.names.get(id as usize)) {
+            let why = format!("declared var {name} unused");
+            self.pos = rule.pos;
+            self.fault(why);
+        }
         out
     }
 
@@ -178,6 +215,7 @@ impl<'g> Resolver<'g> {
     fn body(&mut self, body: &Body) -> Body {
         body.iter()
             .map(|literal| {
+                self.pos = literal.pos;
                 // What `with` gives is read before the line declares anything.
                 let with = literal
                     .with
@@ -206,13 +244,17 @@ impl<'g> Resolver<'g> {
             LiteralKind::Not(kind) => LiteralKind::Not(Box::new(self.literal(kind))),
             LiteralKind::Unify(a, b) => LiteralKind::Unify(self.term(a), self.term(b)),
             LiteralKind::Assign(a, b) => {
+                if let Some(what) = unassignable(a) {
+                    self.fault(format!("cannot assign to {what}"));
+                }
                 let b = self.term(b);
                 self.declare_all(a);
                 LiteralKind::Unify(self.term(a), b)
             }
             LiteralKind::Some(list) => {
                 for name in list {
-                    self.declare(name);
+                    self.promised.push(self.next());
+                    self.introduce(name);
                 }
                 LiteralKind::Some(Vec::new())
             }
@@ -224,6 +266,7 @@ impl<'g> Resolver<'g> {
                 self.declare_all(value);
                 LiteralKind::SomeIn(key.as_ref().map(|key| self.term(key)), self.term(value), domain)
             }
+            LiteralKind::Any(bodies) => LiteralKind::Any(bodies.iter().map(|body| self.closure(&[], body).1).collect()),
             LiteralKind::Every {
                 key,
                 value,
@@ -262,7 +305,7 @@ impl<'g> Resolver<'g> {
         declared.sort();
         declared.dedup();
         for name in &declared {
-            self.declare(name);
+            self.introduce(name);
         }
     }
 
@@ -280,6 +323,7 @@ impl<'g> Resolver<'g> {
         match term {
             Term::Var(name) => {
                 if let Some(id) = self.local(name) {
+                    self.read.insert(id);
                     return Term::Local(id);
                 }
                 match self.globals.get(name) {
@@ -405,6 +449,19 @@ fn literal_names(literal: &Literal, used: &mut Vec<Name>, declared: &mut Vec<Nam
     }
 }
 
+/// What cannot stand left of `:=`.
+fn unassignable(term: &Term) -> Option<&'static str> {
+    match term {
+        Term::Var(_) => None,
+        Term::Array(items) => items.iter().find_map(unassignable),
+        Term::Object(members) => members.iter().find_map(|(_, value)| unassignable(value)),
+        Term::Scalar(value) => Some(value.kind().name()),
+        Term::Call(_) => Some("call"),
+        Term::Set(_) => Some("set"),
+        _ => Some("ref"),
+    }
+}
+
 /// Whether a term is the name of a built-in function.
 fn is_builtin(term: &Term) -> bool {
     matches!(term, Term::Var(_) | Term::Ref(..))
@@ -433,6 +490,7 @@ fn kind_names(kind: &LiteralKind, used: &mut Vec<Name>, declared: &mut Vec<Name>
             pattern_names(value, declared);
         }
         LiteralKind::Every { domain, .. } => names(domain, used),
+        LiteralKind::Any(_) => {}
     }
 }
 

@@ -159,31 +159,29 @@ fn reachable_paths<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
     object(a, 0)?;
     let mut out = Vec::new();
     for start in list(a, 1)?.iter() {
-        if a[0].get(start).is_none() {
-            continue;
+        let Some(next) = a[0].get(start) else { continue };
+        let next = next.as_list().unwrap_or_default();
+        if next.is_empty() {
+            out.push(Value::array(vec![start.clone()]));
         }
-        let mut paths = vec![vec![start.clone()]];
-        while let Some(path) = paths.pop() {
+        // Each with the path that led to it.
+        let mut left: Vec<(Vec<Value<'d>>, Value<'d>)> =
+            next.iter().map(|node| (vec![start.clone()], node.clone())).collect();
+        while let Some((mut path, node)) = left.pop() {
             env.fuel.burn(1 + path.len() as u64)?;
-            let next = path
-                .last()
-                .and_then(|node| a[0].get(node))
-                .and_then(|next| next.as_list());
-            let next: Vec<_> = next
-                .unwrap_or_default()
-                .iter()
-                .filter(|node| !path.contains(node) && (a[0].get(node).is_some()))
-                .cloned()
-                .collect();
+            // A path ends before what is not in the graph, and before what it has been to.
+            let next = a[0].get(&node).filter(|_| path.len() == 1 || !path.contains(&node));
+            let Some(next) = next else {
+                out.push(Value::array(path));
+                continue;
+            };
+            path.push(node);
+            let next = next.as_list().unwrap_or_default();
             if next.is_empty() {
                 out.push(Value::array(path));
                 continue;
             }
-            for node in next {
-                let mut longer = path.clone();
-                longer.push(node);
-                paths.push(longer);
-            }
+            left.extend(next.iter().map(|node| (path.clone(), node.clone())));
         }
     }
     Ok(Value::set(out))

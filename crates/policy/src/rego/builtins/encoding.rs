@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use ridgeway_doc::{parse_json, parse_yaml};
+use ridgeway_doc::yaml::{Reading, parse_yaml_as};
+use ridgeway_doc::{Node, parse_json};
 
 use super::super::error::Fault;
 use super::super::json_text;
@@ -15,13 +16,13 @@ use super::{Answer, Builtin, Env, builtin, object, text, wrong};
 pub(super) const BUILTINS: &[Builtin] = &[
     builtin("base64.encode", 1, |_, a| Ok(Value::str(STANDARD.encode(text(a, 0)?)))),
     builtin("base64.decode", 1, |_, a| {
-        let bytes = decode_base64(text(a, 0)?, &STANDARD, &STANDARD_NO_PAD)?;
+        let bytes = decode_base64(text(a, 0)?, &STANDARD, &STANDARD)?;
         Ok(lossy(&bytes))
     }),
     builtin("base64.is_valid", 1, |_, a| {
         let valid = a[0]
             .as_str()
-            .is_some_and(|t| decode_base64(t, &STANDARD, &STANDARD_NO_PAD).is_ok());
+            .is_some_and(|t| decode_base64(t, &STANDARD, &STANDARD).is_ok());
         Ok(Value::Bool(valid))
     }),
     builtin("base64url.encode", 1, |_, a| {
@@ -42,6 +43,9 @@ pub(super) const BUILTINS: &[Builtin] = &[
     builtin("urlquery.decode_object", 1, |_, a| {
         let mut out: Vec<(String, Vec<Value<'_>>)> = Vec::new();
         for pair in text(a, 0)?.split('&').filter(|pair| !pair.is_empty()) {
+            if pair.contains(';') {
+                return Err(Fault::value("invalid semicolon separator in query"));
+            }
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let key = String::from_utf8_lossy(&query_unescape(key)?).into_owned();
             let value = lossy(&query_unescape(value)?);
@@ -54,7 +58,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         Ok(Value::object(members.collect()))
     }),
     builtin("json.marshal", 1, |env, a| {
-        let out = a[0].to_json();
+        let out = escape_html(&a[0].to_json());
         env.work(out.len())?;
         Ok(Value::str(out))
     }),
@@ -74,7 +78,9 @@ pub(super) const BUILTINS: &[Builtin] = &[
         let json = a[0].to_json();
         env.work(json.len())?;
         let doc = parse_json(json.as_bytes()).map_err(|error| Fault::value(error.to_string()))?;
-        Ok(Value::str(doc.root().to_yaml()))
+        let mut out = String::new();
+        write_yaml(doc.root(), 0, &mut out);
+        Ok(Value::str(out))
     }),
     builtin("yaml.unmarshal", 1, |env, a| {
         env.work(text(a, 0)?.len())?;
@@ -214,10 +220,60 @@ pub(super) fn from_json<'d>(text: &str) -> Answer<'d> {
 }
 
 fn from_yaml<'d>(text: &str) -> Answer<'d> {
-    let docs = parse_yaml(text).map_err(|error| Fault::value(format!("yaml: {error}")))?;
+    let docs = parse_yaml_as(text, Reading::GoYaml3).map_err(|error| Fault::value(format!("yaml: {error}")))?;
     Ok(docs
         .first()
         .map_or(Value::Null, |doc| Value::from_node(doc.root()).to_owned()))
+}
+
+/// Writes a value as go-yaml's third version does: lists stand further in than the key they belong to.
+fn write_yaml(node: Node<'_>, indent: usize, out: &mut String) {
+    let next = |out: &mut String, i: usize| {
+        if i > 0 {
+            out.push_str(&" ".repeat(indent));
+        }
+    };
+    if node.is_object() && !node.is_empty() {
+        let mut members: Vec<_> = node.members().collect();
+        members.sort_by(|a, b| a.0.cmp(b.0));
+        for (i, (key, value)) in members.into_iter().enumerate() {
+            next(out, i);
+            let name = parse_json(Value::str(key).to_json().as_bytes());
+            out.push_str(
+                name.map_or_else(|_| key.to_owned(), |doc| doc.root().to_yaml())
+                    .trim_end(),
+            );
+            if (value.is_object() || value.is_array()) && !value.is_empty() {
+                out.push_str(":\n");
+                out.push_str(&" ".repeat(indent + 2));
+                write_yaml(value, indent + 2, out);
+            } else {
+                out.push_str(": ");
+                write_yaml(value, indent, out);
+            }
+        }
+    } else if node.is_array() && !node.is_empty() {
+        for (i, item) in node.items().enumerate() {
+            next(out, i);
+            out.push_str("- ");
+            let within = (item.is_object() || item.is_array()) && !item.is_empty();
+            write_yaml(item, indent + if within { 2 } else { 0 }, out);
+        }
+    } else {
+        // Further lines of a text stand as far in as what it belongs to.
+        let mut text = node.to_yaml();
+        // Long texts are not folded.
+        if !text.starts_with(['|', '>', '"']) && !text.contains("\n\n") {
+            let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+            text = lines.join(" ") + "\n";
+        }
+        for (i, line) in text.split_inclusive('\n').enumerate() {
+            if !line.trim_end_matches('\n').is_empty() {
+                next(out, i);
+            }
+            out.push_str(line);
+        }
+    }
 }
 
 fn marshal_with_options<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
@@ -247,10 +303,28 @@ fn marshal_with_options<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
         out.push_str(&prefix);
         write_pretty(&a[0], &prefix, &indent, 0, &mut out);
     } else {
-        a[0].write_json(&mut out);
+        out = escape_html(&a[0].to_json());
     }
     env.work(out.len())?;
     Ok(Value::str(out))
+}
+
+/// JSON that may stand in HTML, as Go writes it.
+pub(super) fn escape_html(json: &str) -> String {
+    if !json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+        return json.to_owned();
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match c {
+            // Such characters stand in texts only.
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 fn write_pretty(value: &Value<'_>, prefix: &str, indent: &str, depth: usize, out: &mut String) {
@@ -277,13 +351,15 @@ fn write_pretty(value: &Value<'_>, prefix: &str, indent: &str, depth: usize, out
                 out.push(',');
             }
             line(out, depth + 1);
-            quote(&key.json_key(), out);
+            let mut name = String::new();
+            quote(&key.json_key(), &mut name);
+            out.push_str(&escape_html(&name));
             out.push_str(": ");
             write_pretty(value, prefix, indent, depth + 1, out);
         }
         line(out, depth);
         out.push('}');
     } else {
-        value.write_json(out);
+        out.push_str(&escape_html(&value.to_json()));
     }
 }

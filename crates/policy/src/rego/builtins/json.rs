@@ -2,7 +2,7 @@
 
 use super::super::error::Fault;
 use super::super::value::{Type, Value};
-use super::{Answer, Builtin, Env, array, builtin, list, object, wrong};
+use super::{Answer, Builtin, Env, array, builtin, list, object};
 
 pub(super) const BUILTINS: &[Builtin] = &[
     builtin("json.filter", 2, |env, a| {
@@ -28,7 +28,11 @@ fn paths<'d>(env: &Env<'_>, a: &[Value<'d>]) -> Result<Vec<Path<'d>>, Fault> {
     let mut out = Vec::new();
     for item in list(a, 1)?.iter() {
         env.work(16)?;
-        out.push(path(item)?);
+        // The empty text is a name here, not the whole.
+        out.push(match item.as_str() {
+            Some("") => vec![item.clone()],
+            _ => path(item)?,
+        });
     }
     Ok(out)
 }
@@ -201,16 +205,18 @@ fn patch<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
     for operation in array(a, 1)?.iter() {
         env.work(64)?;
         if operation.kind() != Type::Object {
-            return Err(wrong(1, "array of objects", operation));
+            return Err(Fault::value(
+                "must be an array of JSON-Patch objects, but at least one element is not an object",
+            ));
         }
         let field = |name: &str| {
-            let missing = || Fault::Type(format!("operand 2 missing '{name}' attribute"));
+            let missing = || Fault::value(format!("missing required attribute '{name}'"));
             operation.field(name).ok_or_else(missing)
         };
         let op = field("op")?;
         let to = path(&field("path")?)?;
         let from = || path(&field("from")?);
-        let gone = || Fault::Undefined;
+        let gone = || Fault::value("the path does not exist");
         out = match op.as_str() {
             Some("add") => add(&out, &to, field("value")?).ok_or_else(gone)?,
             Some("remove") => {
@@ -237,7 +243,7 @@ fn patch<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
             }
             Some("test") => {
                 if at_path(&out, &to) != Some(field("value")?) {
-                    return Err(gone());
+                    return Err(Fault::value("the value is not the one that was tested for"));
                 }
                 out
             }

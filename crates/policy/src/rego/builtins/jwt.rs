@@ -43,9 +43,6 @@ pub(super) const BUILTINS: &[Builtin] = &[
         encode(env, text(a, 0)?, text(a, 1)?, text(a, 2)?)
     }),
     builtin("io.jwt.encode_sign", 3, |env, a| {
-        for at in 0..3 {
-            object(a, at)?;
-        }
         encode(env, &a[0].to_json(), &a[1].to_json(), &a[2].to_json())
     }),
 ];

@@ -55,7 +55,7 @@ pub(super) fn weekday(date: Date) -> &'static str {
 }
 
 /// What the reference time stands for, the longest texts first where one begins another.
-const FIELDS: [&str; 32] = [
+const FIELDS: [&str; 33] = [
     "January",
     "Jan",
     "Monday",
@@ -80,6 +80,7 @@ const FIELDS: [&str; 32] = [
     "05",
     "06",
     "15",
+    "__2",
     "_2",
     "PM",
     "pm",
@@ -172,6 +173,7 @@ impl<'l> Layout<'l> {
                 "01" => write!(out, "{:02}", date.month()),
                 "1" => write!(out, "{}", date.month()),
                 "002" => write!(out, "{:03}", date.day_of_year()),
+                "__2" => write!(out, "{:3}", date.day_of_year()),
                 "02" => write!(out, "{:02}", date.day()),
                 "_2" => write!(out, "{:2}", date.day()),
                 "2" => write!(out, "{}", date.day()),
@@ -233,6 +235,10 @@ impl<'l> Layout<'l> {
                 "01" => month = digits(&mut rest, 2, 2).ok_or_else(wrong)?,
                 "1" => month = digits(&mut rest, 1, 2).ok_or_else(wrong)?,
                 "002" => day_of_year = Some(digits(&mut rest, 3, 3).ok_or_else(wrong)?),
+                "__2" => {
+                    rest = rest.trim_start_matches(' ');
+                    day_of_year = Some(digits(&mut rest, 1, 3).ok_or_else(wrong)?);
+                }
                 "02" => day = digits(&mut rest, 2, 2).ok_or_else(wrong)?,
                 "_2" => {
                     rest = rest.strip_prefix(' ').unwrap_or(rest);

@@ -16,12 +16,16 @@ mod net;
 mod numbers;
 mod objects;
 mod patterns;
+mod re2;
 mod schemas;
+pub(super) mod signatures;
 mod strings;
 mod system;
+mod template;
 mod time;
 mod types;
 mod units;
+mod uri;
 mod versions;
 mod x509;
 
@@ -43,8 +47,8 @@ pub(crate) type Answer<'d> = Result<Value<'d>, Fault>;
 /// A built-in function.
 pub(crate) struct Builtin {
     pub(crate) name: &'static str,
-    /// How many arguments it takes; any number when absent.
-    pub(crate) arity: Option<usize>,
+    /// How many arguments it takes.
+    pub(crate) arity: usize,
     pub(crate) call: Call,
 }
 
@@ -63,11 +67,7 @@ impl std::fmt::Debug for Builtin {
 }
 
 const fn builtin(name: &'static str, arity: usize, call: Call) -> Builtin {
-    Builtin {
-        name,
-        arity: Some(arity),
-        call,
-    }
+    Builtin { name, arity, call }
 }
 
 /// What functions may ask besides their arguments.
@@ -112,7 +112,9 @@ impl<'p> Env<'p> {
     fn compiled(&self, text: &str) -> Result<Arc<regex::Regex>, Fault> {
         const KEPT: usize = 256;
         let compile = || {
-            regex::RegexBuilder::new(&patterns::in_our_syntax(text))
+            let ours = re2::translated(text);
+            let ours = ours.map_err(|why| Fault::value(format!("error parsing regexp: {why}")))?;
+            regex::RegexBuilder::new(&ours)
                 .size_limit(1 << 20)
                 .build()
                 .map(Arc::new)
@@ -143,7 +145,7 @@ impl<'p> Env<'p> {
 pub(crate) fn find(name: &str) -> Option<&'static Builtin> {
     static TABLE: OnceLock<HashMap<&'static str, &'static Builtin>> = OnceLock::new();
     let table = TABLE.get_or_init(|| {
-        let groups: [&'static [Builtin]; 20] = [
+        let groups: [&'static [Builtin]; 21] = [
             aws::BUILTINS,
             collections::BUILTINS,
             digest::BUILTINS,
@@ -162,6 +164,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Builtin> {
             time::BUILTINS,
             types::BUILTINS,
             units::BUILTINS,
+            uri::BUILTINS,
             versions::BUILTINS,
             x509::BUILTINS,
         ];

@@ -15,8 +15,23 @@ pub(super) const BUILTINS: &[Builtin] = &[
     }),
     builtin("regex.split", 2, |env, a| {
         let regex = env.pattern(text(a, 0)?)?;
-        let parts = regex.split(bounded(env, a, 1)?).map(Value::str);
-        Ok(Value::array(parts.collect()))
+        let whole = bounded(env, a, 1)?;
+        let mut parts = Vec::new();
+        let (mut from, mut to) = (0, 0);
+        if !whole.is_empty() {
+            for found in regex.find_iter(whole) {
+                to = found.start();
+                // A match of nothing at the beginning parts nothing.
+                if found.end() > 0 {
+                    parts.push(Value::str(&whole[from..to]));
+                }
+                from = found.end();
+            }
+        }
+        if to != whole.len() || whole.is_empty() && !text(a, 0)?.is_empty() {
+            parts.push(Value::str(&whole[from..]));
+        }
+        Ok(Value::array(parts))
     }),
     builtin("regex.find_n", 3, |env, a| {
         let regex = env.pattern(text(a, 0)?)?;
@@ -68,15 +83,6 @@ fn limit(a: &[Value<'_>], at: usize) -> Result<usize, Fault> {
     Ok(usize::try_from(integer(a, at)?).unwrap_or(usize::MAX))
 }
 
-/// What the authors' engine writes otherwise: `\z`, `(?<name>` and `\Q…\E`.
-pub(super) fn in_our_syntax(pattern: &str) -> String {
-    let Some(at) = pattern.find("\\Q") else {
-        return pattern.to_owned();
-    };
-    let (literal, rest) = pattern[at + 2..].split_once("\\E").unwrap_or((&pattern[at + 2..], ""));
-    format!("{}{}{}", &pattern[..at], regex::escape(literal), in_our_syntax(rest))
-}
-
 /// A text with regular expressions between delimiters.
 fn template_match<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
     let delimiter = |at: usize| -> Result<char, Fault> {
@@ -89,7 +95,11 @@ fn template_match<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
     let (open, close) = (delimiter(2)?, delimiter(3)?);
     let mut pattern = "^".to_owned();
     let mut rest = text(a, 0)?;
+    let unbalanced = || Fault::value(format!("unbalanced braces in {:?}", a[0].as_str().unwrap_or_default()));
     while let Some(at) = rest.find(open) {
+        if rest[..at].contains(close) {
+            return Err(unbalanced());
+        }
         pattern.push_str(&regex::escape(&rest[..at]));
         let inner = &rest[at + open.len_utf8()..];
         let mut depth = 0usize;
@@ -100,9 +110,12 @@ fn template_match<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
             depth = depth + usize::from(*c == open) - usize::from(*c == close && depth > 0);
             false
         });
-        let (end, _) = end.ok_or_else(|| Fault::value("unbalanced braces in the template"))?;
+        let (end, _) = end.ok_or_else(unbalanced)?;
         pattern.push_str(&format!("(?:{})", &inner[..end]));
         rest = &inner[end + close.len_utf8()..];
+    }
+    if rest.contains(close) {
+        return Err(unbalanced());
     }
     pattern.push_str(&regex::escape(rest));
     pattern.push('$');

@@ -2,7 +2,7 @@
 
 use super::super::error::Fault;
 use super::super::value::{Type, Value};
-use super::{Answer, Builtin, Env, array, builtin, format, integer, list, num, object, text, wrong};
+use super::{Answer, Builtin, Env, array, builtin, format, integer, list, num, object, template, text, wrong};
 
 pub(super) const BUILTINS: &[Builtin] = &[
     builtin("concat", 2, |env, a| {
@@ -35,8 +35,8 @@ pub(super) const BUILTINS: &[Builtin] = &[
     builtin("endswith", 2, |_, a| {
         Ok(Value::Bool(text(a, 0)?.ends_with(text(a, 1)?)))
     }),
-    builtin("lower", 1, |env, a| mapped(env, a, str::to_lowercase)),
-    builtin("upper", 1, |env, a| mapped(env, a, str::to_uppercase)),
+    builtin("lower", 1, |env, a| mapped(env, a, |c| single(c, c.to_lowercase()))),
+    builtin("upper", 1, |env, a| mapped(env, a, |c| single(c, c.to_uppercase()))),
     builtin("trim", 2, |_, a| {
         let cut = text(a, 1)?;
         Ok(Value::str(text(a, 0)?.trim_matches(|c| cut.contains(c))))
@@ -61,13 +61,9 @@ pub(super) const BUILTINS: &[Builtin] = &[
     builtin("split", 2, |env, a| {
         let (whole, by) = (text(a, 0)?, text(a, 1)?);
         env.work(whole.len())?;
-        let parts: Vec<_> = if by.is_empty() {
-            whole.chars().map(|c| Value::str(c.to_string())).collect()
-        } else {
-            whole.split(by).map(Value::str).collect()
-        };
-        Ok(Value::array(parts))
+        Ok(Value::array(parts(whole, by).into_iter().map(Value::str).collect()))
     }),
+    builtin("strings.split_n", 3, split_n),
     builtin("replace", 3, |env, a| {
         let (whole, old, new) = (text(a, 0)?, text(a, 1)?, text(a, 2)?);
         env.work(whole.len() * (1 + new.len()))?;
@@ -94,7 +90,9 @@ pub(super) const BUILTINS: &[Builtin] = &[
         any_match(env, a, |s, p| s.ends_with(p))
     }),
     builtin("strings.render_template", 2, |env, a| {
-        let out = super::strings::render(text(a, 0)?, &a[1])?;
+        let template = text(a, 0)?;
+        object(a, 1)?;
+        let out = template::render(env, template, &a[1])?;
         env.work(out.len())?;
         Ok(Value::str(out))
     }),
@@ -150,10 +148,44 @@ pub(super) const BUILTINS: &[Builtin] = &[
     }),
 ];
 
-fn mapped<'d>(env: &Env<'_>, a: &[Value<'d>], map: fn(&str) -> String) -> Answer<'d> {
+/// What lies between separators; without one, the characters.
+fn parts<'t>(whole: &'t str, by: &'t str) -> Vec<&'t str> {
+    if by.is_empty() {
+        whole.split("").filter(|c| !c.is_empty()).collect()
+    } else {
+        whole.split(by).collect()
+    }
+}
+
+/// The first parts, or with a negative count the last.
+fn split_n<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
+    let (whole, by, count) = (text(a, 0)?, text(a, 1)?, integer(a, 2)?);
+    env.work(whole.len())?;
+    let parts = parts(whole, by);
+    let wanted = usize::try_from(count.unsigned_abs())
+        .unwrap_or(usize::MAX)
+        .min(parts.len());
+    let kept = if count < 0 {
+        &parts[parts.len() - wanted..]
+    } else {
+        &parts[..wanted]
+    };
+    Ok(Value::array(kept.iter().map(|part| Value::str(*part)).collect()))
+}
+
+fn mapped<'d>(env: &Env<'_>, a: &[Value<'d>], map: fn(char) -> char) -> Answer<'d> {
     let whole = text(a, 0)?;
     env.work(whole.len())?;
-    Ok(Value::str(map(whole)))
+    Ok(Value::str(whole.chars().map(map).collect::<String>()))
+}
+
+/// The one character that another becomes; where that takes several, it stays.
+fn single(c: char, mut mapped: impl ExactSizeIterator<Item = char>) -> char {
+    match (mapped.len(), mapped.next()) {
+        (1, Some(one)) => one,
+        (_, Some('i')) => 'i',
+        _ => c,
+    }
 }
 
 fn any_match<'d>(env: &Env<'_>, a: &[Value<'d>], fits: fn(&str, &str) -> bool) -> Answer<'d> {
@@ -200,45 +232,23 @@ fn replace_n<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
     env.work(whole.len() * (1 + pairs.len()))?;
     let mut out = String::new();
     let mut rest = whole;
-    while let Some(c) = rest.chars().next() {
-        match pairs.iter().find(|(old, _)| !old.is_empty() && rest.starts_with(old)) {
-            Some((old, new)) => {
-                out.push_str(new);
-                rest = &rest[old.len()..];
-            }
-            None => {
-                out.push(c);
-                rest = &rest[c.len_utf8()..];
-            }
+    // The empty pattern fits everywhere, but not twice in one place.
+    let mut empty = false;
+    loop {
+        let found = pairs
+            .iter()
+            .find(|(old, _)| rest.starts_with(old) && !(empty && old.is_empty()));
+        if let Some((old, new)) = found {
+            out.push_str(new);
+            rest = &rest[old.len()..];
+            empty = old.is_empty();
+            continue;
         }
-    }
-    Ok(Value::str(out))
-}
-
-/// Fills `{{.name}}` in, and repeats `{{range}}` blocks.
-pub(super) fn render(template: &str, vars: &Value<'_>) -> Result<String, Fault> {
-    let mut out = String::new();
-    let mut rest = template;
-    while let Some(at) = rest.find("{{") {
-        out.push_str(&rest[..at]);
-        let inner = &rest[at + 2..];
-        let end = inner
-            .find("}}")
-            .ok_or_else(|| Fault::value("template: unclosed action"))?;
-        let action = inner[..end].trim();
-        rest = &inner[end + 2..];
-        let path = action
-            .strip_prefix('.')
-            .ok_or_else(|| Fault::value(format!("template: function {action:?} not defined")))?;
-        let mut found = Some(vars.clone());
-        for name in path.split('.').filter(|name| !name.is_empty()) {
-            found = found.and_then(|value| value.field(name));
-        }
-        let Some(found) = found else {
-            return Err(Fault::value(format!("map has no entry for key {path:?}")));
+        empty = false;
+        let Some(c) = rest.chars().next() else {
+            return Ok(Value::str(out));
         };
-        format::go_value(&found, &mut out);
+        out.push(c);
+        rest = &rest[c.len_utf8()..];
     }
-    out.push_str(rest);
-    Ok(out)
 }

@@ -75,11 +75,7 @@ fn moment(a: &[Value<'_>], at: usize) -> Result<(Zoned, Option<String>), Fault> 
         .first()
         .and_then(Value::as_num)
         .ok_or_else(|| wrong(at, "either number (ns) or [number (ns), string (tz)]", &a[at]))?;
-    let ns = match number {
-        Num::Int(ns) => *ns,
-        other if other.is_integer() => return Err(Fault::value("timestamp too big")),
-        other => other.as_f64() as i64,
-    };
+    let ns = number.as_i64().ok_or_else(|| Fault::value("timestamp too big"))?;
     let word = |i: usize| match parts.get(i) {
         None => Ok(None),
         Some(part) => match part.as_str() {
@@ -142,9 +138,6 @@ fn diff<'d>(_: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
     for (slot, (a, b)) in out.iter_mut().zip(start.iter().zip(end)) {
         *slot = b - a;
     }
-    if to.time().subsec_nanosecond() < from.time().subsec_nanosecond() {
-        out[5] -= 1;
-    }
     let month_days = i64::from(from.date().days_in_month());
     for (at, size) in [(5, 60), (4, 60), (3, 24), (2, month_days), (1, 12)] {
         if out[at] < 0 {
@@ -185,6 +178,9 @@ fn duration(text: &str) -> Result<i128, Fault> {
             "s" => 1_000_000_000,
             "m" => 60_000_000_000,
             "h" => 3_600_000_000_000,
+            "d" => 24 * 3_600_000_000_000,
+            "w" => 7 * 24 * 3_600_000_000_000,
+            "y" => 365 * 24 * 3_600_000_000_000,
             _ => return Err(invalid()),
         };
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));

@@ -72,7 +72,9 @@ fn to_number<'d>(_: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
             } else {
                 None
             };
-            num.map(Value::Num)
+            let within = |num: &Num| num.as_f64().is_finite();
+            num.filter(within)
+                .map(Value::Num)
                 .ok_or_else(|| Fault::value(format!("strconv.ParseFloat: parsing {text:?}: invalid syntax")))
         }
     }

@@ -60,6 +60,7 @@ struct Version<'a> {
 
 impl<'a> Version<'a> {
     fn parse(text: &'a str) -> Option<Version<'a>> {
+        let text = text.strip_prefix('v').unwrap_or(text);
         let (text, build) = match text.split_once('+') {
             Some((text, build)) => (text, Some(build)),
             None => (text, None),
@@ -74,7 +75,7 @@ impl<'a> Version<'a> {
         let number = |part: &str| digits(part) && (part == "0" || !part.starts_with('0'));
         let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let valid = parts.next().is_none()
-            && numbers.iter().all(|part| number(part))
+            && numbers.iter().all(|part| number(part) && part.parse::<i64>().is_ok())
             && pre.is_none_or(|pre| pre.split('.').all(|part| word(part) && (!digits(part) || number(part))))
             && build.is_none_or(|build| build.split('.').all(word));
         valid.then_some(Version { numbers, pre })
@@ -134,7 +135,7 @@ fn parse_uuid<'d>(_: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
     let byte = |at: u32| u8::try_from((number >> (8 * (15 - at))) & 0xff).unwrap_or(0);
     let version = byte(6) >> 4;
     let variant = match byte(8) >> 5 {
-        0..=3 => "NCS",
+        0..=3 => "Reserved",
         4 | 5 => "RFC4122",
         6 => "Microsoft",
         _ => "Future",
@@ -151,8 +152,8 @@ fn parse_uuid<'d>(_: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
     if version == 1 || version == 2 {
         let ticks = (high << 48) | (mid << 32) | low;
         // From 15 October 1582, in hundreds of nanoseconds.
-        let since = i128::try_from(ticks).unwrap_or(0) - 0x01b2_1dd2_1381_4000;
-        put("time", Value::int(i64::try_from(since * 100).unwrap_or(0)));
+        let since = i64::try_from(ticks).unwrap_or(0) - 0x01b2_1dd2_1381_4000;
+        put("time", Value::int(since.wrapping_mul(100)));
         put("clocksequence", int((number >> 48) & 0x3fff));
         let node: Vec<String> = (10..16).map(|at| format!("{:02x}", byte(at))).collect();
         put("nodeid", Value::str(node.join("-")));
@@ -163,12 +164,12 @@ fn parse_uuid<'d>(_: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
             put("id", int(low));
             put(
                 "domain",
-                Value::str(match byte(9) {
-                    0 => "Person",
-                    1 => "Group",
-                    2 => "Org",
-                    _ => "Domain",
-                }),
+                match byte(9) {
+                    0 => Value::str("Person"),
+                    1 => Value::str("Group"),
+                    2 => Value::str("Org"),
+                    other => Value::str(format!("Domain{other}")),
+                },
             );
         }
     }

@@ -290,7 +290,17 @@ impl<'p: 'd, 'd> Eval<'p, 'd> {
         match stand {
             Stand::Value(value) => Ok(Some(value)),
             Stand::Builtin(builtin) => self.invoke(builtin, &args, pos),
-            Stand::Rule(rule) => self.call(rule, &args, pos),
+            Stand::Rule(rule) => {
+                // What stands in calls the functions as they are.
+                let mut world = self.world.clone();
+                world.stands.clear();
+                world.cache.fill(None);
+                world.calls.clear();
+                let saved = std::mem::replace(&mut self.world, world);
+                let found = self.call(rule, &args, pos);
+                self.world = saved;
+                found
+            }
         }
     }
 }

@@ -387,6 +387,10 @@ impl<'p: 'd, 'd> Eval<'p, 'd> {
             };
             if let Some(at) = own.iter().position(|(k, _)| *k == key) {
                 let (_, other) = own.remove(at);
+                // A whole value of a rule is no place for the values of others.
+                if value.is_some() && self.gives_members(node) {
+                    return Err(self.clash(node));
+                }
                 value = Some(match value {
                     Some(value) => self.merged(value, other, node)?,
                     None => other,
@@ -400,15 +404,28 @@ impl<'p: 'd, 'd> Eval<'p, 'd> {
         Ok(Some(Value::object(members)))
     }
 
+    fn clash(&self, node: usize) -> Error {
+        let rule = self.program.tree.nodes[node].rule;
+        let pos = rule.map_or(Pos::default(), |rule| self.program.rules[rule].pos);
+        Error::conflict(pos, "object keys must be unique")
+    }
+
+    /// Whether the rules of a node give each member whole, and not what lies deeper.
+    fn gives_members(&self, node: usize) -> bool {
+        let rule = self.program.tree.nodes[node].rule;
+        rule.is_some_and(|rule| {
+            let mut clauses = self.program.rules[rule].clauses.iter();
+            clauses.all(|clause| clause.branches.first().is_some_and(|branch| branch.keys.len() == 1))
+        })
+    }
+
     /// Two parts of one object.
     fn merged(&self, a: Value<'d>, b: Value<'d>, node: usize) -> Result<Value<'d>, Error> {
         if a == b {
             return Ok(a);
         }
         let (Some(left), Some(right)) = (a.as_object(), b.as_object()) else {
-            let rule = self.program.tree.nodes[node].rule;
-            let pos = rule.map_or(Pos::default(), |rule| self.program.rules[rule].pos);
-            return Err(Error::conflict(pos, "object keys must be unique"));
+            return Err(self.clash(node));
         };
         let mut out = left.to_vec();
         for (key, value) in right.iter() {

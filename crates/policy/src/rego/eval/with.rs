@@ -1,5 +1,6 @@
 //! `with`: a body in a changed world.
 
+use super::super::ast::Pos;
 use super::super::error::Error;
 use super::super::plan::{Change, Mock, Program, Step};
 use super::super::value::Value;
@@ -18,6 +19,11 @@ impl<'p: 'd, 'd> Eval<'p, 'd> {
         world.cache.fill(None);
         world.calls.clear();
         for change in changes {
+            if let Change::Input(path, _) | Change::Data { path, .. } = change
+                && path.iter().any(|key| key.as_str().is_none())
+            {
+                return Err(Error::conflict(Pos::default(), "bad document path"));
+            }
             match change {
                 Change::Input(path, value) => {
                     let Some(value) = self.eval(value)? else {

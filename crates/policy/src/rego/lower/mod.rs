@@ -70,7 +70,7 @@ impl<'t> Lower<'t> {
     /// Compiles a body, its lines in the first order in which each has what it needs.
     pub(crate) fn body(&mut self, body: &Body) -> Result<Steps, Error> {
         let mut left: Vec<Literal> = Vec::new();
-        for literal in body {
+        for literal in body.iter().filter(|literal| !is_print(literal)) {
             self.split(literal.clone(), &mut left)?;
         }
         let mut steps = Steps::new();
@@ -145,12 +145,12 @@ impl<'t> Lower<'t> {
         if let Some((_, arity)) = self.tree.function(&call.target) {
             return Ok(arity);
         }
+        if is_print_call(call) {
+            return Err(Error::type_error(call.pos, "print(…) used as value"));
+        }
         let name = call.target.dotted().unwrap_or_default();
         if let Some(builtin) = builtins::find(&name) {
-            return Ok(match builtin.arity {
-                Some(arity) => arity,
-                None => call.args.len(),
-            });
+            return Ok(builtin.arity);
         }
         Err(Error::type_error(call.pos, format!("undefined function {name}")))
     }
@@ -294,6 +294,18 @@ impl<'t> Lower<'t> {
                 steps.push(Step::Iterate { domain, key, value });
                 Ok(())
             }
+            LiteralKind::Any(bodies) => {
+                // Any holds where it is not so that none does.
+                let known = self.known.clone();
+                let mut none = Steps::new();
+                for body in bodies {
+                    let steps = self.body(&body.body)?;
+                    self.set_known(known.clone());
+                    none.push(Step::Not(steps));
+                }
+                steps.push(Step::Not(none));
+                Ok(())
+            }
             LiteralKind::Every {
                 key,
                 value,
@@ -380,6 +392,12 @@ impl<'t> Lower<'t> {
             return self.walk(head, path, Pattern::True, steps, pos);
         }
         let expr = self.expr(term, steps, pos)?;
+        if let Expr::Builtin(builtin, args, _) = &expr
+            && let ("equal", [a, b]) = (builtin.name, &args[..])
+            && let Some((a, b)) = builtins::signatures::apart(a, b)
+        {
+            return Err(Error::type_error(pos, format!("match error: {a} and {b}")));
+        }
         if !matches!(&expr, Expr::Const(value) if !value.is_false()) {
             steps.push(Step::Test(expr));
         }
@@ -490,6 +508,15 @@ impl<'t> Lower<'t> {
             term => Ok(Pattern::Equal(self.expr(term, steps, pos)?)),
         }
     }
+}
+
+/// `print` tells nobody here: such a line is passed over, whatever stands in it.
+fn is_print(literal: &Literal) -> bool {
+    matches!(&literal.kind, LiteralKind::Term(Term::Call(call)) if is_print_call(call))
+}
+
+fn is_print_call(call: &Call) -> bool {
+    matches!(&call.target, Term::Var(name) if &**name == "print")
 }
 
 fn is_walk(call: &Call) -> bool {

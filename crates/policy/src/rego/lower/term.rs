@@ -1,7 +1,7 @@
 //! Terms to expressions; what has many values becomes a step before.
 
 use super::super::ast::{Body, Call, Part, Pos, Term};
-use super::super::builtins;
+use super::super::builtins::{self, signatures};
 use super::super::error::Error;
 use super::super::need::Need;
 use super::super::plan::{At, Base, Expr, PathKey, Pattern, RuleKind, Step, Steps, TemplatePart};
@@ -35,6 +35,11 @@ impl Lower<'_> {
                 match &**head {
                     Term::Data => {
                         let (node, used) = self.tree.follow(path);
+                        if used == path.len() && self.tree.function(term).is_some() {
+                            let name = term.dotted().unwrap_or_default();
+                            let why = format!("function {name} used as reference, not called");
+                            return Err(Error::type_error(pos, why));
+                        }
                         let keys = self.exprs(&path[used..], steps, pos)?;
                         match self.tree.nodes[node].rule {
                             Some(rule)
@@ -60,6 +65,8 @@ impl Lower<'_> {
                 for (key, value) in members {
                     out.push((self.expr(key, steps, pos)?, self.expr(value, steps, pos)?));
                 }
+                // Of members with one key the computed ones count.
+                out.sort_by_key(|(key, _)| !matches!(key, Expr::Const(_)));
                 let constant: Option<Vec<_>> = out
                     .iter()
                     .map(|(key, value)| match (key, value) {
@@ -168,7 +175,14 @@ impl Lower<'_> {
         }
         let args = self.exprs(&call.args, steps, pos)?;
         match builtins::find(&name) {
-            Some(builtin) => Ok(Expr::Builtin(builtin, args, At(pos))),
+            Some(builtin) => {
+                if let Some((at, wanted, found)) = signatures::unfit(&name, &args) {
+                    let at = at + 1;
+                    let why = format!("{name}: invalid argument(s): argument {at} must be {wanted} but is {found}");
+                    return Err(Error::type_error(pos, why));
+                }
+                Ok(Expr::Builtin(builtin, args, At(pos)))
+            }
             None => Err(Error::type_error(pos, format!("undefined function {name}"))),
         }
     }

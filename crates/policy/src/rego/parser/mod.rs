@@ -1,10 +1,11 @@
 //! Modules, rules and bodies from tokens, in both versions of the language.
 
+mod logic;
 mod term;
 
-use super::ast::{Body, Closure, HeadKind, Import, Literal, LiteralKind, Module, Name, Pos, Rule, Term, With};
+use super::ast::{Body, Closure, HeadKind, Import, LiteralKind, Module, Name, Pos, Rule, Term};
 use super::error::Error;
-use super::lexer::{FUTURE, Lexer, Tok, Token};
+use super::lexer::{FUTURE, Lexer, OF_VERSION_1, Tok, Token};
 
 /// Which version of the language a module is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,9 @@ pub(crate) struct Parser {
     at: usize,
     v1: bool,
     /// Which of the later words are words here.
-    words: [bool; 4],
+    words: [bool; FUTURE.len()],
+    /// Where something that could have been more than a term was not.
+    terms: Vec<Pos>,
     depth: u32,
     /// How often something was read again in another way.
     retries: u32,
@@ -54,6 +57,28 @@ pub(crate) fn parse_term(text: &str) -> Result<Term, Error> {
     Ok(term)
 }
 
+/// A default is a value that needs nothing to be known.
+fn check_default(rule: &Rule) -> Result<(), Error> {
+    match &rule.head {
+        HeadKind::Contains(_) => Err(Error::parse(rule.pos, "illegal default rule (must have a value)")),
+        HeadKind::Value(value) if !is_constant(value) => {
+            let why = "illegal default rule (value cannot contain ref, var or call)";
+            Err(Error::parse(rule.pos, why))
+        }
+        HeadKind::Value(_) => Ok(()),
+    }
+}
+
+/// Whether a term has one value whatever else is; comprehensions are judged by themselves.
+fn is_constant(term: &Term) -> bool {
+    match term {
+        Term::Array(items) | Term::Set(items) => items.iter().all(is_constant),
+        Term::Object(members) => members.iter().all(|(k, v)| is_constant(k) && is_constant(v)),
+        Term::Var(_) | Term::Local(_) | Term::Input | Term::Data | Term::Ref(..) | Term::Call(_) => false,
+        _ => true,
+    }
+}
+
 impl Parser {
     fn new(tokens: Vec<Token>, version: Version) -> Parser {
         let v1 = version == Version::V1;
@@ -61,7 +86,8 @@ impl Parser {
             tokens,
             at: 0,
             v1,
-            words: [v1; 4],
+            words: std::array::from_fn(|i| v1 && i < OF_VERSION_1),
+            terms: Vec::new(),
             depth: 0,
             retries: 0,
             blanks: 0,
@@ -144,10 +170,14 @@ impl Parser {
         found
     }
 
-    /// One of the words that only later versions know, where it is one. Before `(` and `.` it is a name.
+    /// Whether one of the words that only later versions know is one here.
+    fn has_word(&self, word: &str) -> bool {
+        FUTURE.iter().position(|w| *w == word).is_some_and(|i| self.words[i])
+    }
+
+    /// Whether such a word comes next. Before `(` and `.` it is a name.
     fn is_word(&self, word: &str) -> bool {
-        let known = FUTURE.iter().position(|w| *w == word).is_some_and(|i| self.words[i]);
-        if !known || !matches!(self.peek(), Tok::Ident(found) if found == word) {
+        if !self.has_word(word) || !matches!(self.peek(), Tok::Ident(found) if found == word) {
             return false;
         }
         let touched = self.touches_at(1);
@@ -244,12 +274,26 @@ impl Parser {
         self.at += 1;
         let path = self.path()?;
         let alias = if self.key("as") { Some(self.ident()?) } else { None };
-        match path.iter().map(|name| &**name).collect::<Vec<_>>()[..] {
+        let shown: Vec<&str> = path.iter().map(|name| &**name).collect();
+        if let (Some(alias), [root, ..]) = (&alias, &shown[..]) {
+            if matches!(*root, "rego" | "future") {
+                return Err(Error::parse(pos, format!("`{root}` imports cannot be aliased")));
+            }
+            if matches!(&**alias, "data" | "input") {
+                let why = format!("unexpected import alias, must not be a reserved name, got: {alias}");
+                return Err(Error::parse(pos, why));
+            }
+        }
+        match shown[..] {
             ["rego", "v1"] => {
                 self.v1 = true;
-                self.words = [true; 4];
+                self.words[..OF_VERSION_1].fill(true);
             }
-            ["future", "keywords"] => self.words = [true; 4],
+            ["rego", "v2"] => {
+                self.v1 = true;
+                self.words.fill(true);
+            }
+            ["future", "keywords"] => self.words.fill(true),
             ["future", "keywords", word] => match FUTURE.iter().position(|w| *w == word) {
                 Some(i) => {
                     self.words[i] = true;
@@ -277,8 +321,9 @@ impl Parser {
     fn rule(&mut self, out: &mut Vec<Rule>) -> Result<(), Error> {
         let pos = self.pos();
         let default = self.key("default");
-        let mut rule = self.head(pos, default)?;
+        let (mut rule, valued) = self.head(pos, default)?;
         if default {
+            check_default(&rule)?;
             if self.is_word("if") || self.is_op("{") {
                 return self.error("no body for a default rule");
             }
@@ -295,6 +340,10 @@ impl Parser {
             }
             rule.body = self.braced_body()?;
         }
+        if self.v1 && !valued && !conditional && !braced {
+            let why = "a rule needs a value or a body; `contains` keyword is required for partial set rules";
+            return Err(Error::parse(pos, why));
+        }
         // Without a value, version 0 reads `p[x] { … }` as a set, and all else is true.
         if matches!(rule.head, HeadKind::Value(Term::Input)) {
             rule.head = match rule.path.pop() {
@@ -306,6 +355,7 @@ impl Parser {
             };
         }
         while self.key("else") {
+            self.check_else(&rule, conditional || braced)?;
             let value = if self.op(":=") || self.op("=") {
                 self.expression()?
             } else {
@@ -337,7 +387,23 @@ impl Parser {
         Ok(())
     }
 
-    fn head(&mut self, pos: Pos, default: bool) -> Result<Rule, Error> {
+    /// Whether a rule may have an alternative.
+    fn check_else(&self, rule: &Rule, has_body: bool) -> Result<(), Error> {
+        let wrong = |why: &str| Err(Error::parse(rule.pos, why));
+        if !has_body {
+            return wrong("unexpected else keyword");
+        }
+        if self.v1 && matches!(rule.head, HeadKind::Contains(_)) {
+            return wrong("else keyword cannot be used on multi-value rules");
+        }
+        if self.v1 && rule.path.iter().any(|key| !is_constant(key)) {
+            return wrong("else keyword cannot be used on rules with variables in head");
+        }
+        Ok(())
+    }
+
+    /// The rule so far, and whether it says what its value or element is.
+    fn head(&mut self, pos: Pos, default: bool) -> Result<(Rule, bool), Error> {
         let name = self.ident_of_head()?;
         let mut path = Vec::new();
         let mut dotted = false;
@@ -375,14 +441,17 @@ impl Parser {
         } else {
             Term::Input
         });
+        let mut valued = true;
         if self.word("contains") {
             head = HeadKind::Contains(self.expression()?);
         } else if self.op(":=") || self.op("=") {
-            head = HeadKind::Value(self.expression()?);
+            head = HeadKind::Value(self.listed_expression()?);
         } else if default {
             return self.error("a value");
+        } else {
+            valued = false;
         }
-        Ok(Rule {
+        let rule = Rule {
             default,
             name,
             path,
@@ -391,12 +460,18 @@ impl Parser {
             body: Vec::new(),
             elses: Vec::new(),
             pos,
-        })
+        };
+        Ok((rule, valued))
     }
 
     fn ident_of_head(&mut self) -> Result<Name, Error> {
         match self.peek() {
             Tok::Ident(name) => {
+                let goes_on = self.touches_at(1) && matches!(self.peek_at(1), Tok::Op("." | "["));
+                if !goes_on && self.has_word(name) {
+                    let why = format!("{name} keyword cannot be used for rule name");
+                    return Err(Error::parse(self.pos(), why));
+                }
                 let name: Name = name.as_str().into();
                 self.at += 1;
                 Ok(name)
@@ -465,34 +540,6 @@ impl Parser {
         })
     }
 
-    fn literal(&mut self) -> Result<Literal, Error> {
-        let pos = self.pos();
-        let negated = self.key("not");
-        let mut kind = if self.key("some") {
-            self.some()?
-        } else if self.word("every") {
-            self.every()?
-        } else {
-            self.statement()?
-        };
-        if negated {
-            if matches!(kind, LiteralKind::Some(_) | LiteralKind::SomeIn(..)) {
-                return Err(Error::parse(pos, "`some` cannot be negated"));
-            }
-            kind = LiteralKind::Not(Box::new(kind));
-        }
-        let mut with = Vec::new();
-        while self.key("with") {
-            let target = self.primary()?;
-            if !self.key("as") {
-                return self.error("`as`");
-            }
-            let value = self.expression()?;
-            with.push(With { target, value });
-        }
-        Ok(Literal { kind, with, pos })
-    }
-
     fn statement(&mut self) -> Result<LiteralKind, Error> {
         let left = self.listed_expression()?;
         if self.op(":=") {
@@ -543,6 +590,10 @@ impl Parser {
     fn every(&mut self) -> Result<LiteralKind, Error> {
         let first = self.primary()?;
         let second = if self.op(",") { Some(self.primary()?) } else { None };
+        let names = [Some(&first), second.as_ref()];
+        if names.into_iter().flatten().any(|name| !matches!(name, Term::Var(_))) {
+            return self.error("value to be a variable");
+        }
         if !self.word("in") {
             return self.error("`in`");
         }

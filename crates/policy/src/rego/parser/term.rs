@@ -169,8 +169,10 @@ impl Parser {
             Tok::Key("true") => self.scalar(Value::Bool(true)),
             Tok::Key("false") => self.scalar(Value::Bool(false)),
             Tok::Ident(name) => {
+                // `or(x, y)` is the function.
+                let called = self.touches_at(1) && matches!(self.peek_at(1), Tok::Op("("));
                 for word in super::FUTURE {
-                    if self.is_word(word) {
+                    if self.is_word(word) && !(called && matches!(word, "and" | "or")) {
                         return self.error("a term");
                     }
                 }

@@ -1,12 +1,15 @@
 //! Certificates and private keys.
 
+mod request;
+mod verify;
+
 use super::super::error::Fault;
 use super::super::number::Num;
 use super::super::value::Value;
-use super::der::{self, BIT_STRING, Element, INTEGER, OCTET_STRING, SEQUENCE, SET};
+use super::der::{self, BIT_STRING, Element, OCTET_STRING, SEQUENCE, SET};
 use super::encoding::{from_base64, to_base64, to_base64url};
 use super::keys::{self, Material};
-use super::{Answer, Builtin, Env, builtin, text};
+use super::{Builtin, builtin, text};
 
 pub(super) const BUILTINS: &[Builtin] = &[
     builtin("crypto.x509.parse_certificates", 1, |env, a| {
@@ -20,12 +23,17 @@ pub(super) const BUILTINS: &[Builtin] = &[
                 .ok_or_else(malformed)?,
         ))
     }),
-    builtin("crypto.x509.parse_and_verify_certificates", 1, verify),
+    builtin("crypto.x509.parse_and_verify_certificates", 1, |env, a| {
+        verify::chain(env, text(a, 0)?, || Ok(verify::Wanted::default()))
+    }),
+    builtin("crypto.x509.parse_and_verify_certificates_with_options", 2, |env, a| {
+        let whole = text(a, 0)?;
+        super::object(a, 1)?;
+        verify::chain(env, whole, || verify::Wanted::of(&a[1]))
+    }),
     builtin("crypto.x509.parse_certificate_request", 1, |env, a| {
         env.work(text(a, 0)?.len())?;
-        let bytes = blocks(text(a, 0)?)?;
-        let request = bytes.first().and_then(|bytes| request(bytes));
-        request.ok_or_else(|| Fault::value("asn1: structure error"))
+        request::parse(text(a, 0)?)?.ok_or_else(|| Fault::value("asn1: structure error"))
     }),
     builtin("crypto.x509.parse_keypair", 2, |env, a| {
         env.work(text(a, 0)?.len() + text(a, 1)?.len())?;
@@ -77,7 +85,7 @@ fn blocks(whole: &str) -> Result<Vec<Vec<u8>>, Fault> {
                 out.push(element.whole.to_vec());
                 rest = after;
             }
-            if out.is_empty() || !rest.is_empty() {
+            if !rest.is_empty() {
                 return Err(malformed());
             }
             Ok(out)
@@ -231,13 +239,9 @@ fn name<'d>(name: &Element<'_>) -> Value<'d> {
         (Value::str(*label), value)
     });
     let mut members: Vec<_> = members.collect();
-    let all = found.iter().map(|(oid, value)| {
-        let numbers = oid.split('.').filter_map(|part| part.parse().ok()).map(Value::int);
-        Value::named([
-            ("Type", Value::array(numbers.collect())),
-            ("Value", Value::str(value.as_str())),
-        ])
-    });
+    let all = found
+        .iter()
+        .map(|(oid, value)| Value::named([("Type", numbers(oid)), ("Value", Value::str(value.as_str()))]));
     members.push((Value::str("Names"), Value::array(all.collect())));
     members.push((Value::str("ExtraNames"), Value::Null));
     Value::object(members)
@@ -251,28 +255,30 @@ fn or_null<'d>(items: Vec<Value<'d>>) -> Value<'d> {
     }
 }
 
-fn shown<'d>(bytes: &[u8]) -> Option<Value<'d>> {
-    let cert = Certificate::read(bytes)?;
-    let [from, to] = cert.validity[..] else { return None };
-    let of_tag = |tag: u8| {
-        let names = cert.names().into_iter().filter(|name| name.tag == tag);
-        let texts = names.map(|name| Value::str(String::from_utf8_lossy(name.content).into_owned()));
-        or_null(texts.collect())
+/// The texts among alternative names.
+fn texts<'d>(names: &[Element<'_>], tag: u8) -> Vec<Value<'d>> {
+    let names = names.iter().filter(|name| name.tag == tag);
+    let text = |name: &Element<'_>| Value::str(String::from_utf8_lossy(name.content).into_owned());
+    names.map(text).collect()
+}
+
+/// The addresses among alternative names.
+fn addresses<'d>(names: &[Element<'_>]) -> Vec<Value<'d>> {
+    let address = |name: &Element<'_>| {
+        let four: Option<[u8; 4]> = name.content.try_into().ok();
+        let sixteen: Option<[u8; 16]> = name.content.try_into().ok();
+        let text = four
+            .map(|bytes| std::net::Ipv4Addr::from(bytes).to_string())
+            .or_else(|| sixteen.map(|bytes| std::net::Ipv6Addr::from(bytes).to_string()))?;
+        Some(Value::str(text))
     };
-    let addresses = cert
-        .names()
-        .into_iter()
-        .filter(|name| name.tag == 0x87)
-        .filter_map(|name| {
-            let four: Option<[u8; 4]> = name.content.try_into().ok();
-            let sixteen: Option<[u8; 16]> = name.content.try_into().ok();
-            let text = four
-                .map(|bytes| std::net::Ipv4Addr::from(bytes).to_string())
-                .or_else(|| sixteen.map(|bytes| std::net::Ipv6Addr::from(bytes).to_string()))?;
-            Some(Value::str(text))
-        });
-    let serial = num_bigint::BigInt::from_bytes_be(num_bigint::Sign::Plus, cert.serial);
-    let algorithm = |oid: &str| match oid {
+    let names = names.iter().filter(|name| name.tag == 0x87);
+    names.filter_map(address).collect()
+}
+
+/// The number Go has for a signature's algorithm.
+fn signature_number(oid: &str) -> i64 {
+    match oid {
         "1.2.840.113549.1.1.5" => 3,
         "1.2.840.113549.1.1.11" => 4,
         "1.2.840.113549.1.1.12" => 5,
@@ -282,13 +288,31 @@ fn shown<'d>(bytes: &[u8]) -> Option<Value<'d>> {
         "1.2.840.10045.4.3.4" => 12,
         "1.3.101.112" => 16,
         _ => 0,
-    };
-    let key_algorithm = match keys::of_spki(&cert.spki) {
+    }
+}
+
+/// The number Go has for a key's algorithm.
+fn key_number(spki: &Element<'_>) -> i64 {
+    match keys::of_spki(spki) {
         Some(Material::Rsa(_)) => 1,
         Some(Material::Ec(_)) => 3,
         Some(Material::Ed25519(_)) => 4,
         _ => 0,
-    };
+    }
+}
+
+/// An object identifier as its numbers.
+fn numbers<'d>(oid: &str) -> Value<'d> {
+    let numbers = oid.split('.').filter_map(|part| part.parse().ok());
+    Value::array(numbers.map(Value::int).collect())
+}
+
+fn shown<'d>(bytes: &[u8]) -> Option<Value<'d>> {
+    let cert = Certificate::read(bytes)?;
+    let [from, to] = cert.validity[..] else { return None };
+    let names = cert.names();
+    let of_tag = |tag: u8| or_null(texts(&names, tag));
+    let serial = num_bigint::BigInt::from_bytes_be(num_bigint::Sign::Plus, cert.serial);
     Some(Value::named([
         ("Raw", Value::str(to_base64(bytes))),
         ("RawSubject", Value::str(to_base64(cert.subject.whole))),
@@ -301,56 +325,16 @@ fn shown<'d>(bytes: &[u8]) -> Option<Value<'d>> {
         ("DNSNames", of_tag(0x82)),
         ("EmailAddresses", of_tag(0x81)),
         ("URIStrings", of_tag(0x86)),
-        ("IPAddresses", or_null(addresses.collect())),
+        ("IPAddresses", or_null(addresses(&names))),
         ("IsCA", Value::Bool(cert.is_authority())),
         (
             "BasicConstraintsValid",
             Value::Bool(cert.extension("2.5.29.19").is_some()),
         ),
-        ("SignatureAlgorithm", Value::int(algorithm(&cert.algorithm))),
-        ("PublicKeyAlgorithm", Value::int(key_algorithm)),
+        ("SignatureAlgorithm", Value::int(signature_number(&cert.algorithm))),
+        ("PublicKeyAlgorithm", Value::int(key_number(&cert.spki))),
         ("Signature", Value::str(to_base64(cert.signature))),
         ("Version", Value::int(3)),
-    ]))
-}
-
-/// A chain from the root to the leaf; told from the leaf to the root.
-fn verify<'d>(env: &mut Env<'_>, a: &[Value<'d>]) -> Answer<'d> {
-    env.work(text(a, 0)?.len())?;
-    let refused = || Ok(Value::array(vec![Value::Bool(false), Value::array(Vec::new())]));
-    let Ok(found) = certificates(text(a, 0)?) else {
-        return refused();
-    };
-    if found.len() < 2 {
-        return refused();
-    }
-    let chain: Vec<Certificate<'_>> = found.iter().filter_map(|bytes| Certificate::read(bytes)).collect();
-    let now = i64::try_from(env.now / 1_000_000_000).unwrap_or(i64::MAX);
-    for (i, cert) in chain.iter().enumerate() {
-        env.fuel.burn(2_000)?;
-        let issuer = &chain[i.saturating_sub(1)];
-        let signed = keys::of_spki(&issuer.spki)
-            .is_some_and(|key| keys::verify_certificate(&cert.algorithm, &key, cert.tbs.whole, cert.signature));
-        let named = cert.issuer.whole == issuer.subject.whole;
-        let in_time = cert.period().is_some_and(|(from, to)| from <= now && now <= to);
-        let may_sign = i + 1 == chain.len() || cert.is_authority();
-        // The root is trusted as it stands.
-        if !in_time || !may_sign || (i > 0 && (!named || !signed)) {
-            return refused();
-        }
-    }
-    let told = found.iter().rev().filter_map(|bytes| shown(bytes)).collect();
-    Ok(Value::array(vec![Value::Bool(true), Value::array(told)]))
-}
-
-fn request<'d>(bytes: &[u8]) -> Option<Value<'d>> {
-    let parts = der::element(bytes)?.0.is(SEQUENCE)?.children();
-    let fields = parts.first()?.is(SEQUENCE)?.children();
-    let version = fields.first()?.is(INTEGER)?.content.first()?;
-    Some(Value::named([
-        ("Version", Value::int(i64::from(*version))),
-        ("Subject", name(fields.get(1)?)),
-        ("Raw", Value::str(to_base64(bytes))),
     ]))
 }
 
@@ -391,7 +375,7 @@ pub(crate) fn shown_certificate(pem: &str) -> Result<(String, String, i64), Stri
                 .unwrap_or_default();
             let fields = parts.first().map(Element::children).unwrap_or_default();
             let spki = fields.get(2).copied().ok_or_else(wrong)?;
-            (request(bytes).ok_or_else(wrong)?.to_json(), spki)
+            (request::shown(bytes).ok_or_else(wrong)?.to_json(), spki)
         }
         _ => return Err("PEM block neither contains a CERTIFICATE or CERTIFICATE REQUEST".into()),
     };
@@ -405,4 +389,59 @@ pub(crate) fn shown_certificate(pem: &str) -> Result<(String, String, i64), Stri
     let modulus = num_bigint::BigInt::from_bytes_be(num_bigint::Sign::Plus, number(0)?);
     let exponent = number(1)?.iter().fold(0i64, |sum, byte| sum << 8 | i64::from(*byte));
     Ok((json, modulus.to_string(), exponent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::value_of;
+
+    const CHAIN: &str = include_str!("chain.pem");
+    const REQUEST: &str = include_str!("request.pem");
+
+    #[test]
+    fn a_chain_with_options() {
+        let usage = "\"KeyUsages\": [\"KeyUsageClientAuth\"]";
+        let any = "\"KeyUsages\": {\"KeyUsageAny\"}";
+        for (options, verdict) in [
+            (usage.to_owned(), "true"),
+            (String::new(), "false"),
+            ("\"KeyUsages\": [\"KeyUsageServerAuth\"]".to_owned(), "false"),
+            (format!("{any}, \"DNSName\": \"a.example.com\""), "true"),
+            (format!("{any}, \"DNSName\": \"a.b.example.com\""), "false"),
+            (format!("{any}, \"DNSName\": \"WEB.test.\""), "true"),
+            (format!("{any}, \"DNSName\": \"10.0.0.1\""), "true"),
+            (format!("{any}, \"CurrentTime\": 1"), "false"),
+            (
+                "\"KeyUsages\": [\"nope\"]".to_owned(),
+                "invalid entries for 'KeyUsages' found: [nope]",
+            ),
+            ("\"nope\": 1".to_owned(), "invalid key option"),
+            ("\"DNSName\": 1".to_owned(), "'DNSName' should be a string"),
+        ] {
+            let options = format!("object.union({{\"CurrentTime\": 1900000000000000000}}, {{{options}}})");
+            let function = "crypto.x509.parse_and_verify_certificates_with_options";
+            let told = value_of(&format!("{function}({CHAIN:?}, {options})[0]"));
+            let wanted = match verdict {
+                "true" | "false" => verdict.to_owned(),
+                why => format!("eval_builtin_error: {function}: {why}"),
+            };
+            assert_eq!(told, wanted, "{options}");
+        }
+    }
+
+    #[test]
+    fn a_request_for_a_certificate() {
+        let told = |path: &str| value_of(&format!("crypto.x509.parse_certificate_request({REQUEST:?}){path}"));
+        assert_eq!(told(".Subject.CommonName"), "\"leaf\"");
+        assert_eq!(told(".DNSNames"), "[\"a.example\"]");
+        assert_eq!(told(".IPAddresses"), "[\"10.0.0.1\"]");
+        assert_eq!(told(".URIs[0].Host"), "\"u.v\"");
+        assert_eq!(told(".PublicKey.E"), "65537");
+        assert_eq!(told(".Extensions[0].Id"), "[2, 5, 29, 17]");
+        assert_eq!(told(".SignatureAlgorithm"), "4");
+        assert_eq!(
+            value_of(&format!("crypto.x509.parse_certificate_request({CHAIN:?})")),
+            "eval_builtin_error: crypto.x509.parse_certificate_request: illegal base64 data at input byte 0"
+        );
+    }
 }
