@@ -89,6 +89,16 @@ impl Need {
                 need.of(b);
                 need.pattern(a);
             }
+            // Calls within a negated call are evaluated before the line: what they refer to gives its keys.
+            LiteralKind::Not(kind) if operands(kind).is_some() => {
+                for operand in operands(kind).into_iter().flatten() {
+                    if matches!(operand, Term::Call(_)) {
+                        need.of(operand);
+                    } else {
+                        locals(operand, &mut need.required);
+                    }
+                }
+            }
             LiteralKind::Not(kind) => {
                 let mut used = Vec::new();
                 kind_locals(kind, &mut used);
@@ -113,6 +123,15 @@ impl Need {
             }
         }
         need
+    }
+}
+
+/// The operands of a line that is a call or unifies.
+fn operands(kind: &LiteralKind) -> Option<Vec<&Term>> {
+    match kind {
+        LiteralKind::Term(Term::Call(call)) => Some(call.args.iter().collect()),
+        LiteralKind::Unify(a, b) => Some(vec![a, b]),
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Terms to expressions; what has many values becomes a step before.
 
-use super::super::ast::{Body, Call, Part, Pos, Term};
+use super::super::ast::{Body, Call, Literal, LiteralKind, Part, Pos, Term};
 use super::super::builtins::{self, signatures};
 use super::super::error::Error;
 use super::super::need::Need;
@@ -110,9 +110,15 @@ impl Lower<'_> {
 
     fn closure(&mut self, heads: &[&Term], body: &Body, pos: Pos) -> Result<(Steps, Vec<Expr>), Error> {
         let known = self.known.clone();
-        let mut steps = self.body(body)?;
+        let (mut steps, heads) = match self.body(body) {
+            Ok(steps) => (steps, heads.iter().map(|head| (*head).clone()).collect()),
+            Err(error) => {
+                self.set_known(known.clone());
+                self.body_with_heads(heads, body, pos).map_err(|_| error)?
+            }
+        };
         let mut out = Vec::new();
-        for head in heads {
+        for head in &heads {
             let mut need = Need::default();
             need.of(head);
             if let Some(id) = need.missing(&self.known) {
@@ -123,6 +129,23 @@ impl Lower<'_> {
         }
         self.set_known(known);
         Ok((steps, out))
+    }
+
+    /// A body that needs what its heads bind: these become lines of it.
+    fn body_with_heads(&mut self, heads: &[&Term], body: &Body, pos: Pos) -> Result<(Steps, Vec<Term>), Error> {
+        let mut longer = body.clone();
+        let mut out = Vec::new();
+        for head in heads {
+            let slot = self.temporary();
+            self.known[slot as usize] = false;
+            longer.push(Literal {
+                kind: LiteralKind::Unify(Term::Local(slot), (*head).clone()),
+                with: Vec::new(),
+                pos,
+            });
+            out.push(Term::Local(slot));
+        }
+        Ok((self.body(&longer)?, out))
     }
 
     /// Compiles the value of a rule after its body.

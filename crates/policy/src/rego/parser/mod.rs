@@ -340,7 +340,7 @@ impl Parser {
             }
             rule.body = self.braced_body()?;
         }
-        if self.v1 && !valued && !conditional && !braced {
+        if self.v1 && !valued && !conditional && !braced && rule.args.is_none() {
             let why = "a rule needs a value or a body; `contains` keyword is required for partial set rules";
             return Err(Error::parse(pos, why));
         }
