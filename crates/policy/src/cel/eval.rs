@@ -539,26 +539,8 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         parts.iter().map(|part| self.maybe(part)).collect()
     }
 
-    /// The sum of values; lists are joined at once.
+    /// The sum of values that are not all lists.
     pub(super) fn total(&self, parts: Parts<'a>) -> Answer<'a> {
-        if parts.iter().all(Maybe::is_list) {
-            let count = parts.iter().map(Maybe::len).sum();
-            self.fuel.burn(count as u64)?;
-            let full = |part: &Maybe<'a>| part.len() == count;
-            if parts.iter().any(full) {
-                // All others are empty.
-                return Ok(parts.into_iter().find(full).map_or(Cel::Null, Maybe::boxed));
-            }
-            let mut out = Vec::with_capacity(count);
-            for part in parts {
-                match part {
-                    Maybe::Node(node) => out.extend(node.items().map(Cel::of)),
-                    Maybe::Plain(Cel::List(items)) => out.extend_from_slice(&items),
-                    _ => {}
-                }
-            }
-            return Ok(Cel::list(out));
-        }
         let mut values = parts.into_iter().map(Maybe::boxed);
         let first = values.next().unwrap_or(Cel::Null);
         values.try_fold(first, |sum, value| self.plus(&sum, &value))

@@ -220,11 +220,6 @@ impl<'e, 'a> Evaluator<'e, 'a> {
 
     /// The value that `side` holds.
     pub(super) fn take(&mut self) -> Answer<'a> {
-        match self.side {
-            Side::Fixed(value) => return Ok(value.view()),
-            Side::Known(value) => return Ok(value.clone()),
-            _ => {}
-        }
         match std::mem::replace(&mut self.side, Side::Absent) {
             Side::Absent => Ok(Cel::Optional(None)),
             Side::Some(value) => Ok(Cel::some(value)),
@@ -232,6 +227,18 @@ impl<'e, 'a> Evaluator<'e, 'a> {
             Side::Fixed(value) => Ok(value.view()),
             Side::Known(value) => Ok(value.clone()),
             Side::Fault(fault) => Err(fault),
+        }
+    }
+
+    /// The same, optionals unboxed.
+    fn take_unboxed(&mut self) -> Result<Maybe<'a>, Fault> {
+        match std::mem::replace(&mut self.side, Side::Absent) {
+            Side::Absent => Ok(Maybe::None),
+            Side::Some(value) => Ok(Maybe::Some(value)),
+            other => {
+                self.side = other;
+                self.take().map(Maybe::of)
+            }
         }
     }
 
@@ -458,15 +465,10 @@ impl<'e, 'a> Evaluator<'e, 'a> {
     /// The same from what is no node.
     #[inline(never)]
     fn ask_far(&mut self, path: &'a Path) -> Option<Node<'a>> {
-        let value = match std::mem::replace(&mut self.side, Side::Absent) {
-            Side::Absent => return None,
-            Side::Some(value) => Maybe::Some(value),
-            Side::Value(value) => Maybe::of(value),
-            Side::Fixed(value) => Maybe::of(value.view()),
-            Side::Known(value) => Maybe::of(value.clone()),
-            Side::Fault(fault) => return self.no_truth(fault),
-        };
-        self.ask_value(value, &path.steps)
+        match self.take_unboxed() {
+            Ok(value) => self.ask_value(value, &path.steps),
+            Err(fault) => self.no_truth(fault),
+        }
     }
 
     /// The same one by one, from any value.
@@ -488,15 +490,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         match self.seek(code) {
             Some(node) if gives_optional(code) => Ok(Maybe::SomeNode(node)),
             Some(node) => Ok(Maybe::Node(node)),
-            None if let Side::Fixed(value) = self.side => Ok(Maybe::of(value.view())),
-            None => match std::mem::replace(&mut self.side, Side::Absent) {
-                Side::Absent => Ok(Maybe::None),
-                Side::Some(value) => Ok(Maybe::Some(value)),
-                Side::Value(value) => Ok(Maybe::of(value)),
-                Side::Fixed(value) => Ok(Maybe::of(value.view())),
-                Side::Known(value) => Ok(Maybe::of(value.clone())),
-                Side::Fault(fault) => Err(fault),
-            },
+            None => self.take_unboxed(),
         }
     }
 
